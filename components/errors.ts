@@ -1,0 +1,60 @@
+/** One finding-like fact an operator can act on: what happened, and the way out. */
+export interface CutoverErrorDetails {
+  /** Stable, upper-case identifier; each has a heading in `docs/errors.md`. */
+  readonly code: string;
+  /** What happened and in which state things are now. Never contains a secret or row content. */
+  readonly message: string;
+  /** What the operator does next. */
+  readonly remedy: string;
+  /** The underlying failure, for `instanceof` checks only; its text is never printed. */
+  readonly cause?: unknown;
+}
+
+/** The only error type meant for the operator's eyes. */
+export class CutoverError extends Error {
+  readonly code: string;
+  readonly remedy: string;
+
+  constructor({ code, message, remedy, cause }: CutoverErrorDetails) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "CutoverError";
+    this.code = code;
+    this.remedy = remedy;
+  }
+
+  /** `CODE: what happened. Remedy: what to do.` — the form used in logs and Pulumi diagnostics. */
+  describe(): string {
+    return `${this.code}: ${this.message} Remedy: ${this.remedy}`;
+  }
+}
+
+/** A one-line description of any thrown value that is safe to print: never a server's DETAIL, a query or a URL. */
+export function describeError(error: unknown): string {
+  if (error instanceof CutoverError) return error.describe();
+  if (isServerError(error)) return `SQLSTATE ${error.code}`;
+  if (error instanceof Error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return code === undefined ? `${error.name}: ${redactUrls(error.message)}` : `${error.name} ${code}`;
+  }
+  return "unknown error";
+}
+
+/** Five characters of SQLSTATE from a PostgreSQL error, or `undefined` for any other thrown value. */
+export function sqlState(error: unknown): string | undefined {
+  return isServerError(error) ? error.code : undefined;
+}
+
+/** Replaces the user-info part of every URL in a text, so that no password survives in it. */
+export function redactUrls(text: string): string {
+  return text.replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, "$1[redacted]@");
+}
+
+function isServerError(error: unknown): error is Error & { code: string; severity: string } {
+  return (
+    error instanceof Error &&
+    "severity" in error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    /^[0-9A-Z]{5}$/.test(error.code)
+  );
+}

@@ -1,0 +1,70 @@
+import { z } from "zod";
+
+/** How the runner reaches one database. */
+export const transportSchema = z.discriminatedUnion("via", [
+  /** The service's private URL: the runner itself is inside Railway's network. */
+  z.object({ via: z.literal("private") }),
+  /** `DATABASE_PUBLIC_URL` (the TCP proxy), with TLS where the server offers it. */
+  z.object({ via: z.literal("public") }),
+  /** A local port that a tunnel forwards (`railway connect --tunnel-only`); credentials still come from Railway. */
+  z.object({ via: z.literal("tunnel"), port: z.int().min(1).max(65_535) }),
+]);
+
+export const serviceInputsSchema = z.object({
+  name: z.string().min(1),
+  /** The variables that point at the database: all get the reference to the target's `DATABASE_URL`. */
+  variables: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/)).min(1),
+  /** Asked for a 200 after the deployment is up, beside Railway's own health check; `null` for a service without a domain. */
+  healthCheckUrl: z.url().nullable(),
+  /** Services of the lowest wave are the canaries; each further wave starts when the one before is proven. */
+  wave: z.int().min(0),
+  /** `false`: the service must write while it starts, so it is deployed after promotion. */
+  startsReadOnly: z.boolean(),
+});
+
+export const acceptanceSchema = z.object({
+  /** A finding's or a difference's code. */
+  code: z.string().min(1),
+  /** The object exactly as the finding or difference names it. */
+  object: z.string().min(1),
+  reason: z.string().min(10, "say why, in at least ten characters"),
+});
+
+/** Everything the cutover needs to know, as plain data: the inputs of the DataMigration resource. */
+export const migrationInputsSchema = z.object({
+  /** Railway project and environment, by name or id. */
+  project: z.string().min(1),
+  environment: z.string().min(1),
+  /** Names of the two Railway services that run PostgreSQL. */
+  source: z.string().min(1),
+  target: z.string().min(1),
+  /** Schemas to move. */
+  schemas: z.array(z.string().min(1)).min(1),
+  /** Schemas of the target that must not change. */
+  protectedSchemas: z.array(z.string().min(1)),
+  services: z.array(serviceInputsSchema).min(1),
+  accept: z.array(acceptanceSchema),
+  limits: z.object({
+    /** Writes are never paused longer than this; the cutover aborts by itself. */
+    writePauseMs: z.int().min(1_000),
+    /** Total time to get every table lock before the attempt is given up. */
+    lockTimeoutMs: z.int().min(100),
+    deploymentTimeoutMs: z.int().min(1_000),
+  }),
+  copy: z.object({ workers: z.int().min(1).max(32) }),
+  hooks: z.object({
+    /** A shell command that runs between the gate and the switch, with a role that owns the moved schemas only. */
+    beforeSwitch: z.string().min(1).nullable(),
+  }),
+  transport: z.object({
+    source: transportSchema,
+    target: transportSchema,
+    /** Why clear text across a public network is acceptable; `null` refuses it. Loopback and `*.railway.internal` need no reason. */
+    plaintextReason: z.string().min(10).nullable(),
+  }),
+});
+
+export type MigrationInputs = z.infer<typeof migrationInputsSchema>;
+export type ServiceInputs = z.infer<typeof serviceInputsSchema>;
+export type Acceptance = z.infer<typeof acceptanceSchema>;
+export type Transport = z.infer<typeof transportSchema>;

@@ -1,0 +1,180 @@
+import pg from "pg";
+import { CutoverError, describeError, sqlState } from "../errors.ts";
+
+/** How one database is reached. Held in memory only: neither serialised nor logged. */
+export interface ConnectionTarget {
+  /** "source" or "target" as the operator knows it, for messages. */
+  readonly label: string;
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  readonly tls: TlsPolicy;
+}
+
+/**
+ * - `off`: clear text, for a private network or loopback only (decided by the transport policy, not here).
+ * - `require`: TLS without certificate verification, which is all Railway's self-signed certificates allow
+ *   (CN `localhost`, own root; docs of the postgres-ssl image).
+ */
+export type TlsPolicy = "off" | "require";
+
+export interface SessionOptions {
+  /** Shown in `pg_stat_activity.application_name`, after the project's prefix. */
+  readonly purpose: string;
+  /** Forces `default_transaction_read_only` on for the session: the server itself refuses every write. */
+  readonly readOnly?: boolean;
+  /** Connects to another database of the same server. */
+  readonly database?: string;
+  readonly connectTimeoutMs?: number;
+}
+
+/** Every session of ours carries this prefix, so that it can be told from an application's. */
+export const applicationNamePrefix = "pgvector_cutover";
+
+/**
+ * Opens one session with every setting pinned that changes how values are written as text, and with no time limit
+ * inherited from the role or the database. The search path is empty: every name in our SQL is qualified.
+ *
+ * @throws CutoverError `SERVER_UNREACHABLE`, `WRONG_PASSWORD`, `TLS_NOT_OFFERED`, `DATABASE_SEALED`,
+ *   `DATABASE_NOT_FOUND`, `TOO_MANY_CONNECTIONS`, `CONNECTION_FAILED`
+ */
+export async function connect(target: ConnectionTarget, options: SessionOptions): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: target.host,
+    port: target.port,
+    database: options.database ?? target.database,
+    user: target.user,
+    password: target.password,
+    ssl: target.tls === "require" ? { rejectUnauthorized: false } : false,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
+    keepAlive: true,
+    application_name: `${applicationNamePrefix}:${options.purpose}`.slice(0, 63),
+    options: sessionSettings(options.readOnly ?? false),
+  });
+  // Without a listener a lost connection ends the process; every query on it fails on its own anyway.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw connectionError(target, error);
+  }
+  return client;
+}
+
+/** Runs `use` with a session that is closed afterwards, whatever happens. */
+export async function withConnection<Result>(
+  target: ConnectionTarget,
+  options: SessionOptions,
+  use: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = await connect(target, options);
+  try {
+    return await use(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Parses a `postgresql://` URL as Railway renders it. Throws `URL_INVALID` when a part is empty, as an unresolved reference leaves it. */
+export function parseDatabaseUrl(label: string, text: string, tls: TlsPolicy): ConnectionTarget {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const database = url === undefined ? "" : decodeURIComponent(url.pathname.slice(1));
+  if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === "" || database === "") {
+    throw new CutoverError({
+      code: "URL_INVALID",
+      message: `The ${label} database's URL is not usable: its host or database name is empty.`,
+      remedy:
+        "Open the service's variables on Railway and check the rendered URL; a public URL has an empty host until a TCP proxy exists.",
+    });
+  }
+  return {
+    label,
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? 5432 : Number(url.port),
+    database,
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    tls,
+  };
+}
+
+function sessionSettings(readOnly: boolean): string {
+  const settings: Record<string, string> = {
+    search_path: "pg_catalog",
+    statement_timeout: "0",
+    lock_timeout: "0",
+    idle_in_transaction_session_timeout: "0",
+    DateStyle: "ISO,YMD",
+    IntervalStyle: "postgres",
+    TimeZone: "UTC",
+    bytea_output: "hex",
+    extra_float_digits: "3",
+    xmlbinary: "base64",
+    standard_conforming_strings: "on",
+    client_encoding: "UTF8",
+    default_transaction_read_only: readOnly ? "on" : "off",
+    row_security: "off",
+    jit: "off",
+    client_min_messages: "warning",
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(" ");
+}
+
+function connectionError(target: ConnectionTarget, error: unknown): CutoverError {
+  const where = `the ${target.label} database at ${target.host}:${target.port}`;
+  const state = sqlState(error);
+  const message = error instanceof Error ? error.message : "";
+  const known = knownFailures.find(({ matches }) => matches(state, message));
+  return new CutoverError({
+    code: known?.code ?? (state === undefined ? "SERVER_UNREACHABLE" : "CONNECTION_FAILED"),
+    message: `Cannot open a session on ${where}: ${known?.what ?? describeError(error)}.`,
+    remedy:
+      known?.remedy ??
+      "Check that the service runs on Railway, and that this machine reaches it the way the configured transport says.",
+    cause: error,
+  });
+}
+
+const knownFailures: ReadonlyArray<{
+  matches: (state: string | undefined, message: string) => boolean;
+  code: string;
+  what: string;
+  remedy: string;
+}> = [
+  {
+    matches: (state) => state === "28P01" || state === "28000",
+    code: "WRONG_PASSWORD",
+    what: "the server refuses the user or password that the service's variables name",
+    remedy:
+      "Compare the service's password variable on Railway with the server's; rotate it there if they differ.",
+  },
+  {
+    matches: (_state, message) => message.includes("does not support SSL"),
+    code: "TLS_NOT_OFFERED",
+    what: "the server offers no TLS",
+    remedy: "Reach it through the private network or a tunnel; the pgvector image has TLS off.",
+  },
+  {
+    matches: (state) => state === "55000",
+    code: "DATABASE_SEALED",
+    what: "the database accepts no connections",
+    remedy: "If a cutover sealed it, `npm run status` says so and what comes next.",
+  },
+  {
+    matches: (state) => state === "3D000",
+    code: "DATABASE_NOT_FOUND",
+    what: "there is no database of that name on the server",
+    remedy: "Check the database name in the service's URL on Railway.",
+  },
+  {
+    matches: (state) => state === "53300",
+    code: "TOO_MANY_CONNECTIONS",
+    what: "all its connections are in use",
+    remedy: "Close sessions or raise max_connections, then run again.",
+  },
+];

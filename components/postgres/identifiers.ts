@@ -1,0 +1,17 @@
+/** Quotes one SQL identifier (PostgreSQL manual 4.1.1): the only place where names become SQL text. */
+export function quoteIdentifier(name: string): string {
+  if (name.includes("\0")) throw new TypeError("an SQL identifier cannot contain a zero byte");
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** `"schema"."name"`. */
+export function quoteQualified(schema: string, name: string): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+}
+
+/** Quotes a string constant where the grammar takes no parameter (DDL). Standard-conforming strings are pinned on every session. */
+export function quoteLiteral(value: string): string {
+  if (value.includes("\0")) throw new TypeError("an SQL string cannot contain a zero byte");
+  const quoted = `'${value.replaceAll("'", "''")}'`;
+  return value.includes("\\") ? ` E${quoted.replaceAll("\\", "\\\\")}` : quoted;
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    // The servers, the simulator and the app processes share the machine's cores with the tests.
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+    // Node runs the files as it does in production: vitest's own module runner rewrites `import()`, which
+    // breaks Pulumi's closure serialisation of the dynamic providers.
+    experimental: { viteModuleRunner: false },
+  },
+});
