@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/world/postgres/global-setup.ts"],
     pool: "forks",
     // The servers, the simulator and the app processes share the machine's cores with the tests.
     maxWorkers: 2,

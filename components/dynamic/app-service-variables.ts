@@ -1,0 +1,75 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { CutoverError } from "../errors.ts";
+import {
+  appServiceInputsSchema,
+  appServiceObservationSchema,
+  isAsDesired,
+  observeAppService,
+  reconcileAppService,
+} from "../migration/app-service.ts";
+import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
+import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { configure, railwayClient, reporter } from "./session.ts";
+
+const stateSchema = appServiceInputsSchema.extend({
+  observed: appServiceObservationSchema,
+  /** What was observed when the resource was last made or updated: the base that drift is told from. */
+  adopted: appServiceObservationSchema,
+});
+
+/** One application service on the database that its variables name. */
+export const provider: pulumi.dynamic.ResourceProvider = {
+  configure,
+
+  async check(_olds, news) {
+    return checkInputs(appServiceInputsSchema, news);
+  },
+
+  async diff(_id, olds, news) {
+    const reading = knownInputs(appServiceInputsSchema, news);
+    if (reading.kind !== "known") return { changes: true };
+    const before = stateSchema.parse(withoutProvider(olds));
+    const after = reading.inputs;
+    if (before.database === "target" && after.database === "source") throw backToTheSource(after.service);
+    const wanted = JSON.stringify([after.service, after.database, after.variables, after.observeOnly]);
+    const had = JSON.stringify([before.service, before.database, before.variables, before.observeOnly]);
+    const drifted = after.observeOnly
+      ? JSON.stringify(before.observed.variables) !== JSON.stringify(before.adopted.variables)
+      : !isAsDesired(after, before.observed);
+    return { changes: wanted !== had || drifted };
+  },
+
+  async create(inputs) {
+    const wanted = knownOrThrow(appServiceInputsSchema, inputs);
+    const observed = await reconcileAppService(railwayClient(), wanted, reporter);
+    const state = { ...wanted, observed, adopted: observed };
+    return { id: observed.serviceId, outs: encodeProperties(stateSchema, state, inputs) };
+  },
+
+  async read(id, properties) {
+    if (properties === undefined) return {};
+    const before = stateSchema.parse(withoutProvider(properties));
+    const observed = await observeAppService(railwayClient(), before);
+    return { id, props: encodeProperties(stateSchema, { ...before, observed }, properties) };
+  },
+
+  async update(_id, _olds, news) {
+    const wanted = knownOrThrow(appServiceInputsSchema, news);
+    const observed = await reconcileAppService(railwayClient(), wanted, reporter);
+    return { outs: encodeProperties(stateSchema, { ...wanted, observed, adopted: observed }, news) };
+  },
+
+  async delete(_id, properties) {
+    reporter.detail(`${withoutProvider(properties)["service"]} is forgotten by Pulumi; it runs on as it is`);
+  },
+};
+
+function backToTheSource(service: string): CutoverError {
+  return new CutoverError({
+    code: "NOT_THE_PRIMARY",
+    message: `${service} runs on the new database; this change would point it back at the old one, which is fenced. Nothing was changed.`,
+    remedy:
+      "Keep phase: cutover in the configuration. Going back needs a rollback that copies the new writes.",
+  });
+}

@@ -1,0 +1,129 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { CutoverError, describeError } from "../errors.ts";
+import { sameMembers } from "../migration/context.ts";
+import { runCutover } from "../migration/cutover.ts";
+import { readDrift } from "../migration/drift.ts";
+import { describeFinding } from "../migration/finding.ts";
+import { finishPromoted } from "../migration/finish-promoted.ts";
+import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
+import { makePlan, renderPlan } from "../migration/plan.ts";
+import { runPreflight } from "../migration/preflight/run-preflight.ts";
+import { readPrimary } from "../migration/primary.ts";
+import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
+import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { migrationStateSchema, stateOf } from "./migration-state.ts";
+import { configure, isEngineAlive, railwayClient, reporter } from "./session.ts";
+
+/**
+ * The cutover as a resource. `create` does the whole window in one operation and leaves nothing in the state when it
+ * fails: the journal in the target is the only truth, so a lost state, a replaced resource or a second stack find the
+ * finished move there and do not repeat it.
+ */
+export const provider: pulumi.dynamic.ResourceProvider = {
+  configure,
+
+  async check(olds, news) {
+    const checked = checkInputs(migrationInputsSchema, news);
+    if (checked.failures !== undefined) return checked;
+    const reading = knownInputs(migrationInputsSchema, news);
+    if (reading.kind !== "known") return checked;
+    const before = migrationInputsSchema.safeParse(withoutProvider(olds));
+    if (before.success) return { ...checked, failures: refusedChanges(before.data, reading.inputs) };
+    return { ...checked, failures: await showPlan(reading.inputs) };
+  },
+
+  async diff(_id, olds, _news) {
+    const state = migrationStateSchema.parse(withoutProvider(olds));
+    return { changes: state.drift.length > 0 };
+  },
+
+  async create(inputs) {
+    const migration = knownOrThrow(migrationInputsSchema, inputs);
+    const railway = railwayClient();
+    const promoted =
+      (await finishPromoted({ railway, inputs: migration, reporter, isEngineAlive })) ??
+      (await runCutover({ railway, inputs: migration, reporter, isEngineAlive }));
+    const state = stateOf(migration, promoted);
+    return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
+  },
+
+  async read(id, properties) {
+    if (properties === undefined) return {};
+    const state = migrationStateSchema.parse(withoutProvider(properties));
+    const drift = await readDrift(railwayClient(), state);
+    return { id, props: encodeProperties(migrationStateSchema, { ...state, drift }, properties) };
+  },
+
+  async update(_id, olds, news) {
+    const state = migrationStateSchema.parse(withoutProvider(olds));
+    const migration = knownOrThrow(migrationInputsSchema, news);
+    const drift = await readDrift(railwayClient(), { ...state, ...migration });
+    for (const finding of drift) reporter.detail(`drift: ${finding}`);
+    if (drift.length > 0) {
+      throw new CutoverError({
+        code: "MIGRATION_DRIFTED",
+        message: `The finished migration is not as it was left: ${drift.join("; ")}. Data is never repaired by an update.`,
+        remedy: "docs/runbook.md explains each; put it right by hand, then run `pulumi refresh`.",
+      });
+    }
+    return { outs: encodeProperties(migrationStateSchema, { ...state, ...migration, drift }, news) };
+  },
+
+  async delete() {
+    reporter.detail("the migration is forgotten by Pulumi; both databases and the journal stay as they are");
+  },
+};
+
+/** Once made, a migration stands for what it moved; another list of schemas would be another migration. */
+function refusedChanges(
+  before: MigrationInputs,
+  after: MigrationInputs,
+): { property: string; reason: string }[] {
+  const reason =
+    "the data has been moved already; this cannot be changed any more. Put the former value back";
+  return [
+    ...(before.source === after.source ? [] : [{ property: "source", reason }]),
+    ...(before.target === after.target ? [] : [{ property: "target", reason }]),
+    ...(sameMembers(before.schemas, after.schemas) ? [] : [{ property: "schemas", reason }]),
+  ];
+}
+
+/**
+ * The plan of the first preview: for a resource that is still to be created Pulumi calls `check` and nothing else.
+ * Reads only. Blockers become failures, so that the preview itself ends with an error.
+ */
+async function showPlan(inputs: MigrationInputs): Promise<{ property: string; reason: string }[]> {
+  const railway = railwayClient();
+  const unfinished = await describeJournal(inputs);
+  if (unfinished !== undefined) {
+    reporter.step(unfinished);
+    return [];
+  }
+  const result = await runPreflight({ railway, inputs, mode: "preview" });
+  for (const line of renderPlan(makePlan(result), { width: 110 }).split("\n")) console.log(line);
+  return result.findings
+    .filter(({ severity }) => severity === "blocker")
+    .map((finding) => ({ property: finding.object, reason: describeFinding(finding) }));
+}
+
+/** What an `up` does about a migration that the journal knows already; `undefined` when there is none or none can be read. */
+async function describeJournal(inputs: MigrationInputs): Promise<string | undefined> {
+  try {
+    const { entry } = await readPrimary(railwayClient(), inputs);
+    switch (entry?.record.state) {
+      case undefined:
+      case "aborted":
+        return undefined;
+      case "promoted":
+      case "finished":
+        return `Migration ${entry?.id} is ${entry?.record.state} already: up records it and moves nothing`;
+      case "switching":
+        return `Migration ${entry?.id} was interrupted while it switched: up goes on if the fence is whole, or puts everything back and starts afresh`;
+      default:
+        return `Migration ${entry?.id} was interrupted (${entry?.record.state}): up puts everything back and starts afresh`;
+    }
+  } catch (error) {
+    reporter.detail(`the journal was not checked: ${describeError(error)}`);
+    return undefined;
+  }
+}

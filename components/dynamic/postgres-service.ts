@@ -1,0 +1,108 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { CutoverError } from "../errors.ts";
+import {
+  adoptPostgresService,
+  observePostgresService,
+  postgresServiceFactsSchema,
+  postgresServiceInputsSchema,
+  retire,
+  retirementSchema,
+} from "../migration/postgres-service.ts";
+import { reasonsAgainstRetiring } from "../migration/retire.ts";
+import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
+import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { configure, railwayClient, reporter } from "./session.ts";
+
+const stateSchema = postgresServiceInputsSchema.extend({
+  serviceId: postgresServiceFactsSchema.shape.serviceId,
+  observed: postgresServiceFactsSchema,
+  /** What was observed when the resource was last made or updated: the base that drift is told from. */
+  adopted: postgresServiceFactsSchema,
+  retirement: retirementSchema,
+});
+
+/** A Railway service that runs PostgreSQL. */
+export const provider: pulumi.dynamic.ResourceProvider = {
+  configure,
+
+  async check(olds, news) {
+    const checked = checkInputs(postgresServiceInputsSchema, news);
+    const reading = knownInputs(postgresServiceInputsSchema, news);
+    if (reading.kind !== "known") return checked;
+    const { inputs } = reading;
+    const before = postgresServiceInputsSchema.safeParse(withoutProvider(olds));
+    // A change towards the end of the old database is judged in the preview already.
+    if (!before.success || inputs.lifecycle === "keep" || before.data.lifecycle === inputs.lifecycle)
+      return checked;
+    const railway = railwayClient();
+    const scope = await railway.resolveEnvironment(inputs);
+    const { id } = await railway.findService(scope, inputs.source);
+    const reasons = await reasonsAgainstRetiring(railway, inputs, id);
+    return { ...checked, failures: reasons.map((reason) => ({ property: "lifecycle", reason })) };
+  },
+
+  async diff(_id, olds, news) {
+    const reading = knownInputs(postgresServiceInputsSchema, news);
+    if (reading.kind !== "known") return { changes: true };
+    const before = stateSchema.parse(withoutProvider(olds));
+    const after = reading.inputs;
+    const renamed =
+      before[before.role] !== after[after.role] ||
+      before.project !== after.project ||
+      before.environment !== after.environment;
+    const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
+    return { changes: renamed || before.lifecycle !== after.lifecycle || drifted };
+  },
+
+  async create(inputs) {
+    const wanted = knownOrThrow(postgresServiceInputsSchema, inputs);
+    if (wanted.lifecycle !== "keep") throw retireAfterAdopting(wanted.lifecycle);
+    const facts = await adoptPostgresService(railwayClient(), wanted, reporter);
+    const retirement = { state: "running" as const, evidence: [] };
+    const state = { ...wanted, serviceId: facts.serviceId, observed: facts, adopted: facts, retirement };
+    return { id: facts.serviceId, outs: encodeProperties(stateSchema, state, inputs) };
+  },
+
+  async read(id, properties) {
+    if (properties === undefined) return {};
+    const before = stateSchema.parse(withoutProvider(properties));
+    if (before.retirement.state !== "running") return { id, props: properties };
+    const observed = await observePostgresService(railwayClient(), before);
+    return { id, props: encodeProperties(stateSchema, { ...before, observed }, properties) };
+  },
+
+  async update(id, olds, news) {
+    const before = stateSchema.parse(withoutProvider(olds));
+    const wanted = knownOrThrow(postgresServiceInputsSchema, news);
+    const railway = railwayClient();
+    const retirement = await retire(railway, wanted, id, before.retirement, reporter);
+    const facts =
+      retirement.state === "running" ? await observePostgresService(railway, wanted) : before.observed;
+    if (facts.serviceId !== id) throw anotherService(wanted[wanted.role], id, facts.serviceId);
+    const state = { ...wanted, serviceId: id, observed: facts, adopted: facts, retirement };
+    return { outs: encodeProperties(stateSchema, state, news) };
+  },
+
+  async delete(_id, properties) {
+    const { role, source, target } = withoutProvider(properties);
+    reporter.detail(
+      `${role === "source" ? source : target} is forgotten by Pulumi; service and data stay as they are`,
+    );
+  },
+};
+
+function retireAfterAdopting(lifecycle: string): CutoverError {
+  return new CutoverError({
+    code: "RETIREMENT_REFUSED",
+    message: `The old database is not in this stack's state yet, so legacyPostgres: ${lifecycle} is refused; nothing was changed.`,
+    remedy: "Run `pulumi up` with legacyPostgres: keep first, then change it.",
+  });
+}
+
+function anotherService(name: string, id: string, found: string): CutoverError {
+  return new CutoverError({
+    code: "SERVICE_REPLACED",
+    message: `${name} is another Railway service now (${found}) than the one this stack adopted (${id}).`,
+    remedy: "If that is right, remove the resource from the state (`pulumi state delete`) and adopt it anew.",
+  });
+}

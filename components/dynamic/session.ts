@@ -1,0 +1,101 @@
+import { connect as connectSocket } from "node:net";
+import { z } from "zod";
+import { CutoverError } from "../errors.ts";
+import type { Reporter } from "../migration/reporter.ts";
+import { createRailway, type Railway } from "../railway/railway.ts";
+import { createRailwayToken, type RailwayToken } from "../railway/token.ts";
+
+/**
+ * What every provider of this process shares: the Railway client, made from the environment and the stack's
+ * configuration. Tokens arrive here and nowhere else; they are no inputs, so the state cannot hold them.
+ */
+export interface ConfigureRequest {
+  readonly config: { get(key: string): unknown };
+}
+
+let stackConfig: ConfigureRequest["config"] | undefined;
+let client: Railway | undefined;
+
+/** The `configure` of every provider. */
+export async function configure(request: ConfigureRequest): Promise<void> {
+  stackConfig = request.config;
+}
+
+/** The Railway client of this process. Throws `RAILWAY_TOKEN_MISSING` when there is no token of the configured kind. */
+export function railwayClient(): Railway {
+  client ??= createRailway(
+    railwayOptions({ kind: configured("tokenKind"), secret: configured("railwayToken") }),
+  );
+  return client;
+}
+
+/** The client's options from the process's environment, falling back to what the stack's configuration holds. */
+export function railwayOptions(fallback: { kind: string | undefined; secret: string | undefined }): {
+  token: RailwayToken;
+  endpoint?: string;
+  pollIntervalMs?: number;
+} {
+  const environment = environmentSchema.parse(process.env);
+  const kind = tokenKindSchema.parse(fallback.kind ?? "project");
+  const variable = kind === "project" ? "RAILWAY_TOKEN" : "RAILWAY_API_TOKEN";
+  const value = environment[variable] ?? fallback.secret;
+  if (value === undefined || value === "") {
+    throw new CutoverError({
+      code: "RAILWAY_TOKEN_MISSING",
+      message: `There is no Railway token: the configuration says tokenKind ${kind}, but ${variable} is not set.`,
+      remedy: `Set ${variable} in the environment, or the stack's secret: pulumi config set --secret railwayToken.`,
+    });
+  }
+  return {
+    token: createRailwayToken(kind, value),
+    ...(environment.RAILWAY_API_URL === undefined ? {} : { endpoint: environment.RAILWAY_API_URL }),
+    ...(environment.RAILWAY_POLL_INTERVAL_MS === undefined
+      ? {}
+      : { pollIntervalMs: environment.RAILWAY_POLL_INTERVAL_MS }),
+  };
+}
+
+/** Prints to the provider process's standard output, which the engine shows live under the stack. */
+export const reporter: Reporter = {
+  step: (text) => console.log(`── ${text}`),
+  detail: (text) => console.log(`   ${text}`),
+};
+
+/**
+ * Whether the engine that started this process still answers on its address, the first argument of the dynamic
+ * provider process. Without an engine (a host on mocks, a script) the process itself is in charge.
+ */
+export async function isEngineAlive(): Promise<boolean> {
+  const address = /^(?:(.+):)?(\d+)$/.exec(process.argv[2] ?? "");
+  if (address === null) return true;
+  return new Promise((resolve) => {
+    const socket = connectSocket({
+      host: address[1] ?? "127.0.0.1",
+      port: Number(address[2]),
+      timeout: 2_000,
+    });
+    const settle = (alive: boolean) => {
+      socket.destroy();
+      resolve(alive);
+    };
+    socket.once("connect", () => settle(true));
+    socket.once("error", () => settle(false));
+    // A machine too busy to accept in time is no proof that the engine is gone.
+    socket.once("timeout", () => settle(true));
+  });
+}
+
+const tokenKindSchema = z.enum(["account", "workspace", "project"]);
+
+const environmentSchema = z.object({
+  RAILWAY_TOKEN: z.string().optional(),
+  RAILWAY_API_TOKEN: z.string().optional(),
+  /** Another endpoint than Railway's own, for rehearsals. */
+  RAILWAY_API_URL: z.url().optional(),
+  RAILWAY_POLL_INTERVAL_MS: z.coerce.number().int().positive().optional(),
+});
+
+function configured(key: string): string | undefined {
+  const value = stackConfig?.get(key);
+  return typeof value === "string" ? value : undefined;
+}

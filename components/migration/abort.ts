@@ -1,0 +1,209 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type pg from "pg";
+import { CutoverError, describeError } from "../errors.ts";
+import { connect, withConnection } from "../postgres/connection.ts";
+import { hashTables } from "../postgres/content-hash.ts";
+import { dropCopy } from "../postgres/drop-copy.ts";
+import {
+  dropSourceSchema,
+  inTransaction,
+  isSealed,
+  openSourceFence,
+  readFence,
+  removeFence,
+  setSeal,
+} from "../postgres/fence.ts";
+import { listTables } from "../postgres/relations.ts";
+import type { Railway } from "../railway/railway.ts";
+import { type JournalOwner, transition } from "./journal.ts";
+import { maintenanceDatabase } from "./maintenance.ts";
+import { recallValue } from "./previous-value.ts";
+import type { FenceRecord, RecordIn } from "./record.ts";
+import type { Reporter } from "./reporter.ts";
+import type { ResolvedWorld } from "./resolve.ts";
+import {
+  applyVariables,
+  deployWithVariables,
+  proveDeployment,
+  type ServiceSwitch,
+} from "./service-switch.ts";
+
+export interface AbortContext {
+  readonly railway: Railway;
+  readonly world: ResolvedWorld;
+  /** The session that holds the exclusion lock on the target. */
+  readonly target: pg.Client;
+  readonly owner: JournalOwner;
+  readonly reporter: Reporter;
+  readonly deploymentTimeoutMs: number;
+}
+
+/**
+ * Puts everything back to the source: intent first, then writers in again on the source, then the services that had
+ * been switched, then the copy is dropped. The journal can only go from `aborting` to `aborted`, so the target's fence
+ * can never open for this migration. Every step may run twice.
+ *
+ * @throws CutoverError `ABORT_INCOMPLETE` with what is left; the source accepts writes by then unless the message says so
+ */
+export async function putBack(
+  context: AbortContext,
+  record: RecordIn<"loading" | "switching" | "aborting">,
+  reason: string,
+): Promise<void> {
+  const aborting = await recordIntent(context, record, reason);
+  context.reporter.step("Abort: putting everything back to the source");
+  await openSource(context);
+  await restoreServices(context, aborting.fence);
+  await dropTheCopy(context, aborting);
+  await transition(
+    context.target,
+    context.owner,
+    "aborting",
+    { ...aborting, state: "aborted" },
+    aborting.reason,
+  );
+  context.reporter.detail("everything is back on the source");
+}
+
+async function recordIntent(
+  { target, owner }: AbortContext,
+  record: RecordIn<"loading" | "switching" | "aborting">,
+  reason: string,
+): Promise<RecordIn<"aborting">> {
+  if (record.state === "aborting") return record;
+  const fence = record.state === "switching" ? record.fence : null;
+  const aborting = { state: "aborting" as const, context: record.context, load: record.load, fence, reason };
+  await transition(target, owner, record.state, aborting, reason);
+  return aborting;
+}
+
+/** Seal and fence away: after this, writers work on the source as before. */
+async function openSource({ world, reporter }: AbortContext): Promise<void> {
+  const { connection } = world.source;
+  await withConnection(
+    connection,
+    { purpose: "unseal", database: maintenanceDatabase(connection) },
+    async (client) => {
+      if (await isSealed(client, connection.database)) await setSeal(client, connection.database, false);
+    },
+  );
+  await withConnection(connection, { purpose: "abort" }, async (client) => {
+    await openSourceFence(client);
+    reporter.detail("the source accepts writes again");
+    for (let attempt = 0; (await removeFence(client)).length > 0; attempt++) {
+      if (attempt >= fenceRemovalAttempts)
+        throw incomplete("some tables of the source still carry a fence trigger, which lets everything pass");
+      await delay(1_000);
+    }
+    await dropSourceSchema(client);
+  });
+}
+
+const fenceRemovalAttempts = 60;
+
+/** Only services that the switch had touched: a variable differs from what it was, or a deployment was asked for. */
+async function restoreServices(context: AbortContext, fence: FenceRecord | null): Promise<void> {
+  if (fence === null) return;
+  const outcomes = await Promise.allSettled(
+    context.world.services.map(async ({ service }) => {
+      const record = fence.services[service.name];
+      if (record === undefined) return;
+      const desired = new Map(
+        Object.entries(record.previous).map(([name, previous]) => {
+          const text = recallValue(previous, context.world.source.connection.password);
+          return [name, text === undefined ? undefined : { text, host: null }] as const;
+        }),
+      );
+      await restoreService(
+        context,
+        {
+          scope: context.world.scope,
+          serviceId: service.id,
+          name: service.name,
+          desired,
+          healthCheckUrl: null,
+          deploymentTimeoutMs: context.deploymentTimeoutMs,
+          reporter: context.reporter,
+        },
+        record.deploymentId !== null,
+      );
+    }),
+  );
+  const failed = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" ? [describeError(outcome.reason)] : [],
+  );
+  if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
+}
+
+async function restoreService(context: AbortContext, move: ServiceSwitch, deployed: boolean): Promise<void> {
+  await applyVariables(context.railway, move);
+  if (!deployed) return;
+  context.reporter.detail(`${move.name}: back to the source`);
+  const deploymentId = await deployWithVariables(context.railway, move, null, async () => {});
+  await proveDeployment(context.railway, move, deploymentId);
+}
+
+/** Dropped only when it is proven to be ours: fenced since it was hashed and equal to those hashes, or never fenced. */
+async function dropTheCopy(
+  { world, target, reporter }: AbortContext,
+  record: RecordIn<"aborting">,
+): Promise<void> {
+  const { schemas } = record.context;
+  if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
+  await inTransaction(target, async () => {
+    await target.query("drop event trigger if exists pgvector_cutover_ddl");
+    await target.query("drop event trigger if exists pgvector_cutover_drop");
+    await dropCopy(target, {
+      schemas,
+      createdSchemas: record.load.createdSchemas,
+      expectedObjects: record.load.expectedRelations,
+    });
+    await target.query(`
+      drop function if exists pgvector_cutover.refuse_write();
+      drop function if exists pgvector_cutover.refuse_ddl();
+    `);
+  });
+  reporter.detail("the copy is dropped from the target");
+}
+
+async function assertUnwritten(
+  world: ResolvedWorld,
+  target: pg.Client,
+  record: RecordIn<"aborting">,
+  fence: FenceRecord,
+): Promise<void> {
+  const tables = await listTables(target, record.context.schemas);
+  if (tables.length === 0) return;
+  const { unfenced } = await readFence(target, record.context.schemas);
+  const hashed = await hashTables({
+    connect: () => connect(world.target.connection, { purpose: "abort-check", readOnly: true }),
+    tables: tables.filter((table) => table.kind === "table"),
+    workers: hashWorkers,
+  });
+  const digests = new Map(
+    hashed.map(({ schema, name, rows, hash }) => [`${schema}.${name}`, `${rows} ${hash}`] as const),
+  );
+  const changed = fence.tables
+    .filter(
+      ({ schema, name, target: expected }) =>
+        expected !== null && digests.get(`${schema}.${name}`) !== `${expected.rows} ${expected.hash}`,
+    )
+    .map((table) => `${table.schema}.${table.name}`);
+  if (changed.length === 0 && unfenced.length === 0) return;
+  throw new CutoverError({
+    code: "COPY_WAS_WRITTEN",
+    message: `The copy on the target is not as it was fenced (${[...changed, ...unfenced.map((table) => `${table.schema}.${table.name}`)].slice(0, 10).join(", ")}). It is kept. The source accepts writes and the services run on it.`,
+    remedy:
+      "Find who wrote there; then drop the application's schemas on the target by hand and run the abort again.",
+  });
+}
+
+const hashWorkers = 4;
+
+function incomplete(what: string): CutoverError {
+  return new CutoverError({
+    code: "ABORT_INCOMPLETE",
+    message: `The abort is not complete: ${what}. The source accepts writes; the target stays fenced.`,
+    remedy: "Run `npm run abort` (or `pulumi up`) again; it goes on where it stopped.",
+  });
+}

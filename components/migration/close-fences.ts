@@ -1,0 +1,80 @@
+import { CutoverError } from "../errors.ts";
+import { withConnection } from "../postgres/connection.ts";
+import { closeSourceFence } from "../postgres/fence.ts";
+import type { StartedAttempt } from "./attempt.ts";
+import type { VerifiedCopy } from "./copy-and-verify.ts";
+import type { ExclusiveRun } from "./cutover.ts";
+import { assertCatalogueUnchanged } from "./gate.ts";
+import { transition } from "./journal.ts";
+import { rememberServices } from "./move-services.ts";
+import type { RecordIn } from "./record.ts";
+import { syncSequences } from "./sequence-sync.ts";
+
+/**
+ * Closes the source's fence with the very commit that releases the locks; the target is fenced already. Afterwards
+ * nothing can diverge: what neither locks nor triggers hold (sequences, new objects) is read again.
+ *
+ * @throws CutoverError `LOCKS_LOST`, `JOURNAL_LOST`, `SOURCE_CHANGED_BEFORE_FENCE`
+ */
+export async function closeFences(
+  run: ExclusiveRun,
+  { owner, pause }: StartedAttempt,
+  { record, gate, copiedBytes }: VerifiedCopy,
+): Promise<RecordIn<"switching">> {
+  const { world, inputs, exclusion, reporter } = run;
+  reporter.step("Fence both databases");
+  const services = await rememberServices(run.railway, world);
+  const switching: RecordIn<"switching"> = {
+    state: "switching",
+    context: record.context,
+    load: record.load,
+    fence: {
+      fencedAt: new Date().toISOString(),
+      epoch: owner.epoch,
+      pausedAt: pause.pausedAt.toISOString(),
+      tables: gate.tables.map(({ schema, name, rows, hash, equal }) => {
+        const source = { rows, hash };
+        return { schema, name, source, target: equal ? source : null };
+      }),
+      copiedBytes,
+      services,
+    },
+  };
+  await pause.heartbeat.assertAlive();
+  await transition(exclusion.target, owner, "loading", switching, "both databases are being fenced");
+  await commitFence(run, pause, owner.id, owner.epoch);
+  await withConnection(world.source.connection, { purpose: "sequences", readOnly: true }, async (source) => {
+    await assertCatalogueUnchanged(source, inputs.schemas, gate);
+    await syncSequences(source, exclusion.target, inputs.schemas);
+  });
+  reporter.detail("both databases refuse writes in the moved schemas; reads go on");
+  return switching;
+}
+
+async function commitFence(
+  run: ExclusiveRun,
+  pause: StartedAttempt["pause"],
+  migrationId: string,
+  epoch: number,
+): Promise<void> {
+  const { lockSession } = pause;
+  try {
+    await closeSourceFence(lockSession, {
+      tables: pause.tables,
+      schemas: run.inputs.schemas,
+      migrationId,
+      epoch,
+    });
+    await lockSession.query("set local synchronous_commit = on");
+    await lockSession.query("commit");
+  } catch (cause) {
+    throw new CutoverError({
+      code: "LOCKS_LOST",
+      message: "The session that held the source's locks was lost while it closed the fence.",
+      remedy: "Run again; everything is put back first.",
+      cause,
+    });
+  } finally {
+    await pause.release();
+  }
+}

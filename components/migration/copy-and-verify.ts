@@ -1,0 +1,133 @@
+import { CutoverError } from "../errors.ts";
+import { connect, withConnection } from "../postgres/connection.ts";
+import { listRelationNames } from "../postgres/drop-copy.ts";
+import { dumpSchema } from "../postgres/dump.ts";
+import { closeTargetFence } from "../postgres/fence.ts";
+import { loadCopy } from "../postgres/load.ts";
+import { listTables } from "../postgres/relations.ts";
+import type { StartedAttempt } from "./attempt.ts";
+import { runBeforeSwitchHook } from "./before-switch-hook.ts";
+import type { ExclusiveRun } from "./cutover.ts";
+import { runGate } from "./gate.ts";
+import type { GateReport } from "./gate-report.ts";
+import { transition } from "./journal.ts";
+import { describeLoadProgress, throttled } from "./progress.ts";
+import type { RecordIn } from "./record.ts";
+
+export interface VerifiedCopy {
+  readonly record: RecordIn<"loading">;
+  readonly gate: GateReport;
+  readonly copiedBytes: number;
+}
+
+/**
+ * Copies the schemas from the pause's snapshot, fences the copy, and lets the gate compare both sides. A hook runs
+ * between two gates, before the fence.
+ *
+ * @throws CutoverError `GATE_RED`, `COPY_FAILED`, the heartbeat's reason when the locks were lost
+ */
+export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
+  const { inputs, world, reporter } = run;
+  const { pause, majors } = attempt;
+  const { signal } = pause.heartbeat;
+  reporter.step("Copy");
+  const dump = await dumpSchema({
+    source: world.source.connection,
+    schemas: inputs.schemas,
+    snapshot: pause.snapshot,
+    minimumMajor: Math.max(majors.source, majors.target),
+    timeoutMs: dumpTimeoutMs,
+    signal,
+  });
+  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
+  const showProgress = throttled(reporter, describeLoadProgress);
+  const loaded = await loadCopy({
+    source: world.source.connection,
+    target: world.target.connection,
+    snapshot: pause.snapshot,
+    dump,
+    tables: pause.tables,
+    schemas: inputs.schemas,
+    workers: inputs.copy.workers,
+    onProgress: showProgress,
+    signal,
+  });
+  await pause.heartbeat.assertAlive();
+
+  let record = attempt.record;
+  if (inputs.hooks.beforeSwitch !== null) {
+    assertGreen(await compare(run, attempt, record));
+    reporter.step("Hook before the switch");
+    await runBeforeSwitchHook({
+      command: inputs.hooks.beforeSwitch,
+      target: world.target.connection,
+      client: run.exclusion.target,
+      schemas: inputs.schemas,
+      reporter,
+      signal,
+    });
+    record = await noteHookObjects(run, attempt);
+  }
+
+  await withConnection(world.target.connection, { purpose: "fence" }, async (client) =>
+    closeTargetFence(client, { tables: await listTables(client, inputs.schemas), schemas: inputs.schemas }),
+  );
+  reporter.step("Gate");
+  const gate = await compare(run, attempt, record);
+  assertGreen(gate);
+  await pause.heartbeat.assertAlive();
+  reporter.detail(
+    `green: ${gate.tables.length} tables equal in count and content, catalogue and protected schema as they were`,
+  );
+  return { record, gate, copiedBytes: loaded.bytes };
+}
+
+const dumpTimeoutMs = 5 * 60_000;
+
+async function compare(
+  run: ExclusiveRun,
+  { pause }: StartedAttempt,
+  record: RecordIn<"loading">,
+): Promise<GateReport> {
+  const { inputs, world } = run;
+  return runGate({
+    source: world.source.connection,
+    snapshot: pause.snapshot,
+    target: world.target.connection,
+    schemas: inputs.schemas,
+    protectedSchemas: inputs.protectedSchemas,
+    protectedBefore: record.load.protectedBefore,
+    accept: inputs.accept,
+    workers: inputs.copy.workers,
+    signal: pause.heartbeat.signal,
+  });
+}
+
+/** What the hook created is ours too, so that an abort may drop it. */
+async function noteHookObjects(
+  run: ExclusiveRun,
+  { owner, record }: StartedAttempt,
+): Promise<RecordIn<"loading">> {
+  const client = await connect(run.world.target.connection, { purpose: "observe", readOnly: true });
+  try {
+    const names = await listRelationNames(client, run.inputs.schemas);
+    const expectedRelations = [...new Set([...record.load.expectedRelations, ...names])].sort();
+    const noted = { ...record, load: { ...record.load, expectedRelations } };
+    await transition(run.exclusion.target, owner, "loading", noted, "beforeSwitch hook ended");
+    return noted;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function assertGreen(gate: GateReport): void {
+  if (gate.verdict === "green") return;
+  const open = gate.differences.filter(({ accepted }) => accepted === null);
+  const shown = open.slice(0, 20).map(({ code, object }) => `${code} ${object}`);
+  throw new CutoverError({
+    code: "GATE_RED",
+    message: `The copy differs from its source in ${open.length} places: ${shown.join("; ")}${open.length > shown.length ? "; …" : ""}.`,
+    remedy:
+      "Mend the cause, or accept a difference by its code and object with a reason under `accept` in the stack's configuration.",
+  });
+}

@@ -1,0 +1,224 @@
+import { randomUUID } from "node:crypto";
+import { CutoverError, describeError } from "../errors.ts";
+import type { Railway } from "../railway/railway.ts";
+import { putBack } from "./abort.ts";
+import { startAttempt } from "./attempt.ts";
+import { closeFences } from "./close-fences.ts";
+import { contextMismatch, sameMembers } from "./context.ts";
+import { copyAndVerify } from "./copy-and-verify.ts";
+import { decideNext } from "./decide.ts";
+import { type Exclusion, excludeOtherRuns } from "./exclusion.ts";
+import { finish } from "./finish.ts";
+import type { MigrationInputs } from "./inputs.ts";
+import { type JournalEntry, type JournalOwner, readJournal, takeOver } from "./journal.ts";
+import { observeSource } from "./observe.ts";
+import type { PromotedRecord, RecordIn } from "./record.ts";
+import type { Reporter } from "./reporter.ts";
+import { type ResolvedWorld, resolveWorld } from "./resolve.ts";
+import { switchOver } from "./switch-over.ts";
+
+export interface CutoverRun {
+  readonly railway: Railway;
+  readonly inputs: MigrationInputs;
+  readonly reporter: Reporter;
+  /** Whether the engine that started this run is still there; an orphan lets go of the source's locks. */
+  isEngineAlive(): Promise<boolean>;
+}
+
+/** A run once it knows the names' ids and is alone. */
+export interface ExclusiveRun extends CutoverRun {
+  readonly world: ResolvedWorld;
+  readonly exclusion: Exclusion;
+}
+
+/** What a promoted migration leaves for the outside: its id and the journal's record of it. */
+export interface PromotedMigration {
+  readonly id: string;
+  readonly record: PromotedRecord;
+}
+
+/**
+ * The whole cutover in one operation: from wherever an earlier run left things to `finished`, or back to where
+ * everything was. Safe to call again at any time and from anywhere; it does the move exactly once.
+ *
+ * @throws CutoverError among others `PREFLIGHT_BLOCKED`, `CUTOVER_ABORTED` (everything is back on the source),
+ *   `ABORT_INCOMPLETE`, `ANOTHER_RUN_ACTIVE`
+ */
+export async function runCutover(run: CutoverRun): Promise<PromotedMigration> {
+  const world = await resolveWorld(run.railway, run.inputs);
+  const exclusion = await excludeOtherRuns(world.source.connection, world.target.connection);
+  try {
+    return await goOn({ ...run, world, exclusion });
+  } finally {
+    await exclusion.release();
+  }
+}
+
+/**
+ * Puts an unfinished migration back to the source. Returns what was found; does nothing where none is unfinished.
+ *
+ * @throws CutoverError `ALREADY_PROMOTED` when the target is the primary: only a rollback leads back from there
+ */
+export async function runAbort(run: CutoverRun, reason: string): Promise<"nothing to abort" | "aborted"> {
+  const world = await resolveWorld(run.railway, run.inputs);
+  const exclusion = await excludeOtherRuns(world.source.connection, world.target.connection);
+  try {
+    const entry = await readJournal(exclusion.target);
+    switch (entry?.record.state) {
+      case undefined:
+      case "aborted":
+        return "nothing to abort";
+      case "promoted":
+      case "finished":
+        throw alreadyPromoted(world);
+      default:
+        await putBackAs(
+          { ...run, world, exclusion },
+          await takeOver(exclusion.target, entry as JournalEntry),
+          entry?.record as RecordIn<"loading" | "switching" | "aborting">,
+          reason,
+        );
+        return "aborted";
+    }
+  } finally {
+    await exclusion.release();
+  }
+}
+
+async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
+  const entry = await readJournal(run.exclusion.target);
+  if (entry !== undefined && entry.record.state !== "aborted") assertSameContext(entry, run);
+  const decision = decideNext(entry, await observeSource(run.world.source, run.inputs.schemas));
+  switch (decision.action) {
+    case "refuse":
+      throw new CutoverError({
+        code: decision.code,
+        message: `Refused: ${decision.why}. Nothing was changed.`,
+        remedy: decision.remedy,
+      });
+    case "start":
+      return attempt(run);
+    case "put-back": {
+      run.reporter.step(`Recover: ${decision.why}`);
+      const unfinished = entry as JournalEntry;
+      const owner = await takeOver(run.exclusion.target, unfinished);
+      await putBackAs(run, owner, unfinished.record as RecordIn<"loading">, decision.why);
+      return attempt(run);
+    }
+    case "go-on": {
+      run.reporter.step(`Go on: ${decision.why}`);
+      const unfinished = entry as JournalEntry;
+      const owner = await takeOver(run.exclusion.target, unfinished);
+      return forwardOrBack(run, owner, () =>
+        switchOver(run, owner, unfinished.record as RecordIn<"switching">),
+      );
+    }
+    case "finish":
+    case "nothing":
+      return finish(run, entry as JournalEntry);
+    default:
+      return decision satisfies never;
+  }
+}
+
+async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
+  const started = await startAttempt(run, randomUUID());
+  return forwardOrBack(
+    run,
+    started.owner,
+    async () => {
+      const verified = await copyAndVerify(run, started);
+      const switching = await closeFences(run, started, verified);
+      return switchOver(run, started.owner, switching);
+    },
+    started.pause.release,
+  );
+}
+
+/** Any failure before the promotion puts everything back within this very operation. */
+async function forwardOrBack(
+  run: ExclusiveRun,
+  owner: JournalOwner,
+  forward: () => Promise<PromotedMigration>,
+  release: () => Promise<void> = async () => {},
+): Promise<PromotedMigration> {
+  try {
+    return await forward();
+  } catch (error) {
+    await release();
+    const entry = await readJournal(run.exclusion.target).catch((cause) => {
+      throw heldUp(error, cause);
+    });
+    if (entry?.id !== owner.id || entry.record.state === "aborted") throw error;
+    if (entry.record.state === "promoted" || entry.record.state === "finished") throw afterPromotion(error);
+    if (entry.epoch !== owner.epoch) throw error;
+    const reason = describeError(error);
+    await putBackAs(run, owner, entry.record, reason).catch((cause) => {
+      throw heldUp(error, cause);
+    });
+    throw new CutoverError({
+      code: "CUTOVER_ABORTED",
+      message: `The cutover was aborted and everything is back on the source, which accepts writes. Reason: ${reason}`,
+      remedy: "Mend the cause and run `pulumi up` again: it copies afresh.",
+      cause: error,
+    });
+  } finally {
+    await release();
+  }
+}
+
+async function putBackAs(
+  run: ExclusiveRun,
+  owner: JournalOwner,
+  record: RecordIn<"loading" | "switching" | "aborting">,
+  reason: string,
+): Promise<void> {
+  await putBack(
+    {
+      railway: run.railway,
+      world: run.world,
+      target: run.exclusion.target,
+      owner,
+      reporter: run.reporter,
+      deploymentTimeoutMs: run.inputs.limits.deploymentTimeoutMs,
+    },
+    record,
+    reason,
+  );
+}
+
+function assertSameContext(entry: JournalEntry, { inputs, world }: ExclusiveRun): void {
+  const { context } = entry.record;
+  const same =
+    context.source.serviceId === world.source.service.id &&
+    context.target.serviceId === world.target.service.id &&
+    sameMembers(context.schemas, inputs.schemas);
+  if (!same) throw contextMismatch(context, inputs);
+}
+
+function alreadyPromoted(world: ResolvedWorld): CutoverError {
+  return new CutoverError({
+    code: "ALREADY_PROMOTED",
+    message: `The cutover is promoted: ${world.target.service.name} accepts the application's writes. There is nothing to abort.`,
+    remedy: "Going back after promotion needs a rollback that copies the new writes back.",
+  });
+}
+
+function afterPromotion(error: unknown): CutoverError {
+  return new CutoverError({
+    code: "UNFINISHED_AFTER_PROMOTION",
+    message: `The target is the primary and accepts writes, but the clean-up did not end: ${describeError(error)}`,
+    remedy: "Run `pulumi up` again: it only finishes the rest.",
+    cause: error,
+  });
+}
+
+function heldUp(error: unknown, cause: unknown): CutoverError {
+  return new CutoverError({
+    code: "ABORT_INCOMPLETE",
+    message: `The cutover failed (${describeError(error)}) and could not be put back entirely: ${describeError(cause)}`,
+    remedy:
+      "Run `npm run abort` as soon as both databases and Railway can be reached; `npm run status` shows who can write.",
+    cause,
+  });
+}

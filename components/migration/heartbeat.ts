@@ -1,0 +1,95 @@
+import type pg from "pg";
+import { CutoverError } from "../errors.ts";
+
+/** The server ends the session that holds the locks when it hears nothing from us for so long. */
+export const deadManTimeoutMs = 12_000;
+
+/** The longest gap we leave between two signs of life while everything is well. */
+const beatIntervalMs = 2_000;
+
+export interface HeartbeatOptions {
+  /** The session that holds the table locks, idle in its transaction. */
+  readonly session: pg.Client;
+  /** When the write pause must be over at the latest (epoch milliseconds). */
+  readonly deadline: number;
+  readonly pauseLimitMs: number;
+  /** Whether the engine that started this run is still there: an orphan must let go. */
+  isEngineAlive(): Promise<boolean>;
+  /** Called with every beat; used to watch for requests that would stop readers too. */
+  onBeat(): Promise<void>;
+}
+
+/**
+ * The client's half of the dead man's switch (fencing.md): keeps the lock session alive as long as this process works,
+ * its engine lives and the pause is within its limit. When any of that ends, the beats stop, the server ends the
+ * session by itself, and the locks are gone, whatever state this process is in.
+ */
+export class Heartbeat {
+  readonly #controller = new AbortController();
+  readonly #options: HeartbeatOptions;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#schedule();
+  }
+
+  /** Aborted, with a CutoverError as its reason, as soon as the locks are lost or about to be. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Beats once now; throws the reason when the locks are not held any more. */
+  async assertAlive(): Promise<void> {
+    this.signal.throwIfAborted();
+    await this.#beat();
+    this.signal.throwIfAborted();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(async () => {
+      await this.#beat();
+      if (!this.signal.aborted && this.#timer !== undefined) this.#schedule();
+    }, beatIntervalMs);
+  }
+
+  async #beat(): Promise<void> {
+    if (this.signal.aborted) return;
+    const { session, deadline, pauseLimitMs, isEngineAlive, onBeat } = this.#options;
+    if (Date.now() >= deadline) {
+      return this.#giveUp(
+        "WRITE_PAUSE_LIMIT",
+        `The write pause reached its limit of ${Math.round(pauseLimitMs / 1000)} s before the fence was closed.`,
+        "Raise limits.writePauseMs if a longer pause is acceptable, or move at a quieter time.",
+      );
+    }
+    if (!(await isEngineAlive())) {
+      return this.#giveUp(
+        "ENGINE_GONE",
+        "The Pulumi engine that started this run is gone.",
+        "Run `pulumi up` again; nothing was switched.",
+      );
+    }
+    try {
+      await session.query("select 1");
+    } catch (error) {
+      return this.#giveUp(
+        "LOCKS_LOST",
+        "The session that held the source's table locks was lost; the copy may be behind its source.",
+        "Run again. If it recurs, look for what ends sessions on the source (restarts, idle timeouts of a proxy).",
+        error,
+      );
+    }
+    await onBeat().catch(() => {});
+  }
+
+  #giveUp(code: string, message: string, remedy: string, cause?: unknown): void {
+    this.stop();
+    this.#controller.abort(new CutoverError({ code, message, remedy, cause }));
+  }
+}

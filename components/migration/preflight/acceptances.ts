@@ -1,0 +1,71 @@
+import type { Finding } from "../finding.ts";
+import type { Acceptance } from "../inputs.ts";
+import { type FindingDefinitions, findingsOf } from "./definitions.ts";
+
+export const acceptanceDefinitions = {
+  ACCEPTANCE_STALE: {
+    severity: "warning",
+    acceptable: false,
+    remedy: "Take the entry off `accept`: it would hide the finding if that came back.",
+  },
+  ACCEPTANCE_IMPOSSIBLE: {
+    severity: "warning",
+    acceptable: false,
+    remedy:
+      "Take the entry off `accept` and follow the finding's remedy: going on would lose data or could not work.",
+  },
+} as const;
+
+const found = findingsOf(acceptanceDefinitions);
+
+/**
+ * Turns accepted blockers into warnings that carry the reason. Acceptances of codes that are no finding's (those of
+ * the gate's differences) are left alone; stale ones are only called so when everything could be checked.
+ */
+export function applyAcceptances(
+  findings: readonly Finding[],
+  acceptances: readonly Acceptance[],
+  definitions: FindingDefinitions,
+): Finding[] {
+  const everythingChecked = findings.every(({ severity }) => severity !== "unchecked");
+  const remarks = acceptances
+    .filter(({ code }) => code in definitions)
+    .flatMap((acceptance): Finding[] => {
+      const object = `${acceptance.code} ${acceptance.object}`;
+      if (!findings.some((finding) => matches(acceptance, finding))) {
+        return everythingChecked
+          ? [
+              found(
+                "ACCEPTANCE_STALE",
+                object,
+                "The configuration accepts this finding, and it does not occur.",
+              ),
+            ]
+          : [];
+      }
+      if (definitions[acceptance.code]?.acceptable === true) return [];
+      return [
+        found(
+          "ACCEPTANCE_IMPOSSIBLE",
+          object,
+          "The configuration accepts a finding that cannot be accepted.",
+        ),
+      ];
+    });
+  return [...findings.map((finding) => accepted(finding, acceptances, definitions)), ...remarks];
+}
+
+function accepted(
+  finding: Finding,
+  acceptances: readonly Acceptance[],
+  definitions: FindingDefinitions,
+): Finding {
+  if (finding.severity !== "blocker" || definitions[finding.code]?.acceptable !== true) return finding;
+  const acceptance = acceptances.find((each) => matches(each, finding));
+  if (acceptance === undefined) return finding;
+  return { ...finding, severity: "warning", why: `${finding.why} Accepted: ${acceptance.reason}` };
+}
+
+function matches(acceptance: Acceptance, finding: Finding): boolean {
+  return acceptance.code === finding.code && acceptance.object === finding.object;
+}

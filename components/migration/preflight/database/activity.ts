@@ -1,0 +1,145 @@
+import type { ClientBase } from "pg";
+import type { Finding } from "../../finding.ts";
+import { findingsOf, listNames } from "../definitions.ts";
+
+/** What runs on, feeds, or listens to a database beside the services' own sessions. Names only. */
+export interface ActivityFacts {
+  readonly preparedTransactions: readonly string[];
+  readonly replicationSlots: readonly string[];
+  readonly publications: readonly string[];
+  readonly subscriptions: readonly string[];
+  /** Without those of extensions and of this project. */
+  readonly eventTriggers: readonly string[];
+  /** Sessions with a transaction open for longer than a minute: application name and age in seconds. */
+  readonly longTransactions: ReadonlyArray<{ readonly application: string; readonly seconds: number }>;
+}
+
+export const activityDefinitions = {
+  PREPARED_TRANSACTION: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "Commit or roll it back (COMMIT PREPARED, ROLLBACK PREPARED): it holds locks that no session can be ended for.",
+  },
+  REPLICATION_SLOT: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Point what reads the slot at the target, then drop the slot; or accept that it reads the old database only.",
+  },
+  PUBLICATION_NOT_MOVED: {
+    severity: "blocker",
+    acceptable: true,
+    remedy: "Create the publication on the target after the cutover, or accept its loss.",
+  },
+  SUBSCRIPTION_NOT_MOVED: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Disable the subscription: its worker writes to the old database; recreate it on the target if it is needed.",
+  },
+  EVENT_TRIGGER_NOT_MOVED: {
+    severity: "blocker",
+    acceptable: true,
+    remedy: "Create the event trigger on the target after the cutover, or accept its loss.",
+  },
+  TARGET_EVENT_TRIGGER: {
+    severity: "warning",
+    acceptable: false,
+    remedy: "Check that it lets the schema be created: it fires on every statement that does so.",
+  },
+  LONG_TRANSACTION: {
+    severity: "warning",
+    acceptable: false,
+    remedy:
+      "Let it finish before the cutover: one that wrote to a moved table delays the pause and is ended in the end.",
+  },
+} as const;
+
+const found = findingsOf(activityDefinitions);
+
+export async function readActivity(client: ClientBase): Promise<ActivityFacts> {
+  const { rows } = await client.query<ActivityFacts>(activityQuery);
+  return rows[0] as ActivityFacts;
+}
+
+export function checkSourceActivity(source: ActivityFacts): Finding[] {
+  const findings = [
+    ...source.preparedTransactions.map(() =>
+      found("PREPARED_TRANSACTION", "source", "A prepared transaction is waiting for its second phase."),
+    ),
+    ...source.replicationSlots.map((name) =>
+      found(
+        "REPLICATION_SLOT",
+        name,
+        "This replication slot follows the source and will not see the target.",
+      ),
+    ),
+    ...source.publications.map((name) =>
+      found(
+        "PUBLICATION_NOT_MOVED",
+        name,
+        "This publication belongs to the database, not to a schema: it stays behind.",
+      ),
+    ),
+    ...source.subscriptions.map((name) =>
+      found(
+        "SUBSCRIPTION_NOT_MOVED",
+        name,
+        "This subscription writes into the source from elsewhere and stays behind.",
+      ),
+    ),
+    ...source.eventTriggers.map((name) =>
+      found(
+        "EVENT_TRIGGER_NOT_MOVED",
+        name,
+        "This event trigger belongs to the database, not to a schema: it stays behind.",
+      ),
+    ),
+  ];
+  if (source.longTransactions.length > 0) {
+    const names = source.longTransactions.map(({ application, seconds }) => `${application} (${seconds} s)`);
+    findings.push(
+      found(
+        "LONG_TRANSACTION",
+        "source",
+        `Transactions have been open for over a minute: ${listNames(names, 4)}.`,
+      ),
+    );
+  }
+  return findings;
+}
+
+export function checkTargetActivity(target: ActivityFacts): Finding[] {
+  return [
+    ...target.preparedTransactions
+      .slice(0, 1)
+      .map(() =>
+        found("PREPARED_TRANSACTION", "target", "A prepared transaction is waiting for its second phase."),
+      ),
+    ...target.eventTriggers.map((name) =>
+      found(
+        "TARGET_EVENT_TRIGGER",
+        name,
+        "This event trigger of the target fires while the schema is created.",
+      ),
+    ),
+  ];
+}
+
+const activityQuery = `
+  SELECT ARRAY(SELECT gid FROM pg_prepared_xacts WHERE database = current_database() LIMIT 1) AS "preparedTransactions",
+         ARRAY(SELECT slot_name::text FROM pg_replication_slots
+                WHERE (database IS NULL OR database = current_database()) AND NOT temporary ORDER BY 1) AS "replicationSlots",
+         ARRAY(SELECT pubname::text FROM pg_publication ORDER BY 1) AS publications,
+         ARRAY(SELECT subname::text FROM pg_subscription
+                WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1) AS subscriptions,
+         ARRAY(SELECT evtname::text FROM pg_event_trigger t
+                WHERE evtname !~ '^pgvector_cutover'
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
+                                     AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1) AS "eventTriggers",
+         COALESCE((SELECT json_agg(json_build_object('application', COALESCE(NULLIF(application_name, ''), 'unnamed'),
+                                            'seconds', floor(extract(epoch FROM now() - xact_start))) ORDER BY xact_start)
+                     FROM pg_stat_activity
+                    WHERE datname = current_database() AND backend_type = 'client backend'
+                      AND xact_start < now() - interval '1 minute' AND pid <> pg_backend_pid()), '[]') AS "longTransactions"`;

@@ -1,0 +1,79 @@
+import type { Finding } from "../../finding.ts";
+import type { MigrationInputs } from "../../inputs.ts";
+import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
+import { checkSourceContents, compareContents } from "./contents.ts";
+import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
+import { checkVector, compareExtensions } from "./extensions.ts";
+import { checkIdentity, checkSwapped } from "./identity.ts";
+import type { DatabaseObservation } from "./observe.ts";
+import { checkSourceRoles, compareRoles } from "./roles.ts";
+import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
+import { checkConnectionSlots, checkLockTable, checkServer, compareServers } from "./server.ts";
+import { checkReadOnly, compareSettings } from "./settings.ts";
+
+/** Everything that the source tells by itself. */
+export function checkSource(source: DatabaseObservation, inputs: MigrationInputs): Finding[] {
+  const { server, schemas, tables, dependencies, roles, settings, activity, contents } = source;
+  return [
+    ...(server ? checkServer("source", server) : []),
+    ...(server && tables ? checkLockTable("source", server, tables.length) : []),
+    ...(schemas ? checkSourceSchemas(schemas, inputs.schemas, inputs.protectedSchemas) : []),
+    ...(dependencies ? checkSourceDependencies(dependencies) : []),
+    ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
+    ...(settings ? checkReadOnly("source", settings) : []),
+    ...(activity ? checkSourceActivity(activity) : []),
+    ...(contents ? checkSourceContents(contents) : []),
+  ];
+}
+
+/** Everything that the target tells by itself. With `holdsOwnCopy` the moved schemas are filled by the cutover itself. */
+export function checkTarget(
+  target: DatabaseObservation,
+  inputs: MigrationInputs,
+  holdsOwnCopy: boolean,
+): Finding[] {
+  const { server, schemas, dependencies, extensions, settings, activity } = target;
+  return [
+    ...(server ? checkServer("target", server) : []),
+    ...(schemas
+      ? checkTargetSchemas(
+          holdsOwnCopy ? { ...schemas, objects: [] } : schemas,
+          inputs.schemas,
+          inputs.protectedSchemas,
+        )
+      : []),
+    ...(dependencies ? checkTargetDependencies(dependencies, inputs.protectedSchemas) : []),
+    ...(extensions ? checkVector(extensions) : []),
+    ...(settings ? checkReadOnly("target", settings) : []),
+    ...(activity ? checkTargetActivity(activity) : []),
+  ];
+}
+
+/** Everything that only both databases together tell. */
+export function compareDatabases(
+  source: DatabaseObservation,
+  target: DatabaseObservation,
+  isSame: boolean,
+  inputs: MigrationInputs,
+  holdsOwnCopy: boolean,
+): Finding[] {
+  const findings: Finding[] = [];
+  if (source.server && target.server) {
+    findings.push(
+      ...checkIdentity(isSame, source.server, target.server),
+      ...compareServers(source.server, target.server),
+      ...checkConnectionSlots(source.server, target.server, inputs.copy.workers),
+    );
+    if (source.tables) findings.push(...checkLockTable("target", target.server, source.tables.length));
+  }
+  if (source.schemas && target.schemas && !isSame && !holdsOwnCopy) {
+    findings.push(...checkSwapped(source.schemas, target.schemas, inputs.schemas, inputs.protectedSchemas));
+  }
+  if (source.extensions && target.extensions && source.dependencies) {
+    findings.push(...compareExtensions(source.extensions, target.extensions, source.dependencies.extensions));
+  }
+  if (source.roles && target.roles) findings.push(...compareRoles(source.roles, target.roles));
+  if (source.settings && target.settings) findings.push(...compareSettings(source.settings, target.settings));
+  if (source.contents && target.contents) findings.push(...compareContents(source.contents, target.contents));
+  return findings;
+}

@@ -1,0 +1,212 @@
+import type { ClientBase } from "pg";
+import type { Finding } from "../../finding.ts";
+import { findingsOf, listNames } from "../definitions.ts";
+
+/** How the moved schemas hang together with the rest of their database, as `pg_depend` records it. */
+export interface DependencyFacts {
+  /** Extensions whose objects the moved ones use; recorded dependencies only, not names inside function bodies. */
+  readonly extensions: ReadonlyArray<{ readonly name: string; readonly usedBy: readonly string[] }>;
+  /** Objects outside that moved objects need. */
+  readonly needed: readonly OutsideObject[];
+  /** Objects outside that need moved objects. */
+  readonly dependents: readonly OutsideObject[];
+}
+
+export interface OutsideObject {
+  readonly type: string;
+  /** `null` for what lives in no schema, such as a cast or a foreign server. */
+  readonly schema: string | null;
+  readonly identity: string;
+  /** The moved objects at the other end. */
+  readonly partners: readonly string[];
+}
+
+export const dependencyDefinitions = {
+  NEEDS_OUTSIDE_OBJECT: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Add its schema to `schemas`, create the object on the target beforehand, or remove the dependency.",
+  },
+  OUTSIDE_OBJECT_LEFT_BEHIND: {
+    severity: "blocker",
+    acceptable: true,
+    remedy: "Add its schema to `schemas`, or accept that it stays on the old database.",
+  },
+  PROTECTED_DEPENDS_ON_MOVED: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "Remove the dependency, and restore it after the cutover: loading the schema again would need a CASCADE through it.",
+  },
+} as const;
+
+const found = findingsOf(dependencyDefinitions);
+
+export async function readDependencies(
+  client: ClientBase,
+  schemas: readonly string[],
+): Promise<DependencyFacts> {
+  const { rows } = await client.query<DependencyRow>(dependenciesQuery, [schemas]);
+  return {
+    extensions: group(rows, "extension").map(({ identity, partners }) => ({
+      name: identity,
+      usedBy: partners,
+    })),
+    needed: group(rows, "needed"),
+    dependents: group(rows, "dependent"),
+  };
+}
+
+export function checkSourceDependencies(source: DependencyFacts): Finding[] {
+  return [
+    ...source.needed.map((object) =>
+      found(
+        "NEEDS_OUTSIDE_OBJECT",
+        describe(object),
+        `It is outside of the moved schemas, and needed there by ${listNames(object.partners, 4)}.`,
+      ),
+    ),
+    ...source.dependents.map((object) =>
+      found(
+        "OUTSIDE_OBJECT_LEFT_BEHIND",
+        describe(object),
+        `It is outside of the moved schemas and uses ${listNames(object.partners, 4)}; it would stay on the old database.`,
+      ),
+    ),
+  ];
+}
+
+export function checkTargetDependencies(
+  target: DependencyFacts,
+  protectedSchemas: readonly string[],
+): Finding[] {
+  return target.dependents
+    .filter(({ schema }) => schema !== null && protectedSchemas.includes(schema))
+    .map((object) =>
+      found(
+        "PROTECTED_DEPENDS_ON_MOVED",
+        describe(object),
+        `This object of a protected schema depends on ${listNames(object.partners, 4)}, which is in a schema to be moved.`,
+      ),
+    );
+}
+
+function describe({ type, identity }: OutsideObject): string {
+  return `${type} ${identity}`;
+}
+
+interface DependencyRow {
+  readonly role: "extension" | "needed" | "dependent";
+  readonly type: string;
+  readonly schema: string | null;
+  readonly identity: string;
+  readonly partner: string;
+}
+
+function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): OutsideObject[] {
+  const objects = new Map<
+    string,
+    { type: string; schema: string | null; identity: string; partners: string[] }
+  >();
+  for (const row of rows.filter((each) => each.role === role)) {
+    const key = `${row.type} ${row.identity}`;
+    const object = objects.get(key);
+    if (object === undefined) {
+      objects.set(key, {
+        type: row.type,
+        schema: row.schema,
+        identity: row.identity,
+        partners: [row.partner],
+      });
+    } else {
+      object.partners.push(row.partner);
+    }
+  }
+  return [...objects.values()];
+}
+
+// Objects below 16384 are PostgreSQL's own (FirstNormalObjectId, access/transam.h). What publishes or fences tables is
+// reported by checks of its own. Objects are described only after the joins: describing costs a catalogue look-up each.
+const dependenciesQuery = `
+  WITH scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
+  relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM scope)),
+  extension_member AS MATERIALIZED (
+    SELECT classid, objid, refobjid AS extension FROM pg_depend
+     WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+  ),
+  inside AS MATERIALIZED (
+    SELECT 'pg_namespace'::regclass::oid AS classid, oid AS objid FROM scope
+    UNION ALL SELECT 'pg_class'::regclass, oid FROM relation
+    UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass WHERE opcnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily WHERE opfnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation WHERE collnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion WHERE connamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict WHERE dictnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser WHERE prsnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template WHERE tmplnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext WHERE stxnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_default_acl'::regclass, oid FROM pg_default_acl WHERE defaclnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint WHERE connamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_attrdef'::regclass, oid FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM relation)
+    UNION ALL SELECT 'pg_trigger'::regclass, oid FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM relation)
+    UNION ALL SELECT 'pg_rewrite'::regclass, oid FROM pg_rewrite WHERE ev_class IN (SELECT oid FROM relation)
+    UNION ALL SELECT 'pg_policy'::regclass, oid FROM pg_policy WHERE polrelid IN (SELECT oid FROM relation)
+  ),
+  moved AS MATERIALIZED (
+    SELECT i.classid, i.objid FROM inside i
+     WHERE NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = i.classid AND e.objid = i.objid)
+  ),
+  toast AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace = 'pg_toast'::regnamespace),
+  outgoing AS MATERIALIZED (
+    SELECT d.refclassid, d.refobjid, e.extension, d.classid, d.objid
+      FROM pg_depend d
+      JOIN moved m ON m.classid = d.classid AND m.objid = d.objid
+      LEFT JOIN extension_member e ON e.classid = d.refclassid AND e.objid = d.refobjid
+     WHERE d.refobjid >= 16384 AND d.deptype <> 'e'
+       AND NOT EXISTS (SELECT FROM moved o WHERE o.classid = d.refclassid AND o.objid = d.refobjid)
+  ),
+  incoming AS MATERIALIZED (
+    SELECT d.classid, d.objid, d.refclassid, d.refobjid
+      FROM pg_depend d
+      JOIN moved m ON m.classid = d.refclassid AND m.objid = d.refobjid
+     WHERE d.objid >= 16384
+       AND d.classid NOT IN ('pg_publication_rel'::regclass, 'pg_event_trigger'::regclass, 'pg_extension'::regclass)
+       AND d.classid::regclass::text <> 'pg_publication_namespace'
+       AND NOT (d.classid = 'pg_class'::regclass AND d.objid IN (SELECT oid FROM toast))
+       AND NOT EXISTS (SELECT FROM inside i WHERE i.classid = d.classid AND i.objid = d.objid)
+       AND NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = d.classid AND e.objid = d.objid)
+  ),
+  described AS (
+    SELECT DISTINCT 'extension' AS role, 'extension' AS type, NULL AS schema, x.extname::text AS identity, o.classid, o.objid
+      FROM outgoing o
+      JOIN pg_extension x
+        ON x.oid = o.extension OR (o.refclassid = 'pg_extension'::regclass AND x.oid = o.refobjid)
+    UNION ALL
+    SELECT DISTINCT 'needed', r.type, r.schema, r.identity, o.classid, o.objid
+      FROM outgoing o CROSS JOIN LATERAL pg_identify_object(o.refclassid, o.refobjid, 0) r
+     WHERE o.extension IS NULL AND o.refclassid <> 'pg_extension'::regclass
+    UNION ALL
+    SELECT DISTINCT 'dependent', r.type, r.schema, r.identity, i.refclassid, i.refobjid
+      FROM incoming i
+      CROSS JOIN LATERAL (
+        SELECT described.type, COALESCE(described.schema, owner_schema.nspname::text) AS schema, described.identity
+          FROM pg_identify_object(i.classid, i.objid, 0) described
+          LEFT JOIN LATERAL (
+            SELECT conrelid AS relid FROM pg_constraint WHERE i.classid = 'pg_constraint'::regclass AND oid = i.objid
+            UNION ALL SELECT ev_class FROM pg_rewrite WHERE i.classid = 'pg_rewrite'::regclass AND oid = i.objid
+            UNION ALL SELECT tgrelid FROM pg_trigger WHERE i.classid = 'pg_trigger'::regclass AND oid = i.objid
+            UNION ALL SELECT adrelid FROM pg_attrdef WHERE i.classid = 'pg_attrdef'::regclass AND oid = i.objid
+            UNION ALL SELECT polrelid FROM pg_policy WHERE i.classid = 'pg_policy'::regclass AND oid = i.objid
+          ) part ON true
+          LEFT JOIN pg_class owner ON owner.oid = part.relid
+          LEFT JOIN pg_namespace owner_schema ON owner_schema.oid = owner.relnamespace
+      ) r
+  )
+  SELECT described.role, described.type, described.schema, described.identity, partner.identity AS partner
+    FROM described CROSS JOIN LATERAL pg_identify_object(described.classid, described.objid, 0) partner
+   ORDER BY 1, 2, 4, 5`;

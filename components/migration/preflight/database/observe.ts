@@ -1,0 +1,77 @@
+import type pg from "pg";
+import { listTables, type MovedTable } from "../../../postgres/relations.ts";
+import type { Finding } from "../../finding.ts";
+import { attempt } from "../problems.ts";
+import { type ActivityFacts, readActivity } from "./activity.ts";
+import { type ContentFacts, readContents } from "./contents.ts";
+import { type DependencyFacts, readDependencies } from "./dependencies.ts";
+import { type ExtensionFacts, readExtensions } from "./extensions.ts";
+import { type RoleFacts, readRoles } from "./roles.ts";
+import { readSchemas, type SchemaFacts } from "./schemas.ts";
+import { readServer, type ServerFacts } from "./server.ts";
+import { type BoundSetting, readSettings } from "./settings.ts";
+
+/** What one database was seen to be; a part is `undefined` where its look-up failed, which is a finding of its own. */
+export interface DatabaseObservation {
+  readonly server: ServerFacts | undefined;
+  readonly schemas: SchemaFacts | undefined;
+  readonly tables: readonly MovedTable[] | undefined;
+  readonly sequences: number | undefined;
+  readonly dependencies: DependencyFacts | undefined;
+  readonly extensions: ExtensionFacts | undefined;
+  readonly roles: RoleFacts | undefined;
+  readonly settings: readonly BoundSetting[] | undefined;
+  readonly activity: ActivityFacts | undefined;
+  readonly contents: ContentFacts | undefined;
+}
+
+/** Begins the transaction in which one database is looked at: the server itself refuses every write in it. */
+export async function beginObservation(client: pg.Client): Promise<void> {
+  await client.query("BEGIN TRANSACTION READ ONLY");
+}
+
+/** Reads everything about one database with a fixed number of set-based queries. A failed one does not end the others. */
+export async function observeDatabase(
+  client: pg.Client,
+  side: "source" | "target",
+  schemas: readonly string[],
+  findings: Finding[],
+): Promise<DatabaseObservation> {
+  const read = <Result>(topic: string, query: () => Promise<Result>) =>
+    attempt(findings, `${side} ${topic}`, () => withSavepoint(client, query));
+  return {
+    server: await read("server", () => readServer(client)),
+    schemas: await read("schemas", () => readSchemas(client, schemas)),
+    tables: await read("tables", () => listTables(client, schemas)),
+    sequences: await read("sequences", () => countSequences(client, schemas)),
+    dependencies: await read("dependencies", () => readDependencies(client, schemas)),
+    extensions: await read("extensions", () => readExtensions(client)),
+    roles: await read("roles", () => readRoles(client, schemas)),
+    settings: await read("settings", () => readSettings(client)),
+    activity: await read("activity", () => readActivity(client)),
+    contents: await read("contents", () => readContents(client, schemas)),
+  };
+}
+
+/** A savepoint of a transaction that writes nothing gets no transaction id. */
+async function withSavepoint<Result>(client: pg.Client, query: () => Promise<Result>): Promise<Result> {
+  await client.query("SAVEPOINT look");
+  try {
+    return await query();
+  } catch (error) {
+    // On a lost connection this fails, too; the first error is the one to report.
+    await client.query("ROLLBACK TO SAVEPOINT look").catch(() => {});
+    throw error;
+  }
+}
+
+async function countSequences(client: pg.Client, schemas: readonly string[]): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'S' AND n.nspname = ANY ($1::text[])
+        AND NOT EXISTS (SELECT FROM pg_depend d
+                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`,
+    [schemas],
+  );
+  return rows[0]?.count ?? 0;
+}

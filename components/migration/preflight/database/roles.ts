@@ -1,0 +1,101 @@
+import type { ClientBase } from "pg";
+import type { Finding } from "../../finding.ts";
+import { findingsOf, listNames } from "../definitions.ts";
+
+export interface RoleFacts {
+  /** Roles that own, or are granted rights on, objects of the moved schemas or those schemas themselves. */
+  readonly referenced: readonly string[];
+  readonly roles: readonly string[];
+  /** Tables of the moved schemas that our own role may not read. */
+  readonly unreadable: readonly string[];
+  /** Tables whose row level security would hide rows from our own role. */
+  readonly hidden: readonly string[];
+}
+
+export const roleDefinitions = {
+  ROLE_MISSING: {
+    severity: "blocker",
+    acceptable: false,
+    remedy: "Create the role on the target (NOLOGIN is enough), or take its rights away on the source.",
+  },
+  TABLE_UNREADABLE: {
+    severity: "blocker",
+    acceptable: false,
+    remedy: "Grant SELECT on them to the role of the source's DATABASE_URL, or use the superuser.",
+  },
+  ROWS_HIDDEN: {
+    severity: "blocker",
+    acceptable: false,
+    remedy: "Use a role with BYPASSRLS: without it a copy misses rows and reports no error.",
+  },
+} as const;
+
+const found = findingsOf(roleDefinitions);
+
+export async function readRoles(client: ClientBase, schemas: readonly string[]): Promise<RoleFacts> {
+  const { rows } = await client.query<RoleFacts>(rolesQuery, [schemas]);
+  return rows[0] as RoleFacts;
+}
+
+export function checkSourceRoles(source: RoleFacts, bypassesRowSecurity: boolean): Finding[] {
+  const findings: Finding[] = [];
+  if (source.unreadable.length > 0) {
+    findings.push(
+      found("TABLE_UNREADABLE", "source", `Our role may not read ${listNames(source.unreadable)}.`),
+    );
+  }
+  if (!bypassesRowSecurity && source.hidden.length > 0) {
+    findings.push(
+      found(
+        "ROWS_HIDDEN",
+        "source",
+        `Row level security may hide rows of ${listNames(source.hidden)} from our role.`,
+      ),
+    );
+  }
+  return findings;
+}
+
+export function compareRoles(source: RoleFacts, target: RoleFacts): Finding[] {
+  return source.referenced
+    .filter((role) => !target.roles.includes(role))
+    .map((role) =>
+      found(
+        "ROLE_MISSING",
+        role,
+        "The role owns or is granted moved objects, and the target does not have it.",
+      ),
+    );
+}
+
+// pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
+const rolesQuery = `
+  WITH scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
+  relation AS MATERIALIZED (
+    SELECT c.oid, c.relowner, c.relkind, c.relrowsecurity FROM pg_class c
+     WHERE c.relnamespace IN (SELECT oid FROM scope)
+       AND NOT EXISTS (SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+  ),
+  object AS (
+    SELECT 'pg_namespace'::regclass::oid AS classid, oid AS objid FROM scope
+    UNION ALL SELECT 'pg_class'::regclass, oid FROM relation
+    UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_default_acl'::regclass, oid FROM pg_default_acl WHERE defaclnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_policy'::regclass, oid FROM pg_policy WHERE polrelid IN (SELECT oid FROM relation)
+  ),
+  referenced AS (
+    SELECT s.refobjid AS role FROM pg_shdepend s JOIN object o ON o.classid = s.classid AND o.objid = s.objid
+     WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND s.refclassid = 'pg_authid'::regclass
+    UNION SELECT relowner FROM relation
+    UNION SELECT nspowner FROM scope
+  )
+  SELECT ARRAY(SELECT DISTINCT r.rolname::text FROM referenced JOIN pg_roles r ON r.oid = referenced.role
+                WHERE r.rolname !~ '^pg_' ORDER BY 1) AS referenced,
+         ARRAY(SELECT rolname::text FROM pg_roles ORDER BY 1) AS roles,
+         ARRAY(SELECT oid::regclass::text FROM relation
+                WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,
+         ARRAY(SELECT oid::regclass::text FROM relation
+                WHERE relkind IN ('r', 'p') AND relrowsecurity ORDER BY 1) AS hidden`;

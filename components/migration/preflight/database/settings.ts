@@ -1,0 +1,87 @@
+import type { ClientBase } from "pg";
+import type { Finding } from "../../finding.ts";
+import { findingsOf } from "../definitions.ts";
+
+/** A setting bound to the database, to a role, or to both. Its value is compared and never shown: it can be a key. */
+export interface BoundSetting {
+  /** `database`, `role app`, `role app in this database`. */
+  readonly scope: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+export const settingDefinitions = {
+  SETTING_LOST: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Set it on the target (ALTER DATABASE or ALTER ROLE … SET), or accept that the applications run without it.",
+  },
+  TARGET_READ_ONLY: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "Reset default_transaction_read_only on the target; if a cutover set it, `npm run status` says so.",
+  },
+  SOURCE_READ_ONLY: {
+    severity: "warning",
+    acceptable: false,
+    remedy:
+      "Find out who set default_transaction_read_only on the source; if a cutover did, `npm run status` says so.",
+  },
+} as const;
+
+const found = findingsOf(settingDefinitions);
+
+export async function readSettings(client: ClientBase): Promise<BoundSetting[]> {
+  const { rows } = await client.query<BoundSetting>(settingsQuery);
+  return rows;
+}
+
+export function checkReadOnly(side: "source" | "target", settings: readonly BoundSetting[]): Finding[] {
+  return settings
+    .filter(
+      ({ name, value }) =>
+        name === readOnlySetting && !["off", "false", "no", "0"].includes(value.toLowerCase()),
+    )
+    .map(({ scope }) =>
+      found(
+        side === "target" ? "TARGET_READ_ONLY" : "SOURCE_READ_ONLY",
+        side,
+        `default_transaction_read_only is set for the ${scope}: applications cannot write there.`,
+      ),
+    );
+}
+
+export function compareSettings(source: readonly BoundSetting[], target: readonly BoundSetting[]): Finding[] {
+  return source
+    .filter(({ name }) => name !== readOnlySetting)
+    .filter(
+      (setting) =>
+        !target.some(
+          ({ scope, name, value }) =>
+            scope === setting.scope && name === setting.name && value === setting.value,
+        ),
+    )
+    .map(({ scope, name }) =>
+      found(
+        "SETTING_LOST",
+        `${scope}: ${name}`,
+        "The source has this setting and the target has not, or has another value; a dump of schemas does not carry it.",
+      ),
+    );
+}
+
+const readOnlySetting = "default_transaction_read_only";
+
+const settingsQuery = `
+  SELECT CASE WHEN s.setrole = 0 THEN 'database'
+              WHEN s.setdatabase = 0 THEN 'role ' || r.rolname
+              ELSE 'role ' || r.rolname || ' in this database' END AS scope,
+         split_part(entry, '=', 1) AS name,
+         substr(entry, strpos(entry, '=') + 1) AS value
+    FROM pg_db_role_setting s
+    LEFT JOIN pg_roles r ON r.oid = s.setrole
+   CROSS JOIN LATERAL unnest(s.setconfig) entry
+   WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+   ORDER BY 1, 2`;

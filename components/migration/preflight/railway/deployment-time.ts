@@ -1,0 +1,25 @@
+import type { EnvironmentScope, Railway, RailwayService } from "../../../railway/railway.ts";
+
+/** How many deployments are looked at: enough to find one that succeeded, few enough for one page. */
+const deploymentsToRead = 10;
+
+/**
+ * How long the service's last successful deployment took, in milliseconds, from its creation to the change of its
+ * status; `undefined` where that is not known. Only an estimate rests on it, so a failed look-up is no finding.
+ */
+export async function readDeploymentMs(
+  railway: Railway,
+  scope: EnvironmentScope,
+  service: RailwayService | undefined,
+): Promise<number | undefined> {
+  if (service === undefined) return undefined;
+  try {
+    const deployments = await railway.listDeployments(scope, service.id, deploymentsToRead);
+    const durations = deployments.flatMap(({ status, createdAt, statusUpdatedAt }) =>
+      status === "SUCCESS" && statusUpdatedAt ? [statusUpdatedAt.getTime() - createdAt.getTime()] : [],
+    );
+    return durations.find((duration) => duration > 0);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import type { EnvironmentScope, Railway, RailwayService } from "../../../railway/railway.ts";
+import type { Finding } from "../../finding.ts";
+import type { MigrationInputs } from "../../inputs.ts";
+import { attempt } from "../problems.ts";
+
+/** What Railway answered. Held in memory only: it contains the values of variables. */
+export interface RailwayObservation {
+  readonly scope: EnvironmentScope;
+  readonly environment: { readonly canAccess: boolean; readonly unmergedChangesCount: number } | undefined;
+  readonly services: readonly RailwayService[] | undefined;
+  /** Stored text by service id; `null` as a value is a sealed variable. */
+  readonly raw: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
+  readonly shared: ReadonlyMap<string, string | null>;
+  /** Rendered variables of the two databases and the named services, by service id. */
+  readonly rendered: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
+}
+
+/**
+ * Reads what the checks need, in as few rounds as the API allows; nothing is changed. A look-up that fails is a
+ * finding and the others go on. `undefined` when not even the environment could be found.
+ */
+export async function observeRailway(
+  railway: Railway,
+  inputs: MigrationInputs,
+  findings: Finding[],
+): Promise<RailwayObservation | undefined> {
+  const { project, environment: environmentName } = inputs;
+  const scope = await attempt(findings, `${project} ${environmentName}`, () =>
+    railway.resolveEnvironment({ project, environment: environmentName }),
+  );
+  if (scope === undefined) return undefined;
+  const [environment, services, shared] = await Promise.all([
+    attempt(findings, environmentName, () => railway.environmentFacts(scope)),
+    attempt(findings, `${environmentName} services`, () => railway.listServices(scope)),
+    attempt(findings, `${environmentName} shared variables`, () => railway.rawVariables(scope, null)),
+  ]);
+  const named = new Set([inputs.source, inputs.target, ...inputs.services.map(({ name }) => name)]);
+  const all = services ?? [];
+  const [raw, rendered] = await Promise.all([
+    collect(all, (service) =>
+      attempt(findings, `${service.name} variables`, () => railway.rawVariables(scope, service.id)),
+    ),
+    collect(
+      all.filter(({ id, name }) => named.has(name) || named.has(id)),
+      (service) =>
+        attempt(findings, `${service.name} rendered variables`, () =>
+          railway.renderedVariables(scope, service.id),
+        ),
+    ),
+  ]);
+  return { scope, environment, services, raw, shared: shared ?? new Map(), rendered };
+}
+
+async function collect<Value>(
+  services: readonly RailwayService[],
+  read: (service: RailwayService) => Promise<Value | undefined>,
+): Promise<Map<string, Value>> {
+  const entries = await Promise.all(
+    services.map(async (service) => ({ id: service.id, value: await read(service) })),
+  );
+  return new Map(entries.flatMap(({ id, value }) => (value === undefined ? [] : [[id, value] as const])));
+}

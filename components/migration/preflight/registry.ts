@@ -1,0 +1,37 @@
+import { acceptanceDefinitions } from "./acceptances.ts";
+import { activityDefinitions } from "./database/activity.ts";
+import { contentDefinitions } from "./database/contents.ts";
+import { dependencyDefinitions } from "./database/dependencies.ts";
+import { extensionDefinitions } from "./database/extensions.ts";
+import { identityDefinitions } from "./database/identity.ts";
+import { roleDefinitions } from "./database/roles.ts";
+import { schemaDefinitions } from "./database/schemas.ts";
+import { serverDefinitions } from "./database/server.ts";
+import { settingDefinitions } from "./database/settings.ts";
+import type { FindingDefinitions } from "./definitions.ts";
+import { dumpClientDefinitions } from "./dump-client.ts";
+import { problemDefinitions } from "./problems.ts";
+import { serviceDefinitions } from "./railway/services.ts";
+import { targetServiceDefinitions } from "./railway/target-service.ts";
+import { variableDefinitions } from "./railway/variables.ts";
+import { writePauseDefinitions } from "./write-pause.ts";
+
+/** Every code that a preflight can report; `docs/findings.md` has a heading for each. */
+export const findingDefinitions: FindingDefinitions = {
+  ...acceptanceDefinitions,
+  ...activityDefinitions,
+  ...contentDefinitions,
+  ...dependencyDefinitions,
+  ...dumpClientDefinitions,
+  ...extensionDefinitions,
+  ...identityDefinitions,
+  ...problemDefinitions,
+  ...roleDefinitions,
+  ...schemaDefinitions,
+  ...serverDefinitions,
+  ...serviceDefinitions,
+  ...settingDefinitions,
+  ...targetServiceDefinitions,
+  ...variableDefinitions,
+  ...writePauseDefinitions,
+};

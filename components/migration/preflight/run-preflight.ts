@@ -1,0 +1,190 @@
+import type pg from "pg";
+import { type ConnectionTarget, connect as openSession } from "../../postgres/connection.ts";
+import type { DumpClient } from "../../postgres/dump.ts";
+import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
+import type { Finding } from "../finding.ts";
+import type { MigrationInputs, ServiceInputs } from "../inputs.ts";
+import { estimateCutover } from "../plan/estimates.ts";
+import { probeConnection } from "../transport.ts";
+import { applyAcceptances } from "./acceptances.ts";
+import { checkSource, checkTarget, compareDatabases } from "./database/check.ts";
+import { isSameDatabase } from "./database/identity.ts";
+import { beginObservation, type DatabaseObservation, observeDatabase } from "./database/observe.ts";
+import { checkSchemaLists } from "./database/schemas.ts";
+import { checkDumpClient } from "./dump-client.ts";
+import { attempt } from "./problems.ts";
+import { type RailwayFacts, readRailway } from "./railway/read-railway.ts";
+import { checkCanary } from "./railway/services.ts";
+import { checkTargetVolume, compareTargetUrl } from "./railway/target-service.ts";
+import type { VariableFacts } from "./railway/variables.ts";
+import { findingDefinitions } from "./registry.ts";
+import { checkWritePause } from "./write-pause.ts";
+
+export interface PreflightOptions {
+  readonly railway: Railway;
+  readonly inputs: MigrationInputs;
+  /** In a `preview` what cannot be looked at is reported as such; in a `run` it blocks. */
+  readonly mode: "preview" | "run";
+  /** The journal says that the moved schemas on the target hold the cutover's own copy: no conflict. */
+  readonly targetHoldsOwnCopy?: boolean;
+  readonly connect?: typeof openSession;
+  readonly probe?: typeof probeConnection;
+}
+
+export interface PreflightResult {
+  /** All at once, blockers first. */
+  readonly findings: readonly Finding[];
+  readonly facts: PreflightFacts;
+}
+
+/** Everything that the plan and the protocol need to know. Held in memory only: the connections contain passwords. */
+export interface PreflightFacts {
+  readonly inputs: MigrationInputs;
+  readonly scope: EnvironmentScope | undefined;
+  readonly services: {
+    readonly source: RailwayService | undefined;
+    readonly target: RailwayService | undefined;
+    readonly apps: readonly AppFacts[];
+  };
+  readonly connections: {
+    readonly source: ConnectionTarget | undefined;
+    readonly target: ConnectionTarget | undefined;
+  };
+  readonly source: DatabaseObservation | undefined;
+  readonly target: DatabaseObservation | undefined;
+  readonly dumpClient: DumpClient | undefined;
+}
+
+export interface AppFacts {
+  readonly inputs: ServiceInputs;
+  readonly service: RailwayService | undefined;
+  readonly variables: readonly VariableFacts[];
+  /** From the service's last successful deployment, in milliseconds; `undefined` if there is none to learn from. */
+  readonly deploymentMs: number | undefined;
+}
+
+/**
+ * Looks at Railway and both databases, and reports everything that speaks against the cutover at once. Nothing is
+ * changed anywhere: Railway is only queried, and the sessions are read-only by the servers' own enforcement. Does not
+ * throw for what it finds.
+ */
+export async function runPreflight(options: PreflightOptions): Promise<PreflightResult> {
+  const { railway, inputs, mode, probe = probeConnection } = options;
+  const findings = [...checkSchemaLists(inputs.schemas, inputs.protectedSchemas), ...checkCanary(inputs)];
+  const world = await readRailway(railway, inputs, findings);
+  const [sourceConnection, targetConnection] = await Promise.all(
+    (["source", "target"] as const).map((side) => resolve(side, world, inputs, probe, findings)),
+  );
+  const { source, target } = await observeDatabases(
+    { source: sourceConnection, target: targetConnection },
+    options,
+    findings,
+  );
+  findings.push(...checkTargetService(world, source, target, targetConnection));
+  const majors = [source?.server?.major, target?.server?.major].filter((major) => major !== undefined);
+  const dumpClient =
+    majors.length === 0
+      ? undefined
+      : await attempt(findings, "this machine", () => checkDumpClient(Math.max(...majors), findings));
+  const facts: PreflightFacts = {
+    inputs,
+    scope: world?.scope,
+    services: { source: world?.source, target: world?.target, apps: world?.apps ?? [] },
+    connections: { source: sourceConnection, target: targetConnection },
+    source,
+    target,
+    dumpClient,
+  };
+  findings.push(...checkWritePause(estimateCutover(facts), inputs.limits.writePauseMs));
+  return { findings: finish(findings, inputs, mode), facts };
+}
+
+async function resolve(
+  side: "source" | "target",
+  world: RailwayFacts | undefined,
+  inputs: MigrationInputs,
+  probe: typeof probeConnection,
+  findings: Finding[],
+): Promise<ConnectionTarget | undefined> {
+  const variables = world?.rendered[side];
+  if (variables === undefined) return undefined;
+  const { transport } = inputs;
+  return attempt(findings, side, () =>
+    probe({ label: side, variables, transport: transport[side], plaintextReason: transport.plaintextReason }),
+  );
+}
+
+/** One session a server, both open at once: whether they are in the same database shows only between them. */
+async function observeDatabases(
+  connections: PreflightFacts["connections"],
+  { inputs, connect = openSession, targetHoldsOwnCopy = false }: PreflightOptions,
+  findings: Finding[],
+): Promise<{ source: DatabaseObservation | undefined; target: DatabaseObservation | undefined }> {
+  const open = async (side: "source" | "target"): Promise<pg.Client | undefined> => {
+    const connection = connections[side];
+    if (connection === undefined) return undefined;
+    return attempt(findings, side, async () => {
+      const client = await connect(connection, { purpose: "preflight", readOnly: true });
+      await beginObservation(client);
+      return client;
+    });
+  };
+  const [sourceClient, targetClient] = await Promise.all([open("source"), open("target")]);
+  try {
+    const observe = (side: "source" | "target", client: pg.Client | undefined) =>
+      client === undefined ? undefined : observeDatabase(client, side, inputs.schemas, findings);
+    const [source, target] = await Promise.all([
+      observe("source", sourceClient),
+      observe("target", targetClient),
+    ]);
+    if (source !== undefined) findings.push(...checkSource(source, inputs));
+    if (target !== undefined) findings.push(...checkTarget(target, inputs, targetHoldsOwnCopy));
+    if (sourceClient !== undefined && targetClient !== undefined && source && target) {
+      const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
+      findings.push(...compareDatabases(source, target, isSame ?? false, inputs, targetHoldsOwnCopy));
+    }
+    return { source, target };
+  } finally {
+    await Promise.all([sourceClient?.end(), targetClient?.end()].map((ended) => ended?.catch(() => {})));
+  }
+}
+
+function checkTargetService(
+  world: RailwayFacts | undefined,
+  source: DatabaseObservation | undefined,
+  target: DatabaseObservation | undefined,
+  connection: ConnectionTarget | undefined,
+): Finding[] {
+  if (world?.target === undefined || world.rendered.target === undefined) return [];
+  return [
+    ...checkTargetVolume(
+      world.target,
+      world.rendered.target,
+      target?.server?.major,
+      source?.server?.databaseSizeBytes,
+    ),
+    ...(world.targetUrl && connection && target?.server
+      ? compareTargetUrl(world.targetUrl, connection, target.server)
+      : []),
+  ];
+}
+
+function finish(
+  findings: readonly Finding[],
+  inputs: MigrationInputs,
+  mode: PreflightOptions["mode"],
+): Finding[] {
+  return applyAcceptances(findings, inputs.accept, findingDefinitions)
+    .map(
+      (finding): Finding =>
+        mode === "run" && finding.severity === "unchecked" ? { ...finding, severity: "blocker" } : finding,
+    )
+    .toSorted(
+      (left, right) =>
+        severityOrder.indexOf(left.severity) - severityOrder.indexOf(right.severity) ||
+        left.code.localeCompare(right.code, "en") ||
+        left.object.localeCompare(right.object, "en"),
+    );
+}
+
+const severityOrder: ReadonlyArray<Finding["severity"]> = ["blocker", "unchecked", "warning"];

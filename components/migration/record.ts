@@ -1,0 +1,131 @@
+import { z } from "zod";
+import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
+
+/**
+ * The life of one migration, as the journal in the target keeps it:
+ *
+ *     loading ──► switching ──► promoted ──► finished
+ *        │            │
+ *        └─► aborting ◄┘ ──► aborted
+ *
+ * - `loading`: writes are paused by locks on the source, the copy is being made or checked. No fence stands on the
+ *   source; losing the run loses nothing but the copy.
+ * - `switching`: both databases are fenced; nothing can diverge. Services are being pointed at the target.
+ * - `promoted`: the target accepts writes. Only forward from here.
+ * - `finished`: the target's fence is taken down too.
+ * - `aborting`: on the way back to the source; can only become `aborted`.
+ */
+export const migrationStates = [
+  "loading",
+  "switching",
+  "promoted",
+  "finished",
+  "aborting",
+  "aborted",
+] as const;
+
+export type MigrationState = (typeof migrationStates)[number];
+
+/** What a variable held before the switch. A literal may contain a password, so it is kept encrypted. */
+export const previousValueSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("absent") }),
+  z.object({ kind: z.literal("reference"), text: z.string() }),
+  z.object({ kind: z.literal("literal"), encrypted: z.string() }),
+]);
+
+export const serviceRecordSchema = z.object({
+  serviceId: z.string(),
+  previous: z.record(z.string(), previousValueSchema),
+  /** Deployments that ran before the switch and must be gone before the service counts as moved. */
+  replaces: z.array(z.string()),
+  deploymentId: z.string().nullable(),
+  provenAt: z.iso.datetime().nullable(),
+});
+
+const contextSchema = z.object({
+  project: z.string(),
+  environment: z.string(),
+  source: z.object({
+    serviceName: z.string(),
+    serviceId: z.string(),
+    systemIdentifier: z.string(),
+    database: z.string(),
+  }),
+  target: z.object({ serviceName: z.string(), serviceId: z.string() }),
+  schemas: z.array(z.string()),
+  protectedSchemas: z.array(z.string()),
+  startedAt: z.iso.datetime(),
+});
+
+const loadSchema = z.object({
+  /** Schemas the load creates; the others (such as `public`) were there and stay when the copy is dropped. */
+  createdSchemas: z.array(z.string()),
+  /** Names (`schema.name`) of the relations the load makes. */
+  expectedRelations: z.array(z.string()),
+  protectedBefore: protectedFingerprintSchema,
+});
+
+const contentSchema = z.object({ rows: z.string(), hash: z.string() });
+
+const fenceSchema = z.object({
+  fencedAt: z.iso.datetime(),
+  /** The epoch the witness on the source carries. */
+  epoch: z.int(),
+  pausedAt: z.iso.datetime(),
+  /** Content at the fence. `target` is `null` where a hook changed it and the difference was accepted. */
+  tables: z.array(
+    z.object({
+      schema: z.string(),
+      name: z.string(),
+      source: contentSchema,
+      target: contentSchema.nullable(),
+    }),
+  ),
+  copiedBytes: z.number(),
+  services: z.record(z.string(), serviceRecordSchema),
+});
+
+const promotionSchema = z.object({ promotedAt: z.iso.datetime(), writePauseMs: z.number() });
+
+/** What the journal remembers, by state: each state carries all that finishing or undoing it needs. */
+export const migrationRecordSchema = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("loading"), context: contextSchema, load: loadSchema }),
+  z.object({ state: z.literal("switching"), context: contextSchema, load: loadSchema, fence: fenceSchema }),
+  z.object({
+    state: z.literal("promoted"),
+    context: contextSchema,
+    load: loadSchema,
+    fence: fenceSchema,
+    promotion: promotionSchema,
+  }),
+  z.object({
+    state: z.literal("finished"),
+    context: contextSchema,
+    load: loadSchema,
+    fence: fenceSchema,
+    promotion: promotionSchema,
+  }),
+  z.object({
+    state: z.literal("aborting"),
+    context: contextSchema,
+    load: loadSchema,
+    fence: fenceSchema.nullable(),
+    reason: z.string(),
+  }),
+  z.object({
+    state: z.literal("aborted"),
+    context: contextSchema,
+    load: loadSchema,
+    fence: fenceSchema.nullable(),
+    reason: z.string(),
+  }),
+]);
+
+export type MigrationRecord = z.infer<typeof migrationRecordSchema>;
+export type RecordIn<State extends MigrationState> = Extract<MigrationRecord, { state: State }>;
+export type PromotedRecord = RecordIn<"promoted"> | RecordIn<"finished">;
+export type MigrationContext = z.infer<typeof contextSchema>;
+export type FenceRecord = z.infer<typeof fenceSchema>;
+export type LoadRecord = z.infer<typeof loadSchema>;
+export type ServiceRecord = z.infer<typeof serviceRecordSchema>;
+export type PreviousValue = z.infer<typeof previousValueSchema>;

@@ -1,0 +1,68 @@
+import type { ConnectionTarget } from "../postgres/connection.ts";
+import { parseDatabaseUrl } from "../postgres/connection.ts";
+import type { EnvironmentScope, Railway, RailwayService } from "../railway/railway.ts";
+import { reference } from "../railway/references.ts";
+import type { MigrationInputs, ServiceInputs } from "./inputs.ts";
+import { probeConnection } from "./transport.ts";
+
+/** One of the two databases as a run works with it. */
+export interface ResolvedDatabase {
+  readonly service: RailwayService;
+  readonly connection: ConnectionTarget;
+  /** The raw text that points a service's variable here, such as `${{pgvector.DATABASE_URL}}`. */
+  readonly reference: string;
+  /** The host that reference renders to inside Railway. */
+  readonly privateHost: string;
+}
+
+export interface ResolvedService {
+  readonly inputs: ServiceInputs;
+  readonly service: RailwayService;
+}
+
+/** Names turned into ids and addresses, once for a run. Held in memory only: it contains passwords. */
+export interface ResolvedWorld {
+  readonly scope: EnvironmentScope;
+  readonly source: ResolvedDatabase;
+  readonly target: ResolvedDatabase;
+  readonly services: readonly ResolvedService[];
+}
+
+/** Finds the project, the databases and the services on Railway, and how each database is reached. */
+export async function resolveWorld(railway: Railway, inputs: MigrationInputs): Promise<ResolvedWorld> {
+  const scope = await railway.resolveEnvironment(inputs);
+  const [source, target] = await Promise.all([
+    resolveDatabase(railway, scope, inputs, "source"),
+    resolveDatabase(railway, scope, inputs, "target"),
+  ]);
+  const services = await Promise.all(
+    inputs.services.map(async (service) => ({
+      inputs: service,
+      service: await railway.findService(scope, service.name),
+    })),
+  );
+  return { scope, source, target, services };
+}
+
+/** Finds one of the two databases on Railway and how it is reached. */
+export async function resolveDatabase(
+  railway: Railway,
+  scope: EnvironmentScope,
+  inputs: Pick<MigrationInputs, "source" | "target" | "transport">,
+  label: "source" | "target",
+): Promise<ResolvedDatabase> {
+  const service = await railway.findService(scope, inputs[label]);
+  const variables = await railway.renderedVariables(scope, service.id);
+  const connection = await probeConnection({
+    label,
+    variables,
+    transport: inputs.transport[label],
+    plaintextReason: inputs.transport.plaintextReason,
+  });
+  return {
+    service,
+    connection,
+    reference: reference(service.name, "DATABASE_URL"),
+    privateHost: parseDatabaseUrl(label, variables.get("DATABASE_URL") ?? "", "off").host,
+  };
+}

@@ -1,0 +1,194 @@
+import { CutoverError } from "../errors.ts";
+import { connect, withConnection } from "../postgres/connection.ts";
+import { inTransaction, isSealed, readFence, setSeal } from "../postgres/fence.ts";
+import { compareFingerprints, fingerprintProtected } from "../postgres/fingerprint.ts";
+import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
+import { finish } from "./finish.ts";
+import { type JournalOwner, transition } from "./journal.ts";
+import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
+import type { RecordIn } from "./record.ts";
+import { syncSequences } from "./sequence-sync.ts";
+import { emptySource, endSessions } from "./source-sessions.ts";
+
+/**
+ * From two fenced databases to the promoted target: services wave by wave, the source emptied and sealed, one commit.
+ * Every step looks before it acts, so an interrupted switch goes on where it stopped.
+ *
+ * @throws CutoverError whatever stops the switch; the caller puts everything back
+ */
+export async function switchOver(
+  run: ExclusiveRun,
+  owner: JournalOwner,
+  record: RecordIn<"switching">,
+): Promise<PromotedMigration> {
+  const { world, exclusion, reporter } = run;
+  await unseal(run);
+  const state = { record };
+  const context = moveContext(run, owner, state);
+  await moveServices(context, wavesOf(world.services, true));
+
+  reporter.step("Seal the source");
+  await sealSource(run);
+  await assertReadyToPromote(run, state.record);
+
+  reporter.step("Promote");
+  const promotedAt = new Date();
+  const promoted: RecordIn<"promoted"> = {
+    ...state.record,
+    state: "promoted",
+    promotion: {
+      promotedAt: promotedAt.toISOString(),
+      writePauseMs: promotedAt.getTime() - Date.parse(record.fence.pausedAt),
+    },
+  };
+  await inTransaction(exclusion.target, async () => {
+    await exclusion.target.query("set local synchronous_commit = on");
+    await transition(exclusion.target, owner, "switching", promoted, "promoted");
+    await exclusion.target.query("update pgvector_cutover.fence set open = true");
+  });
+  reporter.detail(
+    `${world.target.service.name} accepts writes; they had been paused for ${(promoted.promotion.writePauseMs / 1000).toFixed(1)} s`,
+  );
+  return finish(run, {
+    id: owner.id,
+    epoch: owner.epoch,
+    updatedAt: promotedAt.toISOString(),
+    record: promoted,
+  });
+}
+
+/** The journal-backed view that moving services reads and writes. */
+export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"promoted">>(
+  { railway, world, inputs, exclusion, reporter }: ExclusiveRun,
+  owner: JournalOwner,
+  state: { record: Record },
+): MoveContext {
+  return {
+    railway,
+    world,
+    target: exclusion.target,
+    deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
+    reporter,
+    signal:
+      state.record.state === "switching"
+        ? pauseLimit(state.record.fence.pausedAt, inputs.limits.writePauseMs)
+        : new AbortController().signal,
+    read: (name) => {
+      const service = state.record.fence.services[name];
+      if (service !== undefined) return service;
+      throw new CutoverError({
+        code: "SERVICE_NOT_IN_JOURNAL",
+        message: `${name} was not part of this migration when it began.`,
+        remedy:
+          "Use the list of services that the migration began with; add the new one after it is finished.",
+      });
+    },
+    save: async (name, service) => {
+      const { fence } = state.record;
+      state.record = {
+        ...state.record,
+        fence: { ...fence, services: { ...fence.services, [name]: service } },
+      };
+      await transition(
+        exclusion.target,
+        owner,
+        state.record.state,
+        state.record,
+        `${name}: ${service.provenAt === null ? "deploying" : "proven on the target"}`,
+      );
+    },
+  };
+}
+
+/** Ends all sessions on the source, then refuses new ones, then takes the last word of its sequences. */
+async function sealSource({ world, exclusion, inputs, reporter }: ExclusiveRun): Promise<void> {
+  const { connection } = world.source;
+  const late = world.services.some(({ inputs: { startsReadOnly } }) => !startsReadOnly);
+  const ended = await emptySource(exclusion.source, {
+    database: connection.database,
+    settleMs: settleMs,
+    mayReturn: late,
+  });
+  reporter.detail(`${ended} sessions ended on the source`);
+  const reader = await connect(connection, { purpose: "sequences", readOnly: true });
+  try {
+    await setSeal(exclusion.source, connection.database, true);
+    await endSessions(exclusion.source, connection.database);
+    await syncSequences(reader, exclusion.target, inputs.schemas);
+  } finally {
+    await reader.end().catch(() => {});
+  }
+}
+
+const settleMs = 1_500;
+
+/** A source sealed by an interrupted run is opened to its readers for the rest of the switch; its fence still stands. */
+async function unseal({ world, exclusion }: ExclusiveRun): Promise<void> {
+  const { database } = world.source.connection;
+  if (await isSealed(exclusion.source, database)) await setSeal(exclusion.source, database, false);
+}
+
+async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switching">): Promise<void> {
+  const { world, exclusion, inputs, railway, reporter } = run;
+  const { unfenced, eventTriggers } = await readFence(exclusion.target, inputs.schemas);
+  if (unfenced.length > 0 || !eventTriggers) {
+    throw new CutoverError({
+      code: "TARGET_FENCE_BROKEN",
+      message: `The target's fence is not whole: ${unfenced.map(({ schema, name }) => `${schema}.${name}`).join(", ") || "its event triggers are gone"}.`,
+      remedy: "Find who removed it; the copy may have been written.",
+    });
+  }
+  if (!(await isSealed(exclusion.source, world.source.connection.database))) {
+    throw new CutoverError({
+      code: "SOURCE_NOT_SEALED",
+      message: "The source accepts connections although it was sealed a moment ago.",
+      remedy: "Find who opened it, then run again.",
+    });
+  }
+  const before = record.load.protectedBefore;
+  const after = await withConnection(
+    world.target.connection,
+    { purpose: "observe", readOnly: true },
+    (client) => fingerprintProtected(client, inputs.protectedSchemas),
+  );
+  const differences = compareFingerprints(before, after);
+  const ours = differences.filter(({ provablyTheirs }) => !provablyTheirs);
+  for (const { object } of differences.filter(({ provablyTheirs }) => provablyTheirs)) {
+    reporter.detail(`${object} was written by its own users meanwhile`);
+  }
+  if (ours.length > 0) {
+    throw new CutoverError({
+      code: "PROTECTED_SCHEMA_CHANGED",
+      message: `The protected schema is not as it was: ${ours
+        .map(({ object }) => object)
+        .slice(0, 10)
+        .join(", ")}.`,
+      remedy: "Find who changed it; the cutover itself issues no statement there.",
+    });
+  }
+  for (const { service } of wavesOf(world.services, true).flat()) {
+    const id = record.fence.services[service.name]?.deploymentId;
+    const deployment = id == null ? undefined : await railway.deployment(id);
+    if (deployment !== undefined && ["SUCCESS", "SLEEPING"].includes(deployment.status)) continue;
+    throw new CutoverError({
+      code: "DEPLOYMENT_FAILED",
+      message: `The deployment of ${service.name} is ${deployment?.status ?? "gone"} although it had been healthy.`,
+      remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
+    });
+  }
+}
+
+function pauseLimit(pausedAt: string, writePauseMs: number): AbortSignal {
+  const controller = new AbortController();
+  const remainingMs = Math.max(0, Date.parse(pausedAt) + writePauseMs - Date.now());
+  setTimeout(() => {
+    controller.abort(
+      new CutoverError({
+        code: "WRITE_PAUSE_LIMIT",
+        message: `The write pause reached its limit of ${Math.round(writePauseMs / 1000)} s before all services had moved.`,
+        remedy: "Look at what made the deployments slow, or raise limits.writePauseMs.",
+      }),
+    );
+  }, remainingMs).unref();
+  return controller.signal;
+}

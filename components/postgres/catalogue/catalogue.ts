@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import type { ClientBase } from "pg";
+import { hashLargeObjects } from "../content-hash.ts";
+import { currentMajor } from "../relations.ts";
+import { relationQueries } from "./relation-queries.ts";
+import { routineQueries } from "./routine-queries.ts";
+import { schemaQueries } from "./schema-queries.ts";
+import { tablePartQueries } from "./table-part-queries.ts";
+import { typeQueries } from "./type-queries.ts";
+
+/** Everything a set of schemas declares, by name: the same on two servers that were given the same DDL. */
+export interface Catalogue {
+  readonly major: number;
+  /** Sorted by key. */
+  readonly objects: ReadonlyMap<string, CatalogueObject>;
+}
+
+export interface CatalogueObject {
+  /** Kind and qualified name: `column public.users.email`, `function public.ask(integer)`. */
+  readonly key: string;
+  /** `schema.name` of the relation this is a part of, or `null`. */
+  readonly parent: string | null;
+  /**
+   * What can differ, by aspect: `definition`, `owner`, `acl`, `comment`, … Absent when the object has none. The
+   * values can hold an application's constants, so they are compared and never shown.
+   */
+  readonly aspects: Readonly<Record<string, string>>;
+}
+
+export interface CatalogueOptions {
+  /** Also the database's large objects, which belong to no schema. Default: true. */
+  readonly largeObjects?: boolean;
+}
+
+/**
+ * Reads the catalogue of the schemas by set-based queries that take no lock on any table. Extension members and the
+ * cutover's own fence triggers are left out. Needs a session of `connect`: with another search path definitions come
+ * out unqualified.
+ */
+export async function readCatalogue(
+  client: ClientBase,
+  schemas: readonly string[],
+  options: CatalogueOptions = {},
+): Promise<Catalogue> {
+  const { rows } = await client.query<{ searchPath: string }>(
+    "SELECT current_setting('search_path') AS \"searchPath\"",
+  );
+  if (rows[0]?.searchPath !== "pg_catalog")
+    throw new Error("reading a catalogue needs search_path = pg_catalog");
+  const objects: CatalogueObject[] = [];
+  for (const query of queries) {
+    const { rows } = await client.query<CatalogueRow>(query, [schemas]);
+    for (const row of rows) objects.push(toObject(row));
+  }
+  if (options.largeObjects ?? true) objects.push(await readLargeObjects(client));
+  objects.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return {
+    major: await currentMajor(client),
+    objects: new Map(objects.map((object) => [object.key, object])),
+  };
+}
+
+/** One hash over a whole catalogue, to see whether anything changed on one server. */
+export function catalogueHash(catalogue: Catalogue): string {
+  const hash = createHash("sha256");
+  for (const { key, aspects } of catalogue.objects.values()) {
+    hash.update(`${JSON.stringify([key, Object.entries(aspects)])}\n`);
+  }
+  return hash.digest("hex");
+}
+
+interface CatalogueRow {
+  readonly kind: string;
+  readonly path: readonly string[];
+  /** Follows the name: a routine's argument types. */
+  readonly suffix: string | null;
+  readonly parent: readonly string[] | null;
+  readonly aspects: Readonly<Record<string, unknown>>;
+}
+
+const queries = [
+  ...schemaQueries,
+  ...relationQueries,
+  ...tablePartQueries,
+  ...typeQueries,
+  ...routineQueries,
+];
+
+function toObject({ kind, path, suffix, parent, aspects }: CatalogueRow): CatalogueObject {
+  const present = Object.entries(aspects)
+    .filter(([, value]) => value !== null)
+    .map(([aspect, value]) => [aspect, typeof value === "string" ? value : JSON.stringify(value)]);
+  return {
+    key: `${kind} ${displayName(path)}${suffix ?? ""}`,
+    parent: parent === null ? null : displayName(parent),
+    aspects: Object.fromEntries(present),
+  };
+}
+
+/** A qualified name for people. Not `quote_ident`: what that takes for a keyword differs between major versions. */
+export function displayName(path: readonly string[]): string {
+  return path
+    .map((part) => (/^[a-z_][a-z0-9_]*$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`))
+    .join(".");
+}
+
+async function readLargeObjects(client: ClientBase): Promise<CatalogueObject> {
+  const { count, hash } = await hashLargeObjects(client);
+  const { rows } = await client.query<{ privileges: string }>(
+    `SELECT encode(sha256(convert_to(COALESCE(string_agg(
+              concat_ws(' ', oid, pg_get_userbyid(lomowner), lomacl), E'\\n' ORDER BY oid), ''), 'UTF8')), 'hex')
+            AS privileges
+       FROM pg_catalog.pg_largeobject_metadata`,
+  );
+  return {
+    key: "large objects",
+    parent: null,
+    aspects: { count, content: hash, privileges: rows[0]?.privileges ?? "" },
+  };
+}

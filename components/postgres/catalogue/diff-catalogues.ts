@@ -1,0 +1,82 @@
+import { z } from "zod";
+import type { Catalogue, CatalogueObject } from "./catalogue.ts";
+import { normaliseAcl, sameDefinition } from "./major-differences.ts";
+
+export const catalogueDifferenceCodes = [
+  "CATALOGUE_MISSING",
+  "CATALOGUE_EXTRA",
+  "CATALOGUE_CHANGED",
+  /** The target grants somebody what the source does not. */
+  "PRIVILEGES_WIDENED",
+] as const;
+
+/** Where two catalogues differ. Names only: definitions can hold an application's constants. */
+export const catalogueDifferenceSchema = z.object({
+  code: z.enum(catalogueDifferenceCodes),
+  /** The object's key: `index public.users_email_key`. */
+  object: z.string(),
+  /** What of the object differs: `owner`, `acl`, `definition`, …; `null` when it is missing or extra as a whole. */
+  aspect: z.string().nullable(),
+});
+
+export type CatalogueDifference = z.infer<typeof catalogueDifferenceSchema>;
+
+/**
+ * Compares what the target declares with what the source does; sorted by object and aspect. The parts of a table
+ * that is missing or extra as a whole are not listed again. An index that is invalid on the source is not expected on
+ * the target: `pg_dump` leaves it out, and no query uses it.
+ */
+export function diffCatalogues(source: Catalogue, target: Catalogue): CatalogueDifference[] {
+  const missing = onlyIn(source, target)
+    .filter(({ aspects }) => aspects.validity !== "invalid")
+    .map(({ key }): CatalogueDifference => ({ code: "CATALOGUE_MISSING", object: key, aspect: null }));
+  const extra = onlyIn(target, source).map(
+    ({ key }): CatalogueDifference => ({ code: "CATALOGUE_EXTRA", object: key, aspect: null }),
+  );
+  const changed = [...source.objects.values()].flatMap((object) => {
+    const counterpart = target.objects.get(object.key);
+    return counterpart === undefined ? [] : changesOf(object, counterpart, [source.major, target.major]);
+  });
+  return [...missing, ...extra, ...changed].sort(
+    (a, b) => compareText(a.object, b.object) || compareText(a.aspect ?? "", b.aspect ?? ""),
+  );
+}
+
+type Majors = readonly [source: number, target: number];
+
+function changesOf(
+  object: CatalogueObject,
+  counterpart: CatalogueObject,
+  majors: Majors,
+): CatalogueDifference[] {
+  const aspects = new Set([...Object.keys(object.aspects), ...Object.keys(counterpart.aspects)]);
+  return [...aspects].flatMap((aspect): CatalogueDifference[] => {
+    const [before, after] = [object.aspects[aspect] ?? "", counterpart.aspects[aspect] ?? ""];
+    if (before === after) return [];
+    if (aspect === "acl") {
+      const [held, holds] = [normaliseAcl(before, majors), normaliseAcl(after, majors)];
+      if (holds.some((entry) => !held.includes(entry))) {
+        return [{ code: "PRIVILEGES_WIDENED", object: object.key, aspect }];
+      }
+      if (held.length === holds.length) return [];
+    } else if (sameDefinition(before, after, majors)) {
+      return [];
+    }
+    return [{ code: "CATALOGUE_CHANGED", object: object.key, aspect }];
+  });
+}
+
+function onlyIn(catalogue: Catalogue, other: Catalogue): CatalogueObject[] {
+  const absent = [...catalogue.objects.values()].filter(({ key }) => !other.objects.has(key));
+  const relations = new Set(
+    absent.flatMap(({ key }) => {
+      const relation = /^(?:table|view|materialized view|foreign table) (.*)$/s.exec(key)?.[1];
+      return relation === undefined ? [] : [relation];
+    }),
+  );
+  return absent.filter(({ parent }) => parent === null || !relations.has(parent));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,35 @@
+/**
+ * SQL for an access control list as sorted lines `grantee PRIVILEGE`. A missing list is written out as the default
+ * it stands for, and the owner's own entries name no role, so that neither the way of storing it nor a mapped owner
+ * shows as a change of privileges. Who granted is left out: a restore grants everything anew.
+ *
+ * @param kind the object class as `acldefault` takes it
+ */
+export function aclLines(acl: string, kind: string, owner: string): string {
+  return `(SELECT string_agg(DISTINCT entry COLLATE "C", E'\\n' ORDER BY entry COLLATE "C") FROM (
+    SELECT CASE WHEN item.grantee = 0 THEN '(public)' WHEN item.grantee = ${owner} THEN '(owner)'
+                ELSE quote_ident(pg_get_userbyid(item.grantee)) END
+           || ' ' || item.privilege_type || CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS entry
+      FROM aclexplode(COALESCE(${acl}, acldefault('${kind}', ${owner}))) AS item) AS entries)`;
+}
+
+/** SQL condition: the object is no member of an extension. */
+export function notOfExtension(catalogue: string, oid: string): string {
+  return `NOT EXISTS (SELECT 1 FROM pg_depend membership
+    WHERE membership.classid = '${catalogue}'::regclass AND membership.objid = ${oid} AND membership.deptype = 'e')`;
+}
+
+/** SQL for storage or column options in a fixed order. */
+export function sortedOptions(options: string): string {
+  return `(SELECT string_agg(entry, ', ' ORDER BY entry COLLATE "C") FROM unnest(${options}) AS entry)`;
+}
+
+/** SQL for an object's comment. */
+export function comment(catalogue: string, oid: string): string {
+  return `obj_description(${oid}, '${catalogue}')`;
+}
+
+/** SQL for the hash of a text that may be long. */
+export function textHash(text: string): string {
+  return `encode(sha256(convert_to(${text}, 'UTF8')), 'hex')`;
+}

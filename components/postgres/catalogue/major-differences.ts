@@ -1,0 +1,87 @@
+type Majors = readonly [source: number, target: number];
+
+/**
+ * Whether two servers mean the same by a definition. Texts from the same major must be equal; across majors, what is
+ * known to be written differently is allowed for and nothing else:
+ *
+ * - white space;
+ * - quotes around names that only the newer major takes for a keyword;
+ * - the qualifier of columns in a view over one relation, which 16 no longer writes (`SELECT users.id FROM users`
+ *   became `SELECT id FROM users`; commit 47bb9db75 removed OLD and NEW from a view's range table).
+ */
+export function sameDefinition(before: string, after: string, majors: Majors): boolean {
+  if (before === after) return true;
+  if (majors[0] === majors[1]) return false;
+  const [left, right] = [tokens(before), tokens(after)];
+  if (sameTokens(left, right)) return true;
+  return (
+    straddles(majors, 16) &&
+    qualifiers([...left, ...right]).some((name) => {
+      return sameTokens(withoutQualifier(left, name), withoutQualifier(right, name));
+    })
+  );
+}
+
+/**
+ * The entries of an access control list as `aclLines` writes it. When only one side knows MAINTAIN (17), it is left
+ * out for whoever holds everything else on the table: `GRANT ALL` includes it there.
+ */
+export function normaliseAcl(acl: string, majors: Majors): string[] {
+  const entries = acl === "" ? [] : acl.split("\n");
+  if (!straddles(majors, 17)) return entries;
+  return entries.filter((entry) => {
+    const [, grantee, option] = /^(.*) MAINTAIN( WITH GRANT OPTION)?$/s.exec(entry) ?? [];
+    if (grantee === undefined) return true;
+    return !allBeforeMaintain.every((privilege) =>
+      entries.includes(`${grantee} ${privilege}${option ?? ""}`),
+    );
+  });
+}
+
+const allBeforeMaintain = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
+
+/** Names that became keywords between 13 and 18 and are quoted since, where an application has such a column. */
+const newKeywords = new Set([
+  "system_user",
+  "json",
+  "json_array",
+  "json_arrayagg",
+  "json_exists",
+  "json_object",
+  "json_objectagg",
+  "json_query",
+  "json_scalar",
+  "json_serialize",
+  "json_table",
+  "json_value",
+  "merge_action",
+]);
+
+function straddles([source, target]: Majors, major: number): boolean {
+  return source < major !== target < major;
+}
+
+function tokens(text: string): string[] {
+  const found = text.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}\p{N}_$]+|[^\s]/gu) ?? [];
+  return found.map((token) => {
+    const name = /^"(.*)"$/s.exec(token)?.[1];
+    return name !== undefined && newKeywords.has(name) ? name : token;
+  });
+}
+
+function sameTokens(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((token, index) => token === right[index]);
+}
+
+/** Every name that stands before a dot. */
+function qualifiers(list: readonly string[]): string[] {
+  return [...new Set(list.filter((token, index) => list[index + 1] === "." && /^["\p{L}_]/u.test(token)))];
+}
+
+function withoutQualifier(list: readonly string[], qualifier: string): string[] {
+  return list.filter((token, index) => {
+    const isQualifier = token === qualifier && list[index + 1] === ".";
+    const isItsDot = token === "." && list[index - 1] === qualifier;
+    return !isQualifier && !isItsDot;
+  });
+}

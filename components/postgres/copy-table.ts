@@ -1,0 +1,74 @@
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import type pg from "pg";
+import { from, to } from "pg-copy-streams";
+import { CutoverError } from "../errors.ts";
+import type { CopyStatements } from "./copy-format.ts";
+import { copyFailed } from "./load-errors.ts";
+
+/**
+ * Streams one table from a source session to a target session; at most a few socket buffers of it are in memory.
+ * After a failure neither session can be used any more: they are left in the middle of their COPY.
+ *
+ * @param label the table's name for messages
+ * @returns the number of rows, which both servers reported alike
+ * @throws CutoverError `COPY_FAILED`
+ */
+export async function copyTable(
+  source: pg.Client,
+  target: pg.Client,
+  label: string,
+  statements: CopyStatements,
+  onBytes: (bytes: number) => void,
+): Promise<number> {
+  const reader = source.query(to(statements.read));
+  const writer = target.query(from(statements.write));
+  await pump(reader, writer, label, onBytes);
+  if (reader.rowCount !== writer.rowCount) {
+    throw new CutoverError({
+      code: "COPY_FAILED",
+      message: `The source sent ${reader.rowCount} rows of ${label}, but the target took ${writer.rowCount}.`,
+      remedy:
+        "Look for rules or triggers on that table of the target, which must not exist yet, then run again.",
+    });
+  }
+  return writer.rowCount;
+}
+
+/**
+ * Like `stream.pipeline`, but never destroys the writer: that would send the reader's error text, which may quote a
+ * row, to the target and into its log. The caller cuts both connections instead.
+ */
+async function pump(
+  reader: Readable,
+  writer: Writable,
+  label: string,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const failed = new AbortController();
+  const writerFailure = new Promise<never>((_resolve, reject) => {
+    writer.on("error", (error) => reject(copyFailed(label, "target", error)));
+  });
+  const readerFailure = new Promise<never>((_resolve, reject) => {
+    reader.on("error", (error) => reject(copyFailed(label, "source", error)));
+  });
+  const move = async () => {
+    for await (const chunk of reader) {
+      onBytes(chunk.length);
+      if (!writer.write(chunk)) await once(writer, "drain", { signal: failed.signal });
+    }
+    const finished = once(writer, "finish", { signal: failed.signal });
+    writer.end();
+    await finished;
+  };
+  const moved = move();
+  // The race is lost by two of the three; what they end with later is no news.
+  for (const ending of [moved, writerFailure, readerFailure]) ending.catch(() => {});
+  try {
+    await Promise.race([readerFailure, writerFailure, moved]);
+  } catch (error) {
+    throw error instanceof CutoverError ? error : copyFailed(label, "target", error);
+  } finally {
+    failed.abort();
+  }
+}

@@ -1,0 +1,205 @@
+import type { ClientBase } from "pg";
+import { CutoverError, sqlState } from "../errors.ts";
+import { dropStatements } from "./drop-copy-objects.ts";
+import { quoteIdentifier } from "./identifiers.ts";
+
+export interface DropCopyOptions {
+  /** The moved schemas. */
+  readonly schemas: readonly string[];
+  /** Those of them that the load created: dropped too. The others were there before, and stay, empty. */
+  readonly createdSchemas: readonly string[];
+  /** The relations that the load was to make, as `listRelationNames` names them on the source. */
+  readonly expectedObjects: readonly string[];
+}
+
+/**
+ * Removes a copy, whole or unfinished: everything in the moved schemas but what belongs to an extension. Uses no
+ * CASCADE, so that the server itself refuses to touch anything outside; works in the caller's transaction, which has
+ * to be rolled back on an error.
+ *
+ * @throws CutoverError `COPY_NOT_OURS` when a relation is there that no load made, `COPY_HAS_DEPENDENTS` when something
+ *   outside uses the copy, `COPY_NOT_DROPPABLE` when objects in it need each other in a circle
+ */
+export async function dropCopy(client: ClientBase, options: DropCopyOptions): Promise<void> {
+  await lockRelations(client, options.schemas);
+  await refuseForeignRelations(client, options);
+  await refuseDependents(client, options);
+  await dropInRounds(client, options.schemas);
+  await dropSchemas(client, options);
+}
+
+/** Every relation in the schemas that is not part of an extension, as `schema.name`, sorted. */
+export async function listRelationNames(client: ClientBase, schemas: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(relationNamesQuery, [schemas]);
+  return rows.map(({ name }) => name);
+}
+
+/** Nobody can start to depend on a relation, or use it, from here to the end of the transaction. */
+async function lockRelations(client: ClientBase, schemas: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(lockableQuery, [schemas]);
+  if (rows.length === 0) return;
+  await client.query(`LOCK TABLE ${rows.map(({ name }) => name).join(", ")} IN ACCESS EXCLUSIVE MODE`);
+}
+
+async function refuseForeignRelations(client: ClientBase, options: DropCopyOptions): Promise<void> {
+  const expected = new Set(options.expectedObjects);
+  const present = await listRelationNames(client, options.schemas);
+  const foreign = present.filter((name) => !expected.has(name));
+  if (foreign.length === 0) return;
+  throw new CutoverError({
+    code: "COPY_NOT_OURS",
+    message: `The target's moved schemas hold relations that no copy made: ${nameSome(foreign)}. Nothing was dropped.`,
+    remedy: "Find out who made them; move them to another schema or drop them by hand, then run again.",
+  });
+}
+
+async function refuseDependents(client: ClientBase, { schemas }: DropCopyOptions): Promise<void> {
+  const { rows } = await client.query<{ dependent: string; object: string }>(dependentsQuery, [schemas]);
+  if (rows.length === 0) return;
+  const pairs = rows.map(({ dependent, object }) => `${dependent} (uses ${object})`);
+  throw new CutoverError({
+    code: "COPY_HAS_DEPENDENTS",
+    message: `Objects outside of the moved schemas use the copy on the target: ${nameSome(pairs)}. Nothing was dropped.`,
+    remedy: "Drop or change those objects by hand, then run again; the copy is not dropped under them.",
+  });
+}
+
+/**
+ * Tries everything that is left, again and again, as long as it gets less: what cannot be dropped for a dependent in
+ * one round goes in a later one.
+ */
+async function dropInRounds(client: ClientBase, schemas: readonly string[]): Promise<void> {
+  let stripped = false;
+  for (let left = Number.POSITIVE_INFINITY; ; ) {
+    const statements = await dropStatements(client, schemas, stripped);
+    const { length } = statements.objects;
+    if (length === 0) return;
+    if (length >= left && stripped) throw notDroppable(length);
+    stripped ||= length >= left;
+    left = length;
+    const dropped = await attemptAll(client, statements.together);
+    if (dropped === 0) await attemptAll(client, [...statements.ties, ...statements.objects]);
+  }
+}
+
+/** @returns how many of the statements went through */
+async function attemptAll(client: ClientBase, statements: readonly string[]): Promise<number> {
+  let succeeded = 0;
+  for (const statement of statements) if (await attempt(client, statement)) succeeded += 1;
+  return succeeded;
+}
+
+/** Objects that an earlier statement took along, or that others still need, are no failure. */
+async function attempt(client: ClientBase, statement: string): Promise<boolean> {
+  try {
+    await client.query(`SAVEPOINT drop_copy; ${statement}; RELEASE SAVEPOINT drop_copy`);
+    return true;
+  } catch (error) {
+    if (!toleratedStates.has(sqlState(error) ?? "")) throw error;
+    await client.query("ROLLBACK TO SAVEPOINT drop_copy");
+    return false;
+  }
+}
+
+async function dropSchemas(client: ClientBase, { schemas, createdSchemas }: DropCopyOptions): Promise<void> {
+  for (const schema of createdSchemas.filter((name) => schemas.includes(name))) {
+    try {
+      await client.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} RESTRICT`);
+    } catch (error) {
+      throw sqlState(error) === dependentObjectsStillExist ? notDroppable(1) : error;
+    }
+  }
+}
+
+function notDroppable(count: number): CutoverError {
+  return new CutoverError({
+    code: "COPY_NOT_DROPPABLE",
+    message: `${count} objects of the copy on the target need each other in a way that only CASCADE resolves. Nothing was dropped.`,
+    remedy: "Drop the objects in the target's moved schemas by hand, then run again.",
+  });
+}
+
+function nameSome(names: readonly string[]): string {
+  const shown = names.slice(0, 10).join(", ");
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
+}
+
+const dependentObjectsStillExist = "2BP01";
+/** Beside it: gone already (undefined table, function, object, column), as part of something dropped before. */
+const toleratedStates: ReadonlySet<string> = new Set([
+  dependentObjectsStillExist,
+  "42P01",
+  "42883",
+  "42704",
+  "42703",
+]);
+
+const notOfExtension = `
+  NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+               WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+
+const relationNamesQuery = `
+  SELECT n.nspname || '.' || c.relname AS name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = ANY($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND ${notOfExtension}
+   ORDER BY 1`;
+
+const lockableQuery = `
+  SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = ANY($1::text[]) AND c.relkind IN ('r', 'p') AND ${notOfExtension}
+   ORDER BY 1`;
+
+/**
+ * Objects that depend directly on one of the copy's and are not in a moved schema themselves. Whatever hangs on those
+ * in turn needs no look: the first link of each chain is enough to refuse. A part of an object (a view's rule, a
+ * column's default, a policy) counts as where its relation is.
+ */
+const dependentsQuery = `
+  WITH moved AS (
+    SELECT oid, nspname::text AS name FROM pg_catalog.pg_namespace WHERE nspname = ANY($1::text[])
+  ), home(classid, objid, namespace) AS (
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, oid, relnamespace FROM pg_catalog.pg_class WHERE relkind <> 't'
+    UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typnamespace FROM pg_catalog.pg_type
+    UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, pronamespace FROM pg_catalog.pg_proc
+    UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid, connamespace FROM pg_catalog.pg_constraint
+    UNION ALL SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, oid, oprnamespace FROM pg_catalog.pg_operator
+    UNION ALL SELECT 'pg_catalog.pg_opclass'::pg_catalog.regclass, oid, opcnamespace FROM pg_catalog.pg_opclass
+    UNION ALL SELECT 'pg_catalog.pg_opfamily'::pg_catalog.regclass, oid, opfnamespace FROM pg_catalog.pg_opfamily
+    UNION ALL SELECT 'pg_catalog.pg_amop'::pg_catalog.regclass, o.oid, f.opfnamespace
+                FROM pg_catalog.pg_amop o JOIN pg_catalog.pg_opfamily f ON f.oid = o.amopfamily
+    UNION ALL SELECT 'pg_catalog.pg_amproc'::pg_catalog.regclass, p.oid, f.opfnamespace
+                FROM pg_catalog.pg_amproc p JOIN pg_catalog.pg_opfamily f ON f.oid = p.amprocfamily
+    UNION ALL SELECT 'pg_catalog.pg_collation'::pg_catalog.regclass, oid, collnamespace FROM pg_catalog.pg_collation
+    UNION ALL SELECT 'pg_catalog.pg_conversion'::pg_catalog.regclass, oid, connamespace FROM pg_catalog.pg_conversion
+    UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, oid, stxnamespace FROM pg_catalog.pg_statistic_ext
+    UNION ALL SELECT 'pg_catalog.pg_ts_config'::pg_catalog.regclass, oid, cfgnamespace FROM pg_catalog.pg_ts_config
+    UNION ALL SELECT 'pg_catalog.pg_ts_dict'::pg_catalog.regclass, oid, dictnamespace FROM pg_catalog.pg_ts_dict
+    UNION ALL SELECT 'pg_catalog.pg_ts_parser'::pg_catalog.regclass, oid, prsnamespace FROM pg_catalog.pg_ts_parser
+    UNION ALL SELECT 'pg_catalog.pg_ts_template'::pg_catalog.regclass, oid, tmplnamespace FROM pg_catalog.pg_ts_template
+    UNION ALL SELECT 'pg_catalog.pg_default_acl'::pg_catalog.regclass, oid, defaclnamespace FROM pg_catalog.pg_default_acl
+    UNION ALL SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass, r.oid, c.relnamespace
+                FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+    UNION ALL SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid, c.relnamespace
+                FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+    UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, a.oid, c.relnamespace
+                FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_class c ON c.oid = a.adrelid
+    UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, c.relnamespace
+                FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+  ), member AS (
+    SELECT home.classid, home.objid
+      FROM home JOIN moved ON moved.oid = home.namespace
+     WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e
+                        WHERE e.classid = home.classid AND e.objid = home.objid AND e.deptype = 'e')
+  )
+  SELECT DISTINCT dependent.type || ' ' || dependent.identity AS dependent, used.type || ' ' || used.identity AS object
+    FROM pg_catalog.pg_depend d
+    JOIN member ON member.classid = d.refclassid AND member.objid = d.refobjid
+   CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) AS dependent
+   CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0) AS used
+   WHERE NOT EXISTS (SELECT 1 FROM member own WHERE own.classid = d.classid AND own.objid = d.objid)
+     AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'i')
+     -- A foreign key's triggers stand on both tables; the key itself is looked at.
+     AND NOT (d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+              AND EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid AND t.tgisinternal))
+   ORDER BY 1, 2`;

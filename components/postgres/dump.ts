@@ -1,0 +1,110 @@
+import { CutoverError } from "../errors.ts";
+import type { ConnectionTarget } from "./connection.ts";
+import { dumpArguments } from "./dump/arguments.ts";
+import { findInstalledClients, type InstalledClient, runInstalledDump } from "./dump/installed.ts";
+import { type DumpEntry, parseDumpScript } from "./dump/parse-script.ts";
+import { runWasmDump, wasmClientVersion } from "./dump/wasm.ts";
+
+export type { DumpEntry } from "./dump/parse-script.ts";
+
+export interface SchemaDump {
+  /** In the order in which they can be created. */
+  readonly entries: readonly DumpEntry[];
+  readonly client: DumpClient;
+}
+
+export interface DumpClient {
+  readonly kind: "installed" | "wasm";
+  readonly version: string;
+}
+
+export interface DumpOptions {
+  readonly source: ConnectionTarget;
+  readonly schemas: readonly string[];
+  /** The exported snapshot that the data is read from, too. */
+  readonly snapshot: string;
+  /** The higher one of both servers' major versions: no older client may be used. */
+  readonly minimumMajor: number;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads the definition of the schemas from the source with a pg_dump of a fitting version: an installed one, else the
+ * WebAssembly one. Nothing is written to disk.
+ *
+ * @throws CutoverError `DUMP_CLIENT_MISSING`, `DUMP_FAILED`, `DUMP_SCHEMA_MISSING`, `DUMP_TIMEOUT`,
+ *   `DUMP_UNREADABLE`, `DUMP_CONNECTION_LOST`, those of `connect`; whatever `signal` was aborted with
+ */
+export async function dumpSchema(options: DumpOptions): Promise<SchemaDump> {
+  const chosen = await chooseClient(options.minimumMajor);
+  if (chosen === undefined) throw clientMissing(options.minimumMajor);
+  const timeout = AbortSignal.timeout(options.timeoutMs);
+  const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
+  const args = dumpArguments(options.schemas, options.snapshot);
+  try {
+    const result =
+      chosen.kind === "installed"
+        ? await runInstalledDump(chosen.installed, options.source, args, signal)
+        : await runWasmDump(options.source, args, signal);
+    if (!result.ok) throw dumpFailed(options.source, result.message);
+    const { kind, version } = chosen;
+    return { entries: parseDumpScript(result.script), client: { kind, version } };
+  } catch (error) {
+    throw timeout.aborted && !options.signal?.aborted ? dumpTimedOut(chosen, options.timeoutMs) : error;
+  }
+}
+
+/** Which client a dump would use, or the error it would end with: for a preflight. Runs `pg_dump --version` only. */
+export async function describeDumpClient(
+  minimumMajor: number,
+): Promise<{ ok: true; client: DumpClient } | { ok: false; error: CutoverError }> {
+  const chosen = await chooseClient(minimumMajor);
+  if (chosen === undefined) return { ok: false, error: clientMissing(minimumMajor) };
+  return { ok: true, client: { kind: chosen.kind, version: chosen.version } };
+}
+
+type ChosenClient =
+  | { readonly kind: "installed"; readonly version: string; readonly installed: InstalledClient }
+  | { readonly kind: "wasm"; readonly version: string };
+
+/** The oldest client that fits: its output is nearest to what the target understands. */
+async function chooseClient(minimumMajor: number): Promise<ChosenClient | undefined> {
+  const fitting = (await findInstalledClients()).filter(({ major }) => major >= minimumMajor);
+  const [installed] = fitting.toSorted((first, second) => first.major - second.major);
+  if (installed !== undefined) return { kind: "installed", version: installed.version, installed };
+  const wasmFits = Number.parseInt(wasmClientVersion, 10) >= minimumMajor;
+  return wasmFits ? { kind: "wasm", version: wasmClientVersion } : undefined;
+}
+
+function clientMissing(minimumMajor: number): CutoverError {
+  return new CutoverError({
+    code: "DUMP_CLIENT_MISSING",
+    message: `No pg_dump for PostgreSQL ${minimumMajor} is at hand: none is installed, and the built-in one is ${wasmClientVersion}.`,
+    remedy: `Install the PostgreSQL ${minimumMajor} client programs (Debian: postgresql-client-${minimumMajor}).`,
+  });
+}
+
+function dumpTimedOut(client: DumpClient, timeoutMs: number): CutoverError {
+  return new CutoverError({
+    code: "DUMP_TIMEOUT",
+    message: `Reading the source's schema with pg_dump ${client.version} (${client.kind}) took longer than ${timeoutMs} ms.`,
+    remedy:
+      client.kind === "wasm"
+        ? "Install PostgreSQL's own client programs on this machine, which are faster, or run nearer to the source."
+        : "Run from a machine nearer to the source, or look for a session that holds its catalogue locked.",
+  });
+}
+
+function dumpFailed(source: ConnectionTarget, output: string): CutoverError {
+  // Only the headline: DETAIL and HINT lines may quote the query or values.
+  const headline = /pg_dump: error: (.*)/.exec(output)?.[1] ?? "pg_dump gave no reason";
+  const missing = headline.includes("no matching schemas");
+  return new CutoverError({
+    code: missing ? "DUMP_SCHEMA_MISSING" : "DUMP_FAILED",
+    message: `The schema of the ${source.label} database cannot be read: ${headline.replaceAll(source.password || "\0", "[redacted]")}.`,
+    remedy: missing
+      ? "Correct the list of schemas in the configuration."
+      : "Give the source's user the right to read every object of the moved schemas, then run again.",
+  });
+}

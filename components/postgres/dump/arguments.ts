@@ -1,0 +1,15 @@
+import { quoteIdentifier } from "../identifiers.ts";
+
+/** What pg_dump is asked for, without anything about the connection. */
+export function dumpArguments(schemas: readonly string[], snapshot: string): string[] {
+  return [
+    "--schema-only",
+    "--no-tablespaces",
+    "--no-publications",
+    "--no-subscriptions",
+    "--strict-names",
+    `--snapshot=${snapshot}`,
+    // A pattern's double-quoted part stands for itself, as psql's \d takes it.
+    ...schemas.map((schema) => `--schema=${quoteIdentifier(schema)}`),
+  ];
+}

@@ -1,0 +1,88 @@
+import { execFile, spawn } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { applicationNamePrefix, type ConnectionTarget } from "../connection.ts";
+
+export interface InstalledClient {
+  readonly path: string;
+  readonly version: string;
+  readonly major: number;
+}
+
+/** Every pg_dump that runs here: those on PATH, and those of Debian's packages, which are not on it. */
+export async function findInstalledClients(): Promise<InstalledClient[]> {
+  const folders = new Set([
+    ...(process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== ""),
+    ...(await debianFolders()),
+  ]);
+  const clients = await Promise.all([...folders].map((folder) => readClient(join(folder, "pg_dump"))));
+  return clients.filter((client) => client !== undefined);
+}
+
+/**
+ * Runs an installed pg_dump. The password is in the child's environment only; the child inherits nothing else.
+ *
+ * @returns the script, or what pg_dump said when it failed
+ * @throws whatever `signal` was aborted with
+ */
+export async function runInstalledDump(
+  client: InstalledClient,
+  source: ConnectionTarget,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<{ ok: true; script: string } | { ok: false; message: string }> {
+  signal.throwIfAborted();
+  const child = spawn(client.path, ["--no-password", ...args], {
+    env: childEnvironment(source),
+    stdio: ["ignore", "pipe", "pipe"],
+    signal,
+    killSignal: "SIGKILL",
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  try {
+    const [script, message, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+    signal.throwIfAborted();
+    return status === 0 ? { ok: true, script } : { ok: false, message };
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  }
+}
+
+function childEnvironment(source: ConnectionTarget): NodeJS.ProcessEnv {
+  return {
+    PGHOST: source.host,
+    PGPORT: String(source.port),
+    PGDATABASE: source.database,
+    PGUSER: source.user,
+    PGPASSWORD: source.password,
+    PGSSLMODE: source.tls === "require" ? "require" : "disable",
+    PGCONNECT_TIMEOUT: "15",
+    PGAPPNAME: `${applicationNamePrefix}:dump`,
+    PGCLIENTENCODING: "UTF8",
+    PGOPTIONS: "-c standard_conforming_strings=on -c default_transaction_read_only=on",
+    // No home: a root.crt or .pgpass of the operator would change how the server is checked or the login is made.
+    HOME: "/nonexistent",
+    LC_ALL: "C",
+  };
+}
+
+async function debianFolders(): Promise<string[]> {
+  const root = "/usr/lib/postgresql";
+  const majors = await readdir(root).catch(() => []);
+  return majors.map((major) => join(root, major, "bin"));
+}
+
+async function readClient(path: string): Promise<InstalledClient | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: 5_000 });
+    const version = /\(PostgreSQL\) (\d+[^\s]*)/.exec(stdout)?.[1];
+    return version === undefined ? undefined : { path, version, major: Number.parseInt(version, 10) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import type { ClientBase } from "pg";
+import { quoteIdentifier } from "./identifiers.ts";
+
+/**
+ * The search path under which the application's functions are run while the copy is made: the one its sessions have
+ * on the source (role and database settings, else the default), as far as it names moved schemas and schemas with
+ * extensions, then the other moved schemas. Nothing else of the target can be found through it.
+ */
+export async function loadSearchPath(
+  source: ClientBase,
+  target: ClientBase,
+  schemas: readonly string[],
+): Promise<string> {
+  const { rows: settings } = await source.query<{ path: string; user: string }>(effectivePathQuery);
+  const { rows: extensions } = await target.query<{ schema: string }>(extensionSchemasQuery);
+  const { path = '"$user", public', user = "" } = settings[0] ?? {};
+  const allowed = new Set([...schemas, ...extensions.map(({ schema }) => schema)]);
+  const effective = splitPath(path).map((name) => (name === "$user" ? user : name));
+  const names = new Set([...effective.filter((name) => allowed.has(name)), ...schemas]);
+  return [...names, "pg_temp"].map(quoteIdentifier).join(", ");
+}
+
+/** Splits the text of a search path: names are separated by commas, folded to lower case unless quoted. */
+export function splitPath(path: string): string[] {
+  const names = path.matchAll(/"((?:[^"]|"")*)"|[^\s,"]+/g);
+  return [...names].map(([bare, quoted]) => quoted?.replaceAll('""', '"') ?? bare.toLowerCase());
+}
+
+/** The most specific of the four kinds of `pg_db_role_setting` rows wins (manual, "ALTER ROLE"). */
+const effectivePathQuery = `
+  SELECT pg_catalog.substr(entry, pg_catalog.length('search_path=') + 1) AS path, current_user::text AS "user"
+    FROM pg_catalog.pg_db_role_setting setting
+   CROSS JOIN pg_catalog.unnest(setting.setconfig) AS entry
+   WHERE entry LIKE 'search\\_path=%'
+     AND setting.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+     AND setting.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))
+   ORDER BY (setting.setrole <> 0)::int + (setting.setdatabase <> 0)::int DESC, setting.setrole <> 0 DESC
+   LIMIT 1`;
+
+const extensionSchemasQuery = `
+  SELECT DISTINCT n.nspname::text AS schema
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace`;

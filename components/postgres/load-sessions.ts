@@ -1,0 +1,122 @@
+import type { Socket } from "node:net";
+import type pg from "pg";
+import { CutoverError, sqlState } from "../errors.ts";
+import { type ConnectionTarget, connect } from "./connection.ts";
+import { quoteLiteral } from "./identifiers.ts";
+
+/** The sessions of one load, so that all of them can be cut at once. */
+export class LoadSessions {
+  readonly #source: ConnectionTarget;
+  readonly #target: ConnectionTarget;
+  readonly #snapshot: string;
+  readonly #open = new Set<pg.Client>();
+  #cut = false;
+
+  constructor(options: { source: ConnectionTarget; target: ConnectionTarget; snapshot: string }) {
+    this.#source = options.source;
+    this.#target = options.target;
+    this.#snapshot = options.snapshot;
+  }
+
+  /**
+   * A session that reads the source as the exported snapshot saw it.
+   *
+   * @throws CutoverError `SNAPSHOT_LOST`, those of `connect`
+   */
+  async openSource(): Promise<pg.Client> {
+    const client = await this.#track(connect(this.#source, { purpose: "copy", readOnly: true }));
+    await silenceServerLog(client);
+    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    try {
+      await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(this.#snapshot)}`);
+    } catch (error) {
+      throw sqlState(error) === undefined ? error : snapshotLost(error);
+    }
+    return client;
+  }
+
+  /**
+   * A session that writes the copy. Its commits are asynchronous: `commitSynchronously` makes them last.
+   *
+   * @param searchPath for functions of the application that name their objects without a schema
+   * @throws CutoverError those of `connect`
+   */
+  async openTarget(searchPath: string): Promise<pg.Client> {
+    const client = await this.#track(connect(this.#target, { purpose: "load" }));
+    await silenceServerLog(client);
+    await client.query(targetSettingsQuery, [searchPath]);
+    return client;
+  }
+
+  /** Cuts every session without a farewell; what runs on them fails at once, and the servers roll it back. */
+  cut(): void {
+    this.#cut = true;
+    for (const client of this.#open) cutConnection(client);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((client) => this.release(client)));
+  }
+
+  async release(client: pg.Client): Promise<void> {
+    this.#open.delete(client);
+    if (this.#cut) cutConnection(client);
+    else await client.end().catch(() => {});
+  }
+
+  async #track(connecting: Promise<pg.Client>): Promise<pg.Client> {
+    const client = await connecting;
+    this.#open.add(client);
+    if (this.#cut) cutConnection(client);
+    return client;
+  }
+}
+
+/** Makes every earlier asynchronous commit of the server durable: its log is flushed up to this transaction's record. */
+export async function commitSynchronously(client: pg.Client): Promise<void> {
+  await client.query("SET synchronous_commit = on");
+  await client.query("SELECT pg_catalog.pg_logical_emit_message(true, 'pgvector_cutover', 'loaded')");
+}
+
+/**
+ * Keeps row content out of the server's log: an error's message, DETAIL, CONTEXT and STATEMENT may quote it. Only
+ * a superuser may ask for that; anyone else's errors are logged as the server is configured.
+ */
+async function silenceServerLog(client: pg.Client): Promise<void> {
+  await client.query(`
+    SELECT pg_catalog.set_config(name, value, false)
+      FROM (VALUES ('log_error_verbosity', 'terse'), ('log_min_error_statement', 'panic'), ('log_min_messages', 'panic'))
+           AS setting(name, value)
+     WHERE (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`);
+}
+
+/**
+ * - lz4 compresses TOAST several times faster than the default pglz; older or special builds lack it.
+ * - Without parallel workers an index build needs no shared memory, of which a container has 64 MB.
+ * - The check interval ends a statement of ours soon after we are gone.
+ */
+const targetSettingsQuery = `
+  SELECT pg_catalog.set_config(setting.name, setting.value, false)
+    FROM (VALUES ('search_path', $1::text),
+                 ('check_function_bodies', 'off'),
+                 ('synchronous_commit', 'off'),
+                 ('xmloption', 'content'),
+                 ('max_parallel_maintenance_workers', '0'),
+                 ('client_connection_check_interval', '500ms'),
+                 ('default_toast_compression', 'lz4')) AS setting(name, value)
+    JOIN pg_catalog.pg_settings known USING (name)
+   WHERE known.enumvals IS NULL OR setting.value = ANY(known.enumvals)`;
+
+function cutConnection(client: pg.Client): void {
+  (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+}
+
+function snapshotLost(cause: unknown): CutoverError {
+  return new CutoverError({
+    code: "SNAPSHOT_LOST",
+    message: "The source's snapshot cannot be used any more: the session that exported it has ended.",
+    remedy:
+      "Run again; if it happens again, look for what ends sessions on the source or for a pooler in between.",
+    cause,
+  });
+}

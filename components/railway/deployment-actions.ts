@@ -1,0 +1,99 @@
+import { CutoverError } from "../errors.ts";
+import { applyAndConfirm } from "./confirmed-mutation.ts";
+import type { RailwayContext } from "./context.ts";
+import { isOver } from "./deployment-verdict.ts";
+import { type Deployment, findDeployment, listDeployments, readDeployment } from "./deployments.ts";
+import type { EnvironmentScope } from "./environment.ts";
+import * as operations from "./operations.ts";
+
+/** Far more than can appear between two looks. */
+const deploymentsToRemember = 50;
+/** Draining may last as long as the service's own setting says. */
+const stopTimeoutMs = 180_000;
+
+/**
+ * Deploys the commit or image a service has, with its present variables. The id that Railway returns is trusted only if
+ * it is new and of this service (it was reported not to be); otherwise the newest deployment that was not there before
+ * counts.
+ *
+ * @returns the id of the new deployment
+ * @throws CutoverError `DEPLOYMENT_NOT_STARTED`, and those of the transport
+ */
+export async function deployService(
+  context: RailwayContext,
+  scope: EnvironmentScope,
+  serviceId: string,
+): Promise<string> {
+  const { environmentId } = scope;
+  const before = await listDeployments(context, scope, serviceId, deploymentsToRemember);
+  const known = new Set(before.map(({ id }) => id));
+  const newestBefore = before[0]?.createdAt.getTime() ?? 0;
+  const isNew = (deployment: Deployment) =>
+    !known.has(deployment.id) &&
+    deployment.serviceId === serviceId &&
+    deployment.environmentId === environmentId &&
+    deployment.createdAt.getTime() >= newestBefore;
+  let returnedId: string | undefined;
+  const started = await applyAndConfirm(context, {
+    name: `deploy ${serviceId}`,
+    apply: async () => {
+      const answer = await context.transport.request(operations.serviceDeploy, { environmentId, serviceId });
+      returnedId = answer.serviceInstanceDeployV2;
+    },
+    observe: async () => {
+      const returned = returnedId === undefined ? undefined : await findDeployment(context, returnedId);
+      if (returned !== undefined && isNew(returned)) return returned;
+      const recent = await listDeployments(context, scope, serviceId, deploymentsToRemember);
+      return recent.find(isNew);
+    },
+  });
+  if (started === undefined) throw notStartedError(serviceId);
+  return started.id;
+}
+
+/** Starts the containers of a deployment anew with the variables it was given. */
+export async function restartDeployment(context: RailwayContext, id: string): Promise<void> {
+  await applyAndConfirm(context, {
+    name: `restart ${id}`,
+    apply: () => context.transport.request(operations.deploymentRestart, { id }),
+    // A restart leaves no trace that tells it from the state before; one that runs is what it was meant to reach.
+    observe: async () => (isServing(await readDeployment(context, id)) ? true : undefined),
+  });
+}
+
+/**
+ * Takes a deployment down; its service and volume stay. Does nothing when it is down already.
+ *
+ * @throws CutoverError `DEPLOYMENT_NOT_STOPPED`, and those of the transport
+ */
+export async function stopDeployment(context: RailwayContext, id: string): Promise<void> {
+  const observe = async () => {
+    const deployment = await findDeployment(context, id);
+    return deployment === undefined || isOver(deployment) ? true : undefined;
+  };
+  if (await observe()) return;
+  const stopped = await applyAndConfirm(context, {
+    name: `stop ${id}`,
+    apply: () => context.transport.request(operations.deploymentStop, { id }),
+    observe,
+    timeoutMs: stopTimeoutMs,
+  });
+  if (stopped) return;
+  throw new CutoverError({
+    code: "DEPLOYMENT_NOT_STOPPED",
+    message: `Railway accepted the stop of the deployment ${id}, but it still runs after ${stopTimeoutMs / 1000} s.`,
+    remedy: "Stop it in Railway's dashboard, then run the same command again.",
+  });
+}
+
+function isServing({ status, instances }: Deployment): boolean {
+  return status === "SUCCESS" && instances.some((instance) => instance.status === "RUNNING");
+}
+
+function notStartedError(serviceId: string): CutoverError {
+  return new CutoverError({
+    code: "DEPLOYMENT_NOT_STARTED",
+    message: `Railway accepted a deployment of the service ${serviceId}, but no new deployment appeared.`,
+    remedy: "Look at the service's deployments in Railway's dashboard, then run the same command again.",
+  });
+}

@@ -1,0 +1,161 @@
+import { createContext } from "./context.ts";
+import { deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
+import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
+import { type Deployment, listDeployments, readDeployment, readDeploymentVariables } from "./deployments.ts";
+import {
+  type EnvironmentFacts,
+  type EnvironmentScope,
+  readEnvironmentFacts,
+  resolveEnvironment,
+} from "./environment.ts";
+import { createPostgresService, type PostgresServiceRequest } from "./postgres-service.ts";
+import type { RequestBudget } from "./request-budget.ts";
+import {
+  deleteService,
+  findService,
+  type RailwayService,
+  type RailwayVolume,
+  readInventory,
+  readService,
+} from "./services.ts";
+import { readTcpProxies, type TcpProxy } from "./tcp-proxies.ts";
+import type { RailwayToken } from "./token.ts";
+import { createTransport, type TransportLimits } from "./transport.ts";
+import {
+  deleteVariable,
+  readRawVariables,
+  readRenderedVariables,
+  readVariableRecords,
+  setVariable,
+  type VariableRecord,
+} from "./variables.ts";
+import { backupVolume, deleteVolume, listVolumeBackups, type VolumeBackup } from "./volumes.ts";
+
+export type {
+  Deployment,
+  DeploymentWaitOptions,
+  EnvironmentFacts,
+  EnvironmentScope,
+  PostgresServiceRequest,
+  RailwayService,
+  RailwayVolume,
+  RequestBudget,
+  TcpProxy,
+  VariableRecord,
+  VolumeBackup,
+};
+
+export const railwayEndpoint = "https://backboard.railway.com/graphql/v2";
+
+export interface RailwayOptions {
+  readonly token: RailwayToken;
+  /** Default: Railway's public API. */
+  readonly endpoint?: string | undefined;
+  /** Between two looks at something slow. Default 10 s: four services polled each 3 s use up a Hobby plan's hour. */
+  readonly pollIntervalMs?: number | undefined;
+  /** For a write of ours to show in Railway's reads. Default 15 s. */
+  readonly settleTimeoutMs?: number | undefined;
+  readonly limits?: Partial<TransportLimits> | undefined;
+  /** Receives retries and waits, one line each, free of secrets. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** Railway's API as this project needs it. Every method throws `CutoverError`s that name the operation. */
+export interface Railway {
+  resolveEnvironment(names: {
+    readonly project: string;
+    readonly environment: string;
+  }): Promise<EnvironmentScope>;
+  environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
+
+  listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
+  /** Every live volume, attached or not. */
+  listVolumes(scope: EnvironmentScope): Promise<readonly RailwayVolume[]>;
+  findService(scope: EnvironmentScope, nameOrId: string): Promise<RailwayService>;
+  readService(
+    scope: EnvironmentScope,
+    serviceId: string,
+  ): Promise<Omit<RailwayService, "volume"> | undefined>;
+  createPostgresService(scope: EnvironmentScope, request: PostgresServiceRequest): Promise<RailwayService>;
+  deleteService(scope: EnvironmentScope, serviceId: string): Promise<void>;
+  tcpProxies(scope: EnvironmentScope, serviceId: string): Promise<readonly TcpProxy[]>;
+
+  variableRecords(scope: EnvironmentScope): Promise<readonly VariableRecord[]>;
+  rawVariables(
+    scope: EnvironmentScope,
+    serviceId: string | null,
+  ): Promise<ReadonlyMap<string, string | null>>;
+  renderedVariables(scope: EnvironmentScope, serviceId: string): Promise<ReadonlyMap<string, string | null>>;
+  setVariable(scope: EnvironmentScope, serviceId: string, name: string, value: string): Promise<void>;
+  deleteVariable(scope: EnvironmentScope, serviceId: string, name: string): Promise<void>;
+
+  deploy(scope: EnvironmentScope, serviceId: string): Promise<string>;
+  deployment(id: string): Promise<Deployment>;
+  listDeployments(scope: EnvironmentScope, serviceId: string, limit: number): Promise<readonly Deployment[]>;
+  deploymentVariables(id: string): Promise<ReadonlyMap<string, string> | undefined>;
+  waitForDeployment(
+    scope: EnvironmentScope,
+    serviceId: string,
+    deploymentId: string,
+    options: DeploymentWaitOptions,
+  ): Promise<Deployment>;
+  waitUntilRemoved(
+    deploymentIds: readonly string[],
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void>;
+  restartDeployment(id: string): Promise<void>;
+  stopDeployment(id: string): Promise<void>;
+
+  backupVolume(
+    scope: EnvironmentScope,
+    volumeInstanceId: string,
+    name: string,
+    options: { readonly timeoutMs: number },
+  ): Promise<VolumeBackup>;
+  listVolumeBackups(volumeInstanceId: string): Promise<readonly VolumeBackup[]>;
+  deleteVolume(scope: EnvironmentScope, volumeId: string): Promise<void>;
+
+  /** What Railway said last about this token's request limit; `undefined` before the first answer. */
+  requestBudget(): RequestBudget | undefined;
+}
+
+/** Creates a client for one token. */
+export function createRailway(options: RailwayOptions): Railway {
+  const { token, limits, log = () => {} } = options;
+  const transport = createTransport({ token, endpoint: options.endpoint ?? railwayEndpoint, limits, log });
+  const context = createContext({
+    transport,
+    pollIntervalMs: options.pollIntervalMs ?? 10_000,
+    settleTimeoutMs: options.settleTimeoutMs,
+    log,
+  });
+  return {
+    resolveEnvironment: (names) => resolveEnvironment(context, names),
+    environmentFacts: (scope) => readEnvironmentFacts(context, scope),
+    listServices: async (scope) => (await readInventory(context, scope)).services,
+    listVolumes: async (scope) => (await readInventory(context, scope)).volumes,
+    findService: (scope, nameOrId) => findService(context, scope, nameOrId),
+    readService: (scope, serviceId) => readService(context, scope, serviceId),
+    createPostgresService: (scope, request) => createPostgresService(context, scope, request),
+    deleteService: (scope, serviceId) => deleteService(context, scope, serviceId),
+    tcpProxies: (scope, serviceId) => readTcpProxies(context, scope, serviceId),
+    variableRecords: (scope) => readVariableRecords(context, scope),
+    rawVariables: (scope, serviceId) => readRawVariables(context, scope, serviceId),
+    renderedVariables: (scope, serviceId) => readRenderedVariables(context, scope, serviceId),
+    setVariable: (scope, serviceId, name, value) => setVariable(context, scope, serviceId, name, value),
+    deleteVariable: (scope, serviceId, name) => deleteVariable(context, scope, serviceId, name),
+    deploy: (scope, serviceId) => deployService(context, scope, serviceId),
+    deployment: (id) => readDeployment(context, id),
+    listDeployments: (scope, serviceId, limit) => listDeployments(context, scope, serviceId, limit),
+    deploymentVariables: (id) => readDeploymentVariables(context, id),
+    waitForDeployment: (scope, serviceId, id, wait) => waitForDeployment(context, scope, serviceId, id, wait),
+    waitUntilRemoved: (ids, wait) => waitUntilRemoved(context, ids, wait),
+    restartDeployment: (id) => restartDeployment(context, id),
+    stopDeployment: (id) => stopDeployment(context, id),
+    backupVolume: (_scope, volumeInstanceId, name, wait) =>
+      backupVolume(context, volumeInstanceId, name, wait),
+    listVolumeBackups: (volumeInstanceId) => listVolumeBackups(context, volumeInstanceId),
+    deleteVolume: (scope, volumeId) => deleteVolume(context, scope, volumeId),
+    requestBudget: transport.requestBudget,
+  };
+}

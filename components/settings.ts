@@ -1,0 +1,200 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { CutoverError } from "./errors.ts";
+import type { AppServiceInputs } from "./migration/app-service.ts";
+import {
+  acceptanceSchema,
+  type MigrationInputs,
+  migrationInputsSchema,
+  serviceInputsSchema,
+  transportSchema,
+} from "./migration/inputs.ts";
+import type { PostgresServiceInputs } from "./migration/postgres-service.ts";
+import { reference } from "./railway/references.ts";
+
+const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "not a variable name");
+
+const serviceSchema = z.strictObject({
+  name: z.string().min(1),
+  variables: z.array(variableName).min(1).default(["DATABASE_URL"]),
+  newVariables: z.array(variableName).default([]),
+  healthCheckUrl: z.url().nullable().default(null),
+  wave: z.int().min(0).default(1),
+  startsReadOnly: z.boolean().default(true),
+});
+
+const settingsSchema = z
+  .strictObject({
+    phase: z.enum(["adopt", "cutover"]),
+    legacyPostgres: z.enum(["keep", "stop", "remove"]),
+    project: z.string().min(1),
+    environment: z.string().min(1),
+    source: z.string().min(1),
+    target: z.string().min(1),
+    createTarget: z.boolean(),
+    schemas: z.array(z.string().min(1)).min(1),
+    protectedSchemas: z.array(z.string().min(1)),
+    services: z.array(serviceSchema).min(1),
+    accept: z.array(acceptanceSchema.strict()),
+    limits: z.strictObject({
+      writePauseMs: z
+        .int()
+        .min(1_000)
+        .default(15 * 60_000),
+      lockTimeoutMs: z.int().min(100).default(30_000),
+      deploymentTimeoutMs: z
+        .int()
+        .min(1_000)
+        .default(10 * 60_000),
+      soakDays: z.number().min(0).default(14),
+    }),
+    copy: z.strictObject({ workers: z.int().min(1).max(32).default(4) }),
+    hooks: z.strictObject({
+      beforeSwitch: z.string().min(1).nullable().default(null),
+      afterPromotion: z.string().min(1).nullable().default(null),
+    }),
+    transport: z.strictObject({
+      source: transportSchema.default({ via: "private" }),
+      target: transportSchema.default({ via: "private" }),
+      plaintextReason: z.string().min(10).nullable().default(null),
+    }),
+    removal: z.strictObject({
+      confirmServiceId: z.string().default(""),
+      finalBackup: z.string().default(""),
+    }),
+  })
+  .superRefine((settings, context) => {
+    const problems = crossChecks.filter(({ isWrong }) => isWrong(settings));
+    for (const { path, message } of problems) context.addIssue({ code: "custom", path: [path], message });
+  });
+
+/** The stack's configuration, complete and checked. Holds no secret: tokens and URLs are read where they are used. */
+export type Settings = z.infer<typeof settingsSchema>;
+
+/**
+ * Reads and checks the whole configuration: the only place that does.
+ *
+ * @throws CutoverError `CONFIGURATION_INVALID` naming every wrong key at once
+ */
+export function readSettings(config = new pulumi.Config()): Settings {
+  return parseSettings({
+    phase: config.get("phase") ?? "adopt",
+    legacyPostgres: config.get("legacyPostgres") ?? "keep",
+    project: config.require("project"),
+    environment: config.get("environment") ?? "production",
+    source: config.get("source") ?? "Postgres",
+    target: config.get("target") ?? "pgvector",
+    createTarget: config.getBoolean("createTarget") ?? false,
+    schemas: config.requireObject("schemas"),
+    protectedSchemas: config.getObject("protectedSchemas") ?? [],
+    services: config.requireObject("services"),
+    accept: config.getObject("accept") ?? [],
+    limits: config.getObject("limits") ?? {},
+    copy: config.getObject("copy") ?? {},
+    hooks: config.getObject("hooks") ?? {},
+    transport: config.getObject("transport") ?? {},
+    removal: config.getObject("removal") ?? {},
+  });
+}
+
+/** The same from plain values, for the scripts that run without the engine. */
+export function parseSettings(values: unknown): Settings {
+  const parsed = settingsSchema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `${path.join(".") || "configuration"}: ${message}`,
+  );
+  throw new CutoverError({
+    code: "CONFIGURATION_INVALID",
+    message: `The stack's configuration is not valid. ${problems.join("; ")}.`,
+    remedy: "Correct the keys named; `Pulumi.yaml` describes each of them.",
+  });
+}
+
+/** What the migration needs of the settings. */
+export function migrationInputs(settings: Settings): MigrationInputs {
+  const { soakDays: _soakDays, ...limits } = settings.limits;
+  return migrationInputsSchema.parse({
+    ...settings,
+    services: settings.services.map(({ variables, newVariables, ...service }) =>
+      serviceInputsSchema.parse({ ...service, variables: [...new Set([...variables, ...newVariables])] }),
+    ),
+    limits,
+    hooks: { beforeSwitch: settings.hooks.beforeSwitch },
+  });
+}
+
+/** The inputs of one of the two database resources. */
+export function postgresServiceArgs(settings: Settings, role: "source" | "target"): PostgresServiceInputs {
+  return {
+    ...migrationInputs(settings),
+    role,
+    create: role === "target" && settings.createTarget,
+    lifecycle: role === "source" ? settings.legacyPostgres : "keep",
+    soakDays: settings.limits.soakDays,
+    removal: settings.removal,
+  };
+}
+
+/** The inputs of one service: before the cutover it is only observed, afterwards it follows the target. */
+export function appServiceArgs(settings: Settings, service: Settings["services"][number]): AppServiceInputs {
+  const migrated = settings.phase === "cutover";
+  const names = migrated ? [...new Set([...service.variables, ...service.newVariables])] : service.variables;
+  const text = reference(migrated ? settings.target : settings.source, "DATABASE_URL");
+  const { project, environment, source, target, transport, limits } = settings;
+  return {
+    project,
+    environment,
+    source,
+    target,
+    transport,
+    service: service.name,
+    database: migrated ? "target" : "source",
+    variables: Object.fromEntries(names.map((name) => [name, text])),
+    observeOnly: !migrated,
+    healthCheckUrl: service.healthCheckUrl,
+    deploymentTimeoutMs: limits.deploymentTimeoutMs,
+  };
+}
+
+type Unchecked = z.input<typeof settingsSchema> & z.output<typeof settingsSchema>;
+
+const crossChecks: ReadonlyArray<{
+  path: string;
+  message: string;
+  isWrong: (settings: Pick<Unchecked, keyof Unchecked>) => boolean;
+}> = [
+  {
+    path: "target",
+    message: "source and target are the same service",
+    isWrong: ({ source, target }) => source === target,
+  },
+  {
+    path: "protectedSchemas",
+    message: "a schema is both moved and protected",
+    isWrong: ({ schemas, protectedSchemas }) => schemas.some((schema) => protectedSchemas.includes(schema)),
+  },
+  {
+    path: "services",
+    message: "a service is named twice",
+    isWrong: ({ services }) => new Set(services.map(({ name }) => name)).size < services.length,
+  },
+  {
+    path: "services",
+    message:
+      "no service can start read-only (startsReadOnly), so none could be the canary before the promotion",
+    isWrong: ({ services }) => services.every(({ startsReadOnly }) => !startsReadOnly),
+  },
+  {
+    path: "legacyPostgres",
+    message: "the old database can only be stopped or removed in phase cutover",
+    isWrong: ({ phase, legacyPostgres }) => phase === "adopt" && legacyPostgres !== "keep",
+  },
+  {
+    path: "removal",
+    message:
+      "legacyPostgres: remove needs removal.confirmServiceId (the old service's id) and removal.finalBackup (where the final copy is)",
+    isWrong: ({ legacyPostgres, removal }) =>
+      legacyPostgres === "remove" && (removal.confirmServiceId === "" || removal.finalBackup === ""),
+  },
+];

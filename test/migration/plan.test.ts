@@ -1,0 +1,240 @@
+import { describe, expect, test } from "vitest";
+import { copyBytesPerSecond } from "../../components/migration/plan/estimates.ts";
+import { formatBytes, formatCount, formatDuration, wrap } from "../../components/migration/plan/format.ts";
+import { isBlocked, makePlan, planSchema, renderPlan } from "../../components/migration/plan.ts";
+import type { PreflightFacts, PreflightResult } from "../../components/migration/preflight/run-preflight.ts";
+import type { MovedTable } from "../../components/postgres/relations.ts";
+import { healthyInputs } from "./preflight-world.ts";
+
+const connection = (label: string) => ({
+  label,
+  host: "127.0.0.1",
+  port: 5432,
+  database: "railway",
+  user: "postgres",
+  password: `secret-${label}`,
+  tls: "off" as const,
+});
+
+const inputs = {
+  ...healthyInputs({ source: connection("source"), target: connection("target") }),
+  services: [
+    {
+      name: "@healthcare/doctor",
+      variables: ["DATABASE_URL"],
+      healthCheckUrl: null,
+      wave: 1,
+      startsReadOnly: true,
+    },
+    {
+      name: "@healthcare/admin",
+      variables: ["DATABASE_URL"],
+      healthCheckUrl: null,
+      wave: 1,
+      startsReadOnly: false,
+    },
+    {
+      name: "@healthcare/api",
+      variables: ["DATABASE_URL", "DIRECT_URL"],
+      healthCheckUrl: null,
+      wave: 0,
+      startsReadOnly: true,
+    },
+  ],
+};
+
+describe("makePlan", () => {
+  test("holds no secret and survives JSON", () => {
+    const plan = makePlan(result());
+    const text = JSON.stringify(plan);
+    expect(text).not.toMatch(/secret-(source|target)/);
+    expect(planSchema.parse(JSON.parse(text))).toEqual(plan);
+  });
+
+  test("counts what moves; a partitioned table's rows are those of its partitions", () => {
+    const { contents } = makePlan(result());
+    expect(contents).toMatchObject({ tables: 3, sequences: 4, dataBytes: 80_000_000, estimatedRows: 300 });
+    expect(contents?.largestTables[0]).toEqual({
+      name: "public.event_2026",
+      bytes: 70_000_000,
+      estimatedRows: 200,
+    });
+    expect(contents?.schemas.find(({ name }) => name === "medical_records")).toMatchObject({ tables: 1 });
+  });
+
+  test("orders services by wave and shows what each variable becomes", () => {
+    const { services } = makePlan(result());
+    expect(services.map(({ name, isCanary }) => [name, isCanary])).toEqual([
+      ["@healthcare/api", true],
+      ["@healthcare/admin", false],
+      ["@healthcare/doctor", false],
+    ]);
+    expect(services[0]?.variables).toEqual([
+      { name: "DATABASE_URL", from: "${{Postgres.DATABASE_URL}}", to: "${{pgvector.DATABASE_URL}}" },
+      { name: "DIRECT_URL", from: "a literal that names Postgres", to: "${{pgvector.DATABASE_URL}}" },
+    ]);
+  });
+
+  test("estimates the copy from the size, and deployments from the longest of each wave", () => {
+    const { estimates } = makePlan(result());
+    expect(estimates.copyMs).toBe((80_000_000 / copyBytesPerSecond) * 1_000 + 5_000);
+    expect(estimates).toMatchObject({ deploymentsMs: 42_000 + 60_000, deploymentsAreMeasured: true });
+  });
+
+  test("says what it does not know when nothing could be checked", () => {
+    const plan = makePlan({ findings: [], facts: unknownFacts });
+    expect(plan).toMatchObject({
+      contents: null,
+      source: { service: "Postgres", major: null, host: null, encrypted: null },
+      estimates: { copyMs: null, writePauseMs: null, deploymentsAreMeasured: false },
+    });
+    expect(renderPlan(plan, { width: 100 })).toContain("not checked");
+  });
+
+  test.for([
+    ["blocker", true],
+    ["warning", false],
+    ["unchecked", false],
+  ] as const)("a finding of severity %s blocks: %s", ([severity, expected]) => {
+    const finding = { code: "CODE", severity, object: "source", why: "Because.", remedy: "Do." };
+    expect(isBlocked(makePlan({ ...result(), findings: [finding] }))).toBe(expected);
+  });
+});
+
+describe("renderPlan", () => {
+  test("tells the whole story in the order of events", () => {
+    const text = renderPlan(makePlan(result()), { width: 120 });
+    const expected = [
+      "Cutover of clinic (production)",
+      "3 tables, 4 sequences, about 300 rows, 80 MB of data",
+      "public.event_2026",
+      "DATABASE_URL: ${{Postgres.DATABASE_URL}} → ${{pgvector.DATABASE_URL}}",
+      "Pause writes on Postgres",
+      "Switch @healthcare/api (canary)",
+      "Switch @healthcare/doctor",
+      "promote pgvector",
+      "Switch and deploy @healthcare/admin",
+      "(estimates)",
+      "Nothing in llm_assistant is touched.",
+      "Blockers (1)",
+      "TARGET_NOT_EMPTY public",
+      "→ Look at what is there.",
+      "Warnings (1)",
+      "Blocked: 1 finding",
+    ];
+    const positions = expected.map((part) => text.indexOf(part));
+    expect(positions).toEqual(positions.toSorted((left, right) => left - right));
+    expect(positions).not.toContain(-1);
+  });
+
+  test("keeps to the width", () => {
+    const lines = renderPlan(makePlan(result()), { width: 80 }).split("\n");
+    expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  });
+});
+
+test("formats for people", () => {
+  expect([0, 999, 1_000, 425_300_000, 1_539_000_000].map(formatBytes)).toEqual([
+    "0 B",
+    "999 B",
+    "1 kB",
+    "425 MB",
+    "1.5 GB",
+  ]);
+  expect([0, 1, 59_001, 200_000, 3_900_000].map(formatDuration)).toEqual([
+    "0 s",
+    "1 s",
+    "1 min",
+    "3 min 20 s",
+    "1 h 5 min",
+  ]);
+  expect([formatCount(1, "table"), formatCount(1_234, "row")]).toEqual(["1 table", "1,234 rows"]);
+  expect(wrap("  one two three", 9)).toEqual(["  one two", "  three"]);
+});
+
+function result(): PreflightResult {
+  return {
+    findings: [
+      {
+        code: "TARGET_NOT_EMPTY",
+        severity: "blocker",
+        object: "public",
+        why: "It is filled.",
+        remedy: "Look at what is there.",
+      },
+      { code: "LARGE_OBJECTS", severity: "warning", object: "source", why: "Some.", remedy: "None." },
+    ],
+    facts: knownFacts,
+  };
+}
+
+function table(schema: string, name: string, changes: Partial<MovedTable>): MovedTable {
+  return {
+    oid: 1,
+    schema,
+    name,
+    kind: "table",
+    isPartition: false,
+    sizeBytes: 0,
+    indexBytes: 0,
+    estimatedRows: 0,
+    hasRowSecurity: false,
+    columns: [],
+    ...changes,
+  };
+}
+
+const unknownFacts: PreflightFacts = {
+  inputs,
+  scope: undefined,
+  services: { source: undefined, target: undefined, apps: [] },
+  connections: { source: undefined, target: undefined },
+  source: undefined,
+  target: undefined,
+  dumpClient: undefined,
+};
+
+const nothingSeen = {
+  server: undefined,
+  schemas: undefined,
+  dependencies: undefined,
+  extensions: undefined,
+  roles: undefined,
+  settings: undefined,
+  activity: undefined,
+  contents: undefined,
+};
+
+const knownFacts: PreflightFacts = {
+  ...unknownFacts,
+  scope: { projectId: "p", projectName: "clinic", environmentId: "e", environmentName: "production" },
+  connections: { source: connection("source"), target: connection("target") },
+  dumpClient: { kind: "installed", version: "17.5" },
+  source: {
+    ...nothingSeen,
+    sequences: 4,
+    tables: [
+      table("public", "event", { kind: "partitioned", estimatedRows: 200 }),
+      table("public", "event_2026", {
+        isPartition: true,
+        sizeBytes: 60_000_000,
+        indexBytes: 10_000_000,
+        estimatedRows: 200,
+      }),
+      table("medical_records", "patient", { sizeBytes: 20_000_000, estimatedRows: 100 }),
+    ],
+  },
+  services: {
+    source: undefined,
+    target: undefined,
+    apps: inputs.services.map((service) => ({
+      inputs: service,
+      service: undefined,
+      deploymentMs: service.wave === 0 ? 42_000 : 60_000,
+      variables: [
+        { name: "DATABASE_URL", kind: "reference to source", pureReference: "${{Postgres.DATABASE_URL}}" },
+        { name: "DIRECT_URL", kind: "literal naming source", pureReference: null },
+      ],
+    })),
+  },
+};

@@ -1,0 +1,333 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { checkConnectionSlots } from "../../components/migration/preflight/database/server.ts";
+import { runPreflight } from "../../components/migration/preflight/run-preflight.ts";
+import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { type PostgresServer, startServer } from "../world/postgres/server.ts";
+import { healthyInputs, healthyServices, preflight, scriptRailway, summarise } from "./preflight-world.ts";
+
+let source: PostgresServer;
+let target: PostgresServer;
+let templates: { source: TestDatabase; target: TestDatabase };
+
+beforeAll(async () => {
+  const settings = { max_prepared_transactions: "4", wal_level: "logical" };
+  [source, target] = await Promise.all([
+    startServer({ role: "source", settings }),
+    startServer({ role: "target", settings }),
+  ]);
+  templates = { source: await createDatabase(source), target: await createDatabase(target) };
+  await run(templates.source.connection, sourceContents);
+  await run(templates.target.connection, targetContents(target.hasPgvector));
+});
+
+afterAll(async () => {
+  await Promise.all([source?.dispose(), target?.dispose()]);
+});
+
+describe("healthy databases", () => {
+  test("leave nothing but the difference in collation, if any", async () => {
+    const world = await createWorld();
+    const result = await preflight(world.connections, { inputs: world.accepted, mode: "run" });
+    expect(summarise(result).filter((line) => !/COLLATION_DIFFERS|VECTOR_MISSING/.test(line))).toEqual([]);
+    expect(result.facts.source?.tables).toHaveLength(3);
+    expect(result.facts.source?.sequences).toBe(2);
+    expect(result.facts.services.apps[0]?.variables).toEqual([
+      { name: "DATABASE_URL", kind: "reference to source", pureReference: "${{Postgres.DATABASE_URL}}" },
+    ]);
+  });
+
+  test("are not written to: no transaction id is used on either side", async () => {
+    const world = await createWorld();
+    // Autovacuum of a neighbouring database may use ids of its own: then the comparison is made again.
+    const highWater = () =>
+      Promise.all([xmax(world.connections.source), xmax(world.connections.target)]).then(String);
+    await expect
+      .poll(
+        async () => {
+          const before = await highWater();
+          await preflight(world.connections, { mode: "run" });
+          return before === (await highWater());
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(true);
+  });
+
+  test("are read in sessions in which the server refuses every write", async () => {
+    const world = await createWorld();
+    const refused: unknown[] = [];
+    await runPreflight({
+      railway: scriptRailway({ services: healthyServices(world.connections) }),
+      inputs: healthyInputs(world.connections),
+      mode: "run",
+      connect: async (connection, options) => {
+        const client = await connect(connection, options);
+        await client.query("CREATE TABLE public.forbidden ()").catch((error) => refused.push(error.code));
+        return client;
+      },
+    });
+    expect(refused).toEqual(["25006", "25006"]);
+  });
+});
+
+describe("one bad thing gives its finding", () => {
+  const cases: ReadonlyArray<{
+    name: string;
+    source?: string;
+    target?: string;
+    expected: readonly string[];
+  }> = [
+    {
+      name: "a filled target",
+      target: "CREATE TABLE public.users (id int PRIMARY KEY)",
+      expected: ["blocker TARGET_NOT_EMPTY public"],
+    },
+    {
+      name: "a target that lacks the protected schema",
+      target: "DROP SCHEMA llm_assistant CASCADE",
+      expected: ["blocker PROTECTED_SCHEMA_MISSING llm_assistant"],
+    },
+    {
+      name: "swapped databases",
+      source: "CREATE SCHEMA llm_assistant",
+      target: "DROP SCHEMA llm_assistant CASCADE",
+      expected: ["blocker SWAPPED_DATABASES source"],
+    },
+    {
+      name: "a protected object that depends on a moved table",
+      target:
+        "CREATE TABLE public.users (id int PRIMARY KEY); CREATE VIEW llm_assistant.v AS SELECT id FROM public.users",
+      expected: [
+        'blocker PROTECTED_DEPENDS_ON_MOVED rule "_RETURN" on llm_assistant.v',
+        "blocker TARGET_NOT_EMPTY public",
+      ],
+    },
+    {
+      name: "a foreign key to a schema that stays",
+      source:
+        "CREATE SCHEMA auth; CREATE TABLE auth.u (id int PRIMARY KEY); CREATE TABLE public.s (u int REFERENCES auth.u)",
+      expected: ["blocker NEEDS_OUTSIDE_OBJECT table auth.u", "warning SCHEMA_NOT_LISTED auth"],
+    },
+    {
+      name: "a view of a schema that stays over a moved table",
+      source: "CREATE SCHEMA report; CREATE VIEW report.v AS SELECT id FROM public.users",
+      expected: ['blocker OUTSIDE_OBJECT_LEFT_BEHIND rule "_RETURN" on report.v'],
+    },
+    {
+      name: "a database setting",
+      source:
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = medical_records', current_database()); END $$",
+      expected: ["blocker SETTING_LOST database: search_path"],
+    },
+    {
+      name: "a read-only target",
+      target:
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$",
+      expected: ["blocker TARGET_READ_ONLY target"],
+    },
+    {
+      name: "a publication and an event trigger",
+      source: `CREATE PUBLICATION p FOR ALL TABLES;
+        CREATE FUNCTION public.note() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION public.note()`,
+      expected: ["blocker EVENT_TRIGGER_NOT_MOVED e", "blocker PUBLICATION_NOT_MOVED p"],
+    },
+    {
+      name: "large objects on both sides",
+      source: "SELECT lo_from_bytea(0, '\\x00ff')",
+      target: "SELECT lo_from_bytea(0, '\\x00ff')",
+      expected: ["blocker LARGE_OBJECTS_ON_TARGET target", "warning LARGE_OBJECTS source"],
+    },
+    {
+      name: "an unlogged table and an unfinished Prisma migration",
+      source: `CREATE UNLOGGED TABLE public.cache (id int);
+        CREATE TABLE public._prisma_migrations (id text, finished_at timestamptz, rolled_back_at timestamptz);
+        INSERT INTO public._prisma_migrations VALUES ('1')`,
+      expected: [
+        "warning PRISMA_MIGRATION_UNFINISHED public._prisma_migrations",
+        "warning UNLOGGED_TABLE public.cache",
+      ],
+    },
+    {
+      name: "an event trigger on the target",
+      target: `CREATE FUNCTION llm_assistant.note() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION llm_assistant.note()`,
+      expected: ["warning TARGET_EVENT_TRIGGER e"],
+    },
+    {
+      name: "an empty source",
+      source: "DROP SCHEMA medical_records, practice_management CASCADE; DROP TABLE public.users",
+      expected: [
+        "blocker NOTHING_TO_MOVE source",
+        "blocker SCHEMA_MISSING medical_records",
+        "blocker SCHEMA_MISSING practice_management",
+      ],
+    },
+  ];
+
+  test.for(cases)("$name", async ({ source: onSource, target: onTarget, expected }) => {
+    const world = await createWorld();
+    if (onSource !== undefined) await run(world.connections.source, onSource);
+    if (onTarget !== undefined) await run(world.connections.target, onTarget);
+    expect(summarise(await preflight(world.connections))).toEqual(expect.arrayContaining([...expected]));
+  });
+
+  test("one database behind two names", async () => {
+    const { connections } = await createWorld();
+    const result = await preflight({ source: connections.source, target: connections.source });
+    expect(summarise(result)).toContain("blocker SAME_DATABASE target");
+  });
+
+  test("a mistyped schema, with the name that was meant", async () => {
+    const { connections } = await createWorld();
+    const { findings } = await preflight(connections, {
+      inputs: { schemas: ["public", "practice_managment"] },
+    });
+    expect(findings.find(({ code }) => code === "SCHEMA_MISSING")).toMatchObject({
+      object: "practice_managment",
+      remedy: expect.stringContaining("practice_management"),
+    });
+  });
+
+  test("a role that the target does not have", async () => {
+    const world = await createWorld();
+    await run(source.connection("postgres"), "CREATE ROLE reporting");
+    onTestFinished(() => run(source.connection("postgres"), "DROP OWNED BY reporting; DROP ROLE reporting"));
+    await run(world.connections.source, "GRANT SELECT ON public.users TO reporting");
+    onTestFinished(() => run(world.connections.source, "DROP OWNED BY reporting"));
+    expect(summarise(await preflight(world.connections))).toContain("blocker ROLE_MISSING reporting");
+  });
+
+  test("an extension that a moved constraint needs and the target lacks", async ({ skip }) => {
+    const world = await createWorld();
+    const probe = await preflight(world.connections);
+    if (!probe.facts.source?.extensions?.available.includes("btree_gist")) skip("no contrib modules here");
+    await run(
+      world.connections.source,
+      `CREATE EXTENSION btree_gist;
+       CREATE TABLE public.booking (during tstzrange, room int, EXCLUDE USING gist (room WITH =, during WITH &&))`,
+    );
+    const { findings } = await preflight(world.connections);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ severity: "blocker", code: "EXTENSION_MISSING", object: "btree_gist" }),
+    );
+    expect(findings.map(({ code }) => code)).not.toContain("NEEDS_OUTSIDE_OBJECT");
+  });
+
+  test("a prepared transaction", async () => {
+    const world = await createWorld();
+    await run(
+      world.connections.source,
+      "BEGIN; INSERT INTO public.users (email) VALUES ('x'); PREPARE TRANSACTION 'waiting'",
+    );
+    onTestFinished(() => run(world.connections.source, "ROLLBACK PREPARED 'waiting'"));
+    expect(summarise(await preflight(world.connections))).toContain("blocker PREPARED_TRANSACTION source");
+  });
+
+  test("a replication slot", async () => {
+    const world = await createWorld();
+    await run(world.connections.source, "SELECT pg_create_logical_replication_slot('follower', 'pgoutput')");
+    onTestFinished(() => run(world.connections.source, "SELECT pg_drop_replication_slot('follower')"));
+    expect(summarise(await preflight(world.connections))).toContain("blocker REPLICATION_SLOT follower");
+  });
+
+  test("too few connections on the target", async () => {
+    const { connections } = await createWorld();
+    const inputs = { copy: { workers: 32 } };
+    const { facts } = await preflight(connections, { inputs });
+    const server = facts.target?.server;
+    if (server === undefined) throw new Error("the target was not observed");
+    const crowded = { ...server, connections: server.maxConnections - 10 };
+    expect(checkConnectionSlots(undefined, crowded, 32).map(({ code }) => code)).toEqual([
+      "CONNECTION_SLOTS",
+    ]);
+    expect(checkConnectionSlots(undefined, { ...server, connections: 1 }, 2)).toEqual([]);
+  });
+});
+
+describe("connecting", () => {
+  test("a stopped server is not checked in a preview and blocks a run, and the other server is checked nevertheless", async () => {
+    const world = await createWorld();
+    await run(world.connections.target, "CREATE TABLE public.users (id int)");
+    const gone = { ...world.connections.source, port: 1 };
+    const preview = summarise(await preflight({ ...world.connections, source: gone }));
+    expect(preview).toEqual(
+      expect.arrayContaining(["unchecked SERVER_UNREACHABLE source", "blocker TARGET_NOT_EMPTY public"]),
+    );
+    const result = summarise(await preflight({ ...world.connections, source: gone }, { mode: "run" }));
+    expect(result).toContain("blocker SERVER_UNREACHABLE source");
+  });
+
+  test("a wrong password is one clear finding that does not repeat it", async () => {
+    const world = await createWorld();
+    const wrong = { ...world.connections.target, password: "Sentinel-p@ss" };
+    const { findings } = await preflight({ ...world.connections, target: wrong });
+    expect(findings).toContainEqual(expect.objectContaining({ code: "WRONG_PASSWORD", object: "target" }));
+    expect(JSON.stringify(findings)).not.toContain("Sentinel-p");
+  });
+});
+
+test("no finding contains a password or the content of a row, whatever is wrong", async () => {
+  const world = await createWorld();
+  await run(
+    world.connections.source,
+    `INSERT INTO public.users (email) VALUES ('sentinel@patient.example');
+     SELECT lo_from_bytea(0, 'sentinel bytes');
+     CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $$ SELECT 'sentinel body' $$;
+     CREATE SCHEMA report; CREATE VIEW report.v AS SELECT 'sentinel constant' AS c, id FROM public.users;
+     DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET app.key = %L', current_database(), 'sentinel key'); END $$`,
+  );
+  const { findings } = await preflight(world.connections);
+  expect(findings.map(({ code }) => code)).toEqual(
+    expect.arrayContaining(["SETTING_LOST", "OUTSIDE_OBJECT_LEFT_BEHIND", "LARGE_OBJECTS"]),
+  );
+  const text = JSON.stringify(findings);
+  expect(text).not.toContain("sentinel");
+  for (const { password } of [source, target]) expect(text).not.toContain(password);
+});
+
+/** A pair of fresh copies of the base fixture. */
+async function createWorld() {
+  const databases = {
+    source: await createDatabase(source, { template: templates.source.connection.database }),
+    target: await createDatabase(target, { template: templates.target.connection.database }),
+  };
+  onTestFinished(async () => {
+    await Promise.all([databases.source.drop(), databases.target.drop()]);
+  });
+  const connections = { source: databases.source.connection, target: databases.target.connection };
+  const accept = target.hasPgvector
+    ? []
+    : [{ code: "VECTOR_MISSING", object: "target", reason: "no pgvector on this machine" }];
+  return { connections, accepted: { accept } };
+}
+
+async function run(connection: ConnectionTarget, sql: string): Promise<void> {
+  await withConnection(connection, { purpose: "test" }, (client) => client.query(sql));
+}
+
+async function xmax(connection: ConnectionTarget): Promise<string> {
+  return withConnection(connection, { purpose: "test" }, async (client) => {
+    const { rows } = await client.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax");
+    return rows[0].xmax;
+  });
+}
+
+const sourceContents = `
+  CREATE SCHEMA medical_records; CREATE SCHEMA practice_management;
+  CREATE TABLE public.users (id serial PRIMARY KEY, email text UNIQUE);
+  CREATE TABLE medical_records.patient (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id int REFERENCES public.users, mrn text NOT NULL);
+  CREATE TABLE practice_management.appointment (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), patient_id bigint REFERENCES medical_records.patient);
+  INSERT INTO public.users (email) SELECT 'u' || g FROM generate_series(1, 100) g;
+  INSERT INTO medical_records.patient (user_id, mrn) SELECT g, 'MRN' || g FROM generate_series(1, 100) g`;
+
+function targetContents(hasPgvector: boolean): string {
+  return `
+    ${hasPgvector ? "CREATE EXTENSION vector;" : ""}
+    CREATE SCHEMA llm_assistant;
+    CREATE TABLE llm_assistant.chunk (id bigserial PRIMARY KEY, body text);
+    INSERT INTO llm_assistant.chunk (body) SELECT 'c' || g FROM generate_series(1, 50) g`;
+}

@@ -1,0 +1,25 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { findingDefinitions } from "../../components/migration/preflight/registry.ts";
+
+const document = await readFile(new URL("../../docs/findings.md", import.meta.url), "utf8");
+const sections = new Map(
+  document
+    .split(/^### /m)
+    .slice(1)
+    .map((section) => [section.split("\n")[0] ?? "", section.split(/^## /m)[0] ?? ""]),
+);
+
+test("docs/findings.md has a heading for every code and for no other", () => {
+  expect([...sections.keys()].toSorted()).toEqual(Object.keys(findingDefinitions).toSorted());
+});
+
+test.for(Object.entries(findingDefinitions))("%s is documented as it is declared", ([code, definition]) => {
+  const section = sections.get(code) ?? "";
+  const severity = { blocker: "*Blocker", warning: "*Warning", unchecked: "*Not checked" }[
+    definition.severity
+  ];
+  expect(section).toContain(severity);
+  expect(section.includes(", can be accepted.*")).toBe(definition.acceptable);
+  expect(section).toContain(`Remedy: ${definition.remedy}`);
+});

@@ -1,0 +1,340 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { CutoverError } from "../../components/errors.ts";
+import { findingDefinitions } from "../../components/migration/preflight/registry.ts";
+import type { ConnectionTarget } from "../../components/postgres/connection.ts";
+import { closedPort } from "./preflight-closed-port.ts";
+import {
+  deployment,
+  healthyInputs,
+  healthyServices,
+  type PreflightWorld,
+  preflight,
+  type ScriptedService,
+  summarise,
+} from "./preflight-world.ts";
+
+// Railway's side needs no database: both servers are out of reach, which a preview tolerates.
+let world: PreflightWorld;
+
+beforeAll(async () => {
+  const port = await closedPort();
+  const connection = (label: string): ConnectionTarget => ({
+    label,
+    host: "127.0.0.1",
+    port,
+    database: "railway",
+    user: "postgres",
+    password: `secret-${label}`,
+    tls: "off",
+  });
+  world = { source: connection("source"), target: connection("target") };
+});
+
+const sourceReference = "${{Postgres.DATABASE_URL}}";
+
+function changed(
+  name: string,
+  change: Partial<ScriptedService>,
+): { railway: { services: ScriptedService[] } } {
+  const services = healthyServices(world).map((service) =>
+    service.name === name
+      ? {
+          ...service,
+          ...change,
+          variables: { ...service.variables, ...change.variables },
+          settings: { ...service.settings, ...change.settings },
+        }
+      : service,
+  );
+  return { railway: { services } };
+}
+
+function withService(service: ScriptedService): { railway: { services: ScriptedService[] } } {
+  return { railway: { services: [...healthyServices(world), service] } };
+}
+
+describe("on a healthy Railway", () => {
+  test("only the servers are reported as not checked", async () => {
+    expect(summarise(await preflight(world))).toEqual([
+      "unchecked SERVER_UNREACHABLE source",
+      "unchecked SERVER_UNREACHABLE target",
+    ]);
+  });
+});
+
+describe("one bad thing gives its finding", () => {
+  const cases: ReadonlyArray<{
+    name: string;
+    change: () => Parameters<typeof preflight>[1];
+    expected: string;
+  }> = [
+    {
+      name: "an unknown source",
+      change: () => ({ inputs: { source: "Postgre" } }),
+      expected: "blocker SERVICE_NOT_FOUND Postgre",
+    },
+    {
+      name: "two services of one name",
+      change: () => withService({ name: "pgvector", variables: {} }),
+      expected: "blocker SERVICE_AMBIGUOUS pgvector",
+    },
+    {
+      name: "one service as source and target",
+      change: () => ({ inputs: { source: "pgvector" } }),
+      expected: "blocker SAME_SERVICE pgvector",
+    },
+    {
+      name: "an application named as the source",
+      change: () => ({ inputs: { source: "@healthcare/api" } }),
+      expected: "blocker DATABASE_IS_APPLICATION @healthcare/api",
+    },
+    {
+      name: "a service that runs no PostgreSQL",
+      change: () => changed("pgvector", { settings: { image: "redis:7" } }),
+      expected: "blocker NOT_POSTGRES pgvector",
+    },
+    {
+      name: "staged changes",
+      change: () => ({
+        railway: { services: healthyServices(world), environment: { unmergedChangesCount: 2 } },
+      }),
+      expected: "blocker STAGED_CHANGES production",
+    },
+    {
+      name: "an environment that the token may not use",
+      change: () => ({ railway: { services: healthyServices(world), environment: { canAccess: false } } }),
+      expected: "blocker NO_ACCESS production",
+    },
+    {
+      name: "a deployment under way, also with a status that is not known",
+      change: () =>
+        changed("@healthcare/api", {
+          settings: { latestDeployment: deployment("id-@healthcare/api", "BREWING") },
+        }),
+      expected: "blocker DEPLOYMENT_IN_PROGRESS @healthcare/api",
+    },
+    {
+      name: "a crashed service",
+      change: () =>
+        changed("@healthcare/api", {
+          settings: { latestDeployment: deployment("id-@healthcare/api", "CRASHED") },
+        }),
+      expected: "warning SERVICE_NOT_RUNNING @healthcare/api",
+    },
+    {
+      name: "no health check",
+      change: () => changed("@healthcare/api", { settings: { healthcheckPath: null } }),
+      expected: "warning HEALTH_CHECK_MISSING @healthcare/api",
+    },
+    {
+      name: "a configuration file",
+      change: () => changed("@healthcare/api", { settings: { railwayConfigFile: "railway.json" } }),
+      expected: "warning SETTINGS_IN_FILE @healthcare/api",
+    },
+    {
+      name: "a pre-deploy command that may write",
+      change: () => changed("@healthcare/api", { settings: { preDeployCommand: ["prisma migrate deploy"] } }),
+      expected: "blocker WRITES_BEFORE_START @healthcare/api",
+    },
+    {
+      name: "no canary that can start read-only",
+      change: () => ({
+        inputs: {
+          services: healthyInputs(world).services.map((each) => ({ ...each, startsReadOnly: false })),
+        },
+      }),
+      expected: "blocker NO_READ_ONLY_CANARY wave 0",
+    },
+    {
+      name: "a sealed variable",
+      change: () => changed("@healthcare/api", { variables: { DATABASE_URL: null } }),
+      expected: "blocker VARIABLE_SEALED @healthcare/api DATABASE_URL",
+    },
+    {
+      name: "an unknown third database",
+      change: () =>
+        changed("@healthcare/api", { variables: { DATABASE_URL: "postgresql://a:b@elsewhere:5432/x" } }),
+      expected: "blocker UNKNOWN_DATABASE @healthcare/api DATABASE_URL",
+    },
+    {
+      name: "connection parameters beside the reference",
+      change: () =>
+        changed("@healthcare/api", { variables: { DATABASE_URL: `${sourceReference}?connection_limit=5` } }),
+      expected: "blocker CONNECTION_PARAMETERS_LOST @healthcare/api DATABASE_URL",
+    },
+    {
+      name: "another variable of the same service",
+      change: () => changed("@healthcare/api", { variables: { DIRECT_URL: sourceReference } }),
+      expected: "blocker OTHER_CONSUMER @healthcare/api DIRECT_URL",
+    },
+    {
+      name: "another service with the literal private host",
+      change: () =>
+        withService({ name: "cron", variables: { PGHOST: "postgres.railway.internal" }, settings: {} }),
+      expected: "blocker OTHER_CONSUMER cron PGHOST",
+    },
+    {
+      name: "another service with the TCP proxy's address",
+      change: () =>
+        withService({
+          name: "metabase",
+          variables: { DB: "postgresql://u:p@shuttle.proxy.rlwy.net:15140/railway" },
+        }),
+      expected: "blocker OTHER_CONSUMER metabase DB",
+    },
+    {
+      name: "a shared variable",
+      change: () => ({
+        railway: { services: healthyServices(world), shared: { SHADOW_DATABASE_URL: sourceReference } },
+      }),
+      expected: "blocker OTHER_CONSUMER shared SHADOW_DATABASE_URL",
+    },
+    {
+      name: "a sealed variable elsewhere",
+      change: () => withService({ name: "worker", variables: { TOKEN: null } }),
+      expected: "warning UNREADABLE_VARIABLES worker",
+    },
+    {
+      name: "a public DATABASE_URL of the target",
+      change: () =>
+        changed("pgvector", {
+          variables: { DATABASE_URL: "postgresql://u:p@shuttle.proxy.rlwy.net:20000/railway" },
+        }),
+      expected: "blocker TARGET_URL_PUBLIC target DATABASE_URL",
+    },
+    {
+      name: "an empty host in the target's DATABASE_URL",
+      change: () => changed("pgvector", { variables: { DATABASE_URL: "postgresql://postgres:p@:/railway" } }),
+      expected: "blocker URL_INVALID target DATABASE_URL",
+    },
+    {
+      name: "an empty host in a public URL",
+      change: () => ({
+        ...changed("Postgres", { variables: { DATABASE_PUBLIC_URL: "postgresql://postgres:p@:/railway" } }),
+        inputs: { transport: { ...healthyInputs(world).transport, source: { via: "public" as const } } },
+      }),
+      expected: "blocker URL_INVALID source",
+    },
+    {
+      name: "a target without a volume",
+      change: () => changed("pgvector", { settings: { volume: null } }),
+      expected: "blocker VOLUME_MISSING target",
+    },
+    {
+      name: "a volume that is not at PGDATA",
+      change: () => changed("pgvector", { variables: { PGDATA: "/var/lib/postgresql/18/docker" } }),
+      expected: "blocker VOLUME_NOT_AT_PGDATA target",
+    },
+    {
+      name: "an API out of reach",
+      change: () => ({
+        railway: {
+          services: healthyServices(world),
+          methods: {
+            resolveEnvironment: () =>
+              Promise.reject(
+                new CutoverError({ code: "RAILWAY_UNREACHABLE", message: "No answer.", remedy: "Wait." }),
+              ),
+          },
+        },
+      }),
+      expected: "unchecked RAILWAY_UNREACHABLE clinic production",
+    },
+    {
+      name: "a token of the wrong kind",
+      change: () => ({
+        railway: {
+          services: healthyServices(world),
+          methods: {
+            resolveEnvironment: () =>
+              Promise.reject(
+                new CutoverError({ code: "RAILWAY_NOT_AUTHORIZED", message: "No.", remedy: "Another." }),
+              ),
+          },
+        },
+      }),
+      expected: "blocker RAILWAY_NOT_AUTHORIZED clinic production",
+    },
+  ];
+
+  test.for(cases)("$name", async ({ change, expected }) => {
+    const result = await preflight(world, change());
+    expect(summarise(result)).toContain(expected);
+    const text = JSON.stringify(result.findings);
+    expect(text).not.toMatch(/secret-(source|target)/);
+    expect(text).not.toContain("postgresql://u:p");
+  });
+
+  test("a service whose name only contains the old host's is no consumer", async () => {
+    const { findings } = await preflight(
+      world,
+      withService({
+        name: "other",
+        variables: {
+          A: "my-postgres.railway.internal",
+          B: "postgres.railway.internal.example",
+          C: "${{Postgres2.URL}}",
+        },
+      }),
+    );
+    expect(findings.filter(({ code }) => code === "OTHER_CONSUMER")).toEqual([]);
+  });
+});
+
+test("several bad things are reported together", async () => {
+  const { railway } = changed("@healthcare/api", { variables: { DATABASE_URL: null } });
+  const result = await preflight(world, {
+    railway: { ...railway, environment: { unmergedChangesCount: 1 } },
+    inputs: { target: "pgvecto", schemas: ["public", "llm_assistant"] },
+  });
+  expect(summarise(result)).toEqual(
+    expect.arrayContaining([
+      "blocker SCHEMA_MOVED_AND_PROTECTED llm_assistant",
+      "blocker SERVICE_NOT_FOUND pgvecto",
+      "blocker STAGED_CHANGES production",
+      "blocker VARIABLE_SEALED @healthcare/api DATABASE_URL",
+    ]),
+  );
+});
+
+describe("acceptances", () => {
+  const reason = "agreed with the team on Monday";
+  const staged = () => ({ services: healthyServices(world), environment: { unmergedChangesCount: 1 } });
+
+  test("turn an acceptable blocker into a warning with the reason", async () => {
+    const { findings } = await preflight(world, {
+      railway: staged(),
+      inputs: { accept: [{ code: "STAGED_CHANGES", object: "production", reason }] },
+    });
+    const finding = findings.find(({ code }) => code === "STAGED_CHANGES");
+    expect(finding).toMatchObject({ severity: "warning", why: expect.stringContaining(reason) });
+  });
+
+  test("hold for exactly one object", async () => {
+    const { findings } = await preflight(world, {
+      railway: staged(),
+      inputs: { accept: [{ code: "STAGED_CHANGES", object: "staging", reason }] },
+    });
+    expect(findings.find(({ code }) => code === "STAGED_CHANGES")?.severity).toBe("blocker");
+  });
+
+  test("do not move what cannot be accepted, and say so", async () => {
+    const result = await preflight(world, {
+      ...changed("@healthcare/api", { variables: { DATABASE_URL: null } }),
+      inputs: { accept: [{ code: "VARIABLE_SEALED", object: "@healthcare/api DATABASE_URL", reason }] },
+    });
+    expect(summarise(result)).toEqual(
+      expect.arrayContaining([
+        "blocker VARIABLE_SEALED @healthcare/api DATABASE_URL",
+        "warning ACCEPTANCE_IMPOSSIBLE VARIABLE_SEALED @healthcare/api DATABASE_URL",
+      ]),
+    );
+  });
+});
+
+test("every code is upper case and has a remedy", () => {
+  for (const [code, { remedy }] of Object.entries(findingDefinitions)) {
+    expect(code).toMatch(/^[A-Z][A-Z_]+$/);
+    expect(remedy.length).toBeGreaterThan(10);
+  }
+});

@@ -1,0 +1,235 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CutoverError, describeError } from "../../components/errors.ts";
+import { type ConnectionTarget, connect } from "../../components/postgres/connection.ts";
+import { describeDumpClient, dumpSchema } from "../../components/postgres/dump.ts";
+import type { LoadProgress } from "../../components/postgres/load.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+import { applicationDdl, ask, copyAll, schemas, withSnapshot } from "./load-fixture.ts";
+
+const servers = sharedServers();
+const databases: TestDatabase[] = [];
+const odd = { user: `o'brien ${randomBytes(4).toString("hex")}`, password: `p@ss#w/ö%r d'"\\` };
+
+afterAll(async () => {
+  await Promise.all(databases.map((database) => database.drop()));
+  await ask(servers.source.connection(), `DROP ROLE IF EXISTS "${odd.user.replaceAll('"', '""')}"`);
+});
+
+async function newDatabase(
+  role: "source" | "target",
+  ddl: string | readonly string[] = [],
+): Promise<ConnectionTarget> {
+  const database = await createDatabase(servers[role]);
+  databases.push(database);
+  for (const statements of [ddl].flat()) await ask(database.connection, statements);
+  return database.connection;
+}
+
+describe("a whole application", () => {
+  let source: ConnectionTarget;
+  let target: ConnectionTarget;
+  let report: Awaited<ReturnType<typeof copyAll>>;
+  const seen: LoadProgress[] = [];
+
+  beforeAll(async () => {
+    source = await newDatabase("source", applicationDdl);
+    target = await newDatabase("target", "CREATE SCHEMA llm_assistant");
+    await ask(source, `CREATE ROLE "${odd.user}" SUPERUSER LOGIN PASSWORD E'p@ss#w/ö%r d\\'"\\\\'`);
+    report = await copyAll({ ...source, ...odd }, target, { onProgress: (progress) => seen.push(progress) });
+  });
+
+  const same = async (query: string) => {
+    const expected = await ask(source, query);
+    expect(expected.length).toBeGreaterThan(0);
+    expect(await ask(target, query)).toEqual(expected);
+  };
+
+  test("used a client that fits both servers", async () => {
+    const major = Math.max(servers.source.majorVersion, servers.target.majorVersion);
+    const described = await describeDumpClient(major);
+    expect(described).toEqual({ ok: true, client: report.client });
+    expect(Number.parseInt(report.client.version, 10)).toBeGreaterThanOrEqual(major);
+  });
+
+  test("counts rows per table and says how they travelled", () => {
+    const formats = Object.fromEntries(
+      report.tables.map(({ schema, name, rows, format }) => [`${schema}.${name}`, [rows, format]]),
+    );
+    expect(formats).toMatchObject({
+      "public.users": [500, "text"],
+      "medical_records.patient": [300, "binary"],
+      "public.log_2025_one": [1, "binary"],
+      "public.parent": [1, "binary"],
+      "public.no_columns": [1, "binary"],
+      "public.audit": [0, "binary"],
+    });
+    expect(report.rows).toBe(report.tables.reduce((sum, { rows }) => sum + rows, 0));
+  });
+
+  test("reports progress up to the end", () => {
+    expect(new Set(seen.map(({ phase }) => phase))).toEqual(
+      new Set(["definitions", "rows", "indexes", "constraints", "finish"]),
+    );
+    expect(seen.flatMap(({ inFlight }) => inFlight)).toContain("public.users");
+    expect(seen.at(-1)).toMatchObject({ tablesDone: report.tables.length, rows: report.rows, inFlight: [] });
+  });
+
+  test.each([
+    "SELECT * FROM public.users ORDER BY id",
+    "SELECT * FROM medical_records.patient ORDER BY id",
+    'SELECT * FROM "Odd Schema"."semi;colon ""q"" T" ORDER BY 1',
+    "SELECT tableoid::regclass::text, * FROM public.log ORDER BY id",
+    "SELECT tableoid::regclass::text, x FROM public.parent ORDER BY x",
+    "SELECT count(*) FROM public.no_columns",
+    "SELECT v FROM public.no_key",
+    "SELECT * FROM public.a_top",
+    "SELECT * FROM public.keyed ORDER BY id",
+    "SELECT id, n FROM public.by_key ORDER BY id",
+    "SELECT last_value, is_called FROM public.users_id_seq",
+    "SELECT last_value, is_called FROM medical_records.patient_id_seq",
+    "SELECT enumlabel FROM pg_enum ORDER BY enumsortorder",
+    "SELECT matviewname, ispopulated FROM pg_matviews ORDER BY 1",
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype <> 't' AND connamespace::regnamespace::text <> 'pg_catalog' AND connamespace::regnamespace::text <> 'information_schema' ORDER BY 1, 2",
+    "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid FROM pg_index WHERE indrelid::regclass::text ~ '^(public|medical|\"Odd)' ORDER BY 1",
+    "SELECT tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "SELECT * FROM pg_policies",
+    "SELECT * FROM pg_rules WHERE schemaname = 'public'",
+    "SELECT relrowsecurity FROM pg_class WHERE relname = 'patient'",
+    "SELECT relname, relacl::text FROM pg_class WHERE relacl IS NOT NULL AND relnamespace = 'public'::regnamespace",
+    "SELECT attname, attacl::text FROM pg_attribute WHERE attacl IS NOT NULL AND attrelid = 'public.users'::regclass",
+    "SELECT defaclacl::text FROM pg_default_acl",
+    'SELECT description FROM pg_description WHERE classoid = \'pg_class\'::regclass AND objoid = \'"Odd Schema"."semi;colon ""q"" T"\'::regclass',
+    "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1, 2",
+    "SELECT stxname FROM pg_statistic_ext",
+    "SELECT relreplident FROM pg_class WHERE relname = 'no_key'",
+  ])("is the same on the target: %s", same);
+
+  test("has statistics, and its table's next key is the source's", async () => {
+    const rows = await ask(target, "SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'");
+    expect(rows.map(({ tablename }) => tablename)).toEqual(expect.arrayContaining(["users", "log", "a_top"]));
+    expect(await ask(target, "SELECT nextval('public.users_id_seq') AS next")).toEqual([{ next: "901" }]);
+  });
+
+  test("leaves no session behind and keeps the user's password out of error texts", async () => {
+    for (const server of [source, target]) {
+      const left = await ask(
+        server,
+        "SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name ~ ':(copy|load|dump)$'",
+      );
+      expect(left).toEqual([]);
+    }
+    const failure = await withSnapshot(source, (snapshot) =>
+      dumpSchema({
+        source: { ...source, ...odd },
+        schemas: ["absent"],
+        snapshot,
+        minimumMajor: 17,
+        timeoutMs: 60_000,
+      }),
+    ).catch((error: CutoverError) => error);
+    expect(failure).toMatchObject({ code: "DUMP_SCHEMA_MISSING" });
+    expect(describeError(failure)).not.toContain(odd.password);
+  });
+});
+
+test("the installed and the built-in client agree", async () => {
+  const source = await newDatabase("source", applicationDdl);
+  const dumps = await withSnapshot(source, (snapshot) =>
+    Promise.all(
+      [servers.source.majorVersion, 18].map((minimumMajor) =>
+        dumpSchema({ source, schemas, snapshot, minimumMajor, timeoutMs: 60_000 }),
+      ),
+    ),
+  );
+  const [first, second] = dumps.map(({ entries }) =>
+    entries.map(({ section, type, name }) => `${section} ${type} ${name}`),
+  );
+  expect(first).toEqual(second);
+});
+
+test("a dump ends in time", async () => {
+  const source = await newDatabase("source", "CREATE TABLE public.t (a int)");
+  await withSnapshot(source, async (snapshot) => {
+    const dumping = dumpSchema({ source, schemas: ["public"], snapshot, minimumMajor: 18, timeoutMs: 1 });
+    await expect(dumping).rejects.toMatchObject({ code: "DUMP_TIMEOUT" });
+  });
+});
+
+test("says which client is missing", async () => {
+  expect(await describeDumpClient(99)).toMatchObject({ ok: false, error: { code: "DUMP_CLIENT_MISSING" } });
+});
+
+test("a snapshot that is gone is named", async () => {
+  const source = await newDatabase("source", "CREATE TABLE public.t (a int)");
+  const target = await newDatabase("target");
+  const copying = copyAll(source, target, { schemas: ["public"], snapshot: "00000003-00000001-1" });
+  await expect(copying).rejects.toMatchObject({ code: "SNAPSHOT_LOST" });
+});
+
+describe("failures", () => {
+  const filled = `CREATE TABLE public.note (id int, body text);
+    INSERT INTO public.note SELECT g, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 40000) g;`;
+
+  test.each(["source", "target"] as const)("a %s backend that ends in mid-copy", async (side) => {
+    const source = await newDatabase("source", filled);
+    const target = await newDatabase("target");
+    const [victim, purpose] = side === "source" ? [source, "copy"] : [target, "load"];
+    const killer = await connect(victim, { purpose: "test" });
+    let killed: Promise<unknown> | undefined;
+    const failure = await copyAll(source, target, {
+      schemas: ["public"],
+      onProgress: ({ bytes }) => {
+        if (bytes === 0) return;
+        killed ??= killer.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%' AND application_name LIKE '%:${purpose}'`,
+        );
+      },
+    }).catch((error: CutoverError) => error);
+    await killed;
+    await killer.end();
+    expect(failure).toMatchObject({ code: "COPY_FAILED", message: expect.stringContaining("public.note") });
+    expect(describeError(failure)).not.toContain("SENTINELMRN");
+    expect(await ask(target, "SELECT count(*)::int AS n FROM public.note")).toEqual([{ n: 0 }]);
+  });
+
+  test("cancellation ends all sessions", async () => {
+    const source = await newDatabase("source", filled);
+    const target = await newDatabase("target");
+    const cancelled = new AbortController();
+    const copying = copyAll(source, target, {
+      schemas: ["public"],
+      signal: cancelled.signal,
+      onProgress: ({ bytes }) => bytes > 0 && cancelled.abort(new Error("enough")),
+    });
+    await expect(copying).rejects.toMatchObject({ code: "LOAD_CANCELLED" });
+    // Waits for the locks of whatever the load left running.
+    await ask(target, "DROP TABLE public.note");
+  });
+
+  test("a definition that the target refuses is named, without its text", async () => {
+    const source = await newDatabase("source", `CREATE TABLE public.note (body text DEFAULT 'SENTINELMRN')`);
+    const target = await newDatabase("target", "CREATE TABLE public.note (a int)");
+    const failure = await copyAll(source, target, { schemas: ["public"] }).catch((error) => error);
+    expect(failure).toMatchObject({
+      code: "LOAD_FAILED",
+      message: expect.stringContaining("TABLE public.note"),
+    });
+    expect(describeError(failure)).toContain("42P07");
+    expect(describeError(failure)).not.toContain("SENTINELMRN");
+  });
+
+  test("a foreign key that the rows break is named, without the rows", async () => {
+    const source = await newDatabase(
+      "source",
+      `CREATE TABLE public.a (id text PRIMARY KEY); CREATE TABLE public.b (a text REFERENCES public.a);
+       SET session_replication_role = replica; INSERT INTO public.b VALUES ('SENTINELMRN');`,
+    );
+    const target = await newDatabase("target");
+    const failure = await copyAll(source, target, { schemas: ["public"] }).catch((error) => error);
+    expect(failure).toMatchObject({ code: "LOAD_FAILED", message: expect.stringContaining("b_a_fkey") });
+    expect(describeError(failure)).toContain("23503");
+    expect(describeError(failure)).not.toContain("SENTINELMRN");
+  });
+});

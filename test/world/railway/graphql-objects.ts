@@ -1,0 +1,143 @@
+import type { Caller } from "./authorization.ts";
+import { canAccessEnvironment } from "./authorization.ts";
+import { type PageArguments, toConnection } from "./pages.ts";
+import { findReferences } from "./references.ts";
+import {
+  type DeploymentState,
+  deploymentsOf,
+  type EnvironmentState,
+  type InstanceState,
+  inProgressStatuses,
+  type ProxyState,
+  type RailwayState,
+  type ServiceState,
+  type VariableState,
+  type VolumeInstanceState,
+} from "./state.ts";
+
+/**
+ * The API's objects as graphql's default resolver reads them: plain fields, and functions for those that page or lead
+ * to other objects. All of one answer come from the same view.
+ */
+export function projectObject(view: RailwayState, caller: Caller) {
+  return {
+    ...view.project,
+    deletedAt: null,
+    primaryEnvironmentId: view.environments[0]?.id ?? null,
+    environments: (page: PageArguments) =>
+      toConnection(
+        view.environments
+          .filter((environment) => canAccessEnvironment(caller, environment.id))
+          .map((environment) => environmentObject(view, environment)),
+        page,
+      ),
+    services: (page: PageArguments) =>
+      toConnection(
+        view.services.map((service) => serviceObject(view, service)),
+        page,
+      ),
+    volumes: (page: PageArguments) => toConnection(view.volumes, page),
+  };
+}
+
+export function environmentObject(view: RailwayState, environment: EnvironmentState) {
+  const isHere = (one: { environmentId: string }) => one.environmentId === environment.id;
+  return {
+    ...environment,
+    projectId: view.project.id,
+    deletedAt: null,
+    canAccess: true,
+    serviceInstances: (page: PageArguments) =>
+      toConnection(
+        view.instances.filter(isHere).map((instance) => instanceObject(view, instance)),
+        page,
+      ),
+    volumeInstances: (page: PageArguments) =>
+      toConnection(view.volumeInstances.filter(isHere).map(volumeInstanceObject), page),
+    variables: (page: PageArguments) => toConnection(view.variables.filter(isHere).map(variableObject), page),
+  };
+}
+
+export function serviceObject(view: RailwayState, service: ServiceState) {
+  return { ...service, projectId: view.project.id };
+}
+
+export function instanceObject(view: RailwayState, instance: InstanceState) {
+  const deployments = deploymentsOf(view, instance.serviceId, instance.environmentId);
+  const { privateDomain: _, image, repo, ...fields } = instance;
+  return {
+    ...fields,
+    serviceName: view.services.find((service) => service.id === instance.serviceId)?.name ?? "",
+    source: { image, repo },
+    // Seconds, as configured: not set, so Railway's defaults hold.
+    healthcheckTimeout: null,
+    overlapSeconds: null,
+    drainingSeconds: null,
+    numReplicas: 1,
+    sleepApplication: false,
+    preDeployCommand: null,
+    railwayConfigFile: null,
+    latestDeployment: deployments[0] === undefined ? null : deploymentObject(deployments[0]),
+    activeDeployments: deployments
+      .filter((one) => one.status === "SUCCESS" && one.instanceStatus === "RUNNING")
+      .map(deploymentObject),
+  };
+}
+
+export function deploymentObject(deployment: DeploymentState) {
+  const {
+    variables: _variables,
+    sealedNames: _names,
+    events: _events,
+    reason,
+    instanceStatus,
+    ...fields
+  } = deployment;
+  const isOver =
+    instanceStatus !== "RUNNING" && instanceStatus !== "RESTARTING" && instanceStatus !== "CREATED";
+  return {
+    ...fields,
+    meta: { reason },
+    deploymentStopped: isOver && !inProgressStatuses.has(deployment.status),
+    canRedeploy: ["SUCCESS", "FAILED", "CRASHED", "SLEEPING"].includes(deployment.status),
+    canRollback: deployment.status === "REMOVED",
+    instances: instanceStatus === null ? [] : [{ id: deployment.instanceId, status: instanceStatus }],
+  };
+}
+
+export function deploymentEventObjects(deployment: DeploymentState) {
+  return deployment.events.map(({ error, ...event }) => ({
+    ...event,
+    payload: error === null ? null : { error, reason: null, skipped: false },
+  }));
+}
+
+/** The variables a deployment was given; a sealed one has no value for readers. */
+export function snapshotObject({ id, variables, sealedNames }: DeploymentState) {
+  return {
+    id,
+    variables: { ...variables, ...Object.fromEntries(sealedNames.map((name) => [name, null])) },
+  };
+}
+
+export function volumeInstanceObject(volumeInstance: VolumeInstanceState) {
+  return { ...volumeInstance, deletedAt: null };
+}
+
+export function proxyObject(proxy: ProxyState, domainHasTrailingDot: boolean) {
+  return {
+    ...proxy,
+    domain: domainHasTrailingDot ? `${proxy.domain}.` : proxy.domain,
+    deletedAt: null,
+    syncStatus: "ACTIVE",
+  };
+}
+
+function variableObject({ value, ...variable }: VariableState) {
+  return {
+    ...variable,
+    references: findReferences(value).map(({ namespace, name }) =>
+      namespace === null ? name : `${namespace}.${name}`,
+    ),
+  };
+}

@@ -1,0 +1,170 @@
+import { requireCaller, requireEnvironment } from "./authorization.ts";
+import {
+  deploymentEventObjects,
+  deploymentObject,
+  environmentObject,
+  instanceObject,
+  projectObject,
+  proxyObject,
+  serviceObject,
+  snapshotObject,
+} from "./graphql-objects.ts";
+import {
+  isGone,
+  lookUpDeployment,
+  lookUpEnvironment,
+  lookUpInstance,
+  lookUpService,
+  lookUpVolumeInstance,
+  missing,
+  type RequestContext,
+} from "./lookup.ts";
+import type { Pace } from "./pace.ts";
+import { type PageArguments, toConnection } from "./pages.ts";
+import type { Quirks } from "./quirks.ts";
+import { notAuthorized, railwayError } from "./railway-errors.ts";
+import { renderForDeployment, renderVariables } from "./references.ts";
+import type { RailwayState } from "./state.ts";
+import type { WorldModel } from "./world-model.ts";
+
+interface VariablesArguments {
+  readonly projectId: string;
+  readonly environmentId: string;
+  readonly serviceId?: string | null;
+  readonly unrendered?: boolean | null;
+}
+
+interface DeploymentsArguments extends PageArguments {
+  readonly input: {
+    readonly projectId?: string | null;
+    readonly environmentId?: string | null;
+    readonly serviceId?: string | null;
+    readonly status?: {
+      readonly in?: readonly string[] | null;
+      readonly notIn?: readonly string[] | null;
+    } | null;
+  };
+}
+
+/** The resolvers of the root queries. Each reads the request's views, never the live state. */
+export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
+  return {
+    projectToken(_: unknown, { caller, view }: RequestContext) {
+      if (caller?.kind !== "project") throw railwayError("Project Token not found");
+      const environment = lookUpEnvironment(view, caller, caller.environmentId);
+      return {
+        id: caller.environmentId,
+        name: "simulated",
+        projectId: view.project.id,
+        environmentId: environment.id,
+        project: projectObject(view, caller),
+        environment: environmentObject(view, environment),
+      };
+    },
+
+    projects(page: PageArguments, { caller, view }: RequestContext) {
+      if (requireCaller(caller).kind === "project") throw notAuthorized();
+      const others = (world.otherProjects ?? []).map((project) => ({
+        ...projectObject({ ...view, environments: [], services: [], volumes: [] }, requireCaller(caller)),
+        ...project,
+      }));
+      return toConnection([...others, projectObject(view, requireCaller(caller))], page);
+    },
+
+    project({ id }: { id: string }, { caller, view }: RequestContext) {
+      if (id !== view.project.id) throw missing(view, caller, id, "Project");
+      const visible = {
+        ...view,
+        services: view.services.filter((one) => !isGone(one, pace.deletedVisibleMs)),
+      };
+      return projectObject(visible, requireCaller(caller));
+    },
+
+    environment({ id, projectId }: { id: string; projectId?: string | null }, context: RequestContext) {
+      return environmentObject(context.view, lookUpEnvironment(context.view, context.caller, id, projectId));
+    },
+
+    service({ id }: { id: string }, { caller, view }: RequestContext) {
+      return serviceObject(view, lookUpService(view, caller, id, pace.deletedVisibleMs));
+    },
+
+    serviceInstance(where: { environmentId: string; serviceId: string }, { caller, view }: RequestContext) {
+      return instanceObject(view, lookUpInstance(view, caller, where.serviceId, where.environmentId));
+    },
+
+    variables(where: VariablesArguments, { caller, view, renderedView }: RequestContext) {
+      lookUpEnvironment(view, caller, where.environmentId, where.projectId);
+      const scope = { environmentId: where.environmentId, serviceId: where.serviceId ?? null };
+      if (scope.serviceId !== null) lookUpInstance(view, caller, scope.serviceId, scope.environmentId);
+      return where.unrendered === true
+        ? rawVariables(view, scope)
+        : renderVariables(renderedView, scope, false);
+    },
+
+    variablesForServiceDeployment(where: VariablesArguments, context: RequestContext) {
+      const { caller, view, renderedView } = context;
+      lookUpEnvironment(view, caller, where.environmentId, where.projectId);
+      const instance = lookUpInstance(view, caller, where.serviceId ?? "", where.environmentId);
+      return renderForDeployment(renderedView, instance, false);
+    },
+
+    deployments({ input, ...page }: DeploymentsArguments, { caller, view }: RequestContext) {
+      if (input.environmentId != null) requireEnvironment(caller, input.environmentId);
+      else if (requireCaller(caller).kind === "project") throw notAuthorized();
+      const { projectId, environmentId, serviceId, status } = input;
+      if (projectId != null && projectId !== view.project.id) throw notAuthorized();
+      const found = view.deployments
+        .filter((one) => environmentId == null || one.environmentId === environmentId)
+        .filter((one) => serviceId == null || one.serviceId === serviceId)
+        .filter((one) => status?.in == null || status.in.includes(one.status))
+        .filter((one) => status?.notIn == null || !status.notIn.includes(one.status));
+      return toConnection(found.toReversed().map(deploymentObject), page);
+    },
+
+    deployment({ id }: { id: string }, { caller, view }: RequestContext) {
+      return deploymentObject(lookUpDeployment(view, caller, id));
+    },
+
+    deploymentEvents({ id, ...page }: PageArguments & { id: string }, { caller, view }: RequestContext) {
+      return toConnection(deploymentEventObjects(lookUpDeployment(view, caller, id)), page);
+    },
+
+    deploymentSnapshot({ deploymentId }: { deploymentId: string }, { caller, view }: RequestContext) {
+      return snapshotObject(lookUpDeployment(view, caller, deploymentId));
+    },
+
+    tcpProxies(where: { environmentId: string; serviceId: string }, { caller, view }: RequestContext) {
+      const instance = lookUpInstance(view, caller, where.serviceId, where.environmentId);
+      return view.proxies
+        .filter((one) => one.serviceId === instance.serviceId && one.environmentId === instance.environmentId)
+        .map((proxy) => proxyObject(proxy, quirks.proxyDomainHasTrailingDot));
+    },
+
+    volumeInstanceBackupList(
+      { volumeInstanceId }: { volumeInstanceId: string },
+      { caller, view }: RequestContext,
+    ) {
+      const { id } = lookUpVolumeInstance(view, caller, volumeInstanceId);
+      return view.backups
+        .filter((backup) => backup.volumeInstanceId === id)
+        .map((backup) => ({ ...backup, expiresAt: null, externalId: backup.id, usedMB: 1 }));
+    },
+
+    workflowStatus({ workflowId }: { workflowId: string }, { caller, view }: RequestContext) {
+      requireCaller(caller);
+      const workflow = view.workflows.find((one) => one.id === workflowId);
+      return workflow ?? { status: "NotFound", error: null };
+    },
+  };
+}
+
+/** The stored text of the user's own variables; a sealed one is a key without a value. */
+function rawVariables(
+  view: RailwayState,
+  scope: { environmentId: string; serviceId: string | null },
+): Record<string, string | null> {
+  const own = view.variables.filter(
+    (one) => one.environmentId === scope.environmentId && one.serviceId === scope.serviceId,
+  );
+  return Object.fromEntries(own.map((one) => [one.name, one.isSealed ? null : one.value]));
+}

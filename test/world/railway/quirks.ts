@@ -1,0 +1,20 @@
+/** Behaviour that Railway does not document, or that was seen both ways: each can be switched. */
+export interface Quirks {
+  /** HTTP status of an answer to a document that does not validate. */
+  readonly validationStatus: 200 | 400;
+  /** Whether `variableDelete`, which has no `skipDeploys`, creates a deployment. */
+  readonly variableDeleteDeploys: boolean;
+  /** Whether `serviceInstanceDeployV2` answers with an id that is no deployment's. */
+  readonly deployAnswersForeignId: boolean;
+  /** Whether a project token may delete services and volumes. */
+  readonly projectTokenMayDelete: boolean;
+  readonly proxyDomainHasTrailingDot: boolean;
+}
+
+export const defaultQuirks: Quirks = {
+  validationStatus: 400,
+  variableDeleteDeploys: true,
+  deployAnswersForeignId: false,
+  projectTokenMayDelete: false,
+  proxyDomainHasTrailingDot: false,
+};

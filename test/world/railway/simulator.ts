@@ -1,0 +1,148 @@
+import { randomUUID } from "node:crypto";
+import { defaultRateLimit, type RateLimit, type RecordedRequest, startApiServer } from "./api-server.ts";
+import type { Tokens } from "./authorization.ts";
+import { type Dashboard, openDashboard } from "./dashboard.ts";
+import { startEdge } from "./edge.ts";
+import { GraphqlEndpoint } from "./graphql-endpoint.ts";
+import type { HttpServer } from "./http-server.ts";
+import { buildInitialState } from "./initial-state.ts";
+import { LaggingStore } from "./lagging-store.ts";
+import { buildMutations } from "./mutations.ts";
+import { defaultPace, draw, type Pace } from "./pace.ts";
+import { type DeploymentFault, Platform } from "./platform.ts";
+import { buildQueries } from "./queries.ts";
+import { defaultQuirks, type Quirks } from "./quirks.ts";
+import { type RequestFault, RequestFaults } from "./request-faults.ts";
+import { type DeploymentState, findServiceByName, type RailwayState } from "./state.ts";
+import { startTcpForwarder, type TcpForwarder } from "./tcp-forwarder.ts";
+import { Workflows } from "./workflows.ts";
+import type { WorldModel } from "./world-model.ts";
+
+export interface SimulatorOptions {
+  /** The API that clients see; every document is validated against it. */
+  readonly schemaSdl: string;
+  readonly world: WorldModel;
+  readonly pace?: Partial<Pace>;
+  readonly quirks?: Partial<Quirks>;
+  readonly rateLimit?: RateLimit;
+}
+
+/** A running Railway: its API, and what tests and the rehearsal do to it behind the API's back. */
+export interface Simulator extends Dashboard {
+  /** Ends in `/graphql/v2`; a client adds `?source=…`. */
+  readonly url: string;
+  readonly tokens: Tokens;
+  /** The public domain of an app service, without a path. */
+  serviceUrl(serviceName: string): string;
+  /** Each call plans one more deployment of that service to fail. */
+  failNext(serviceName: string, fault: DeploymentFault): void;
+  failRequests(fault: RequestFault): void;
+  /** The next backup ends in Error. */
+  failNextWorkflow(): void;
+  /** How long rendered variables lag behind raw ones from now on. */
+  setRenderLag(milliseconds: number): void;
+  /** Every valid request so far. */
+  requests(): readonly RecordedRequest[];
+  /** Root fields of the mutations that were executed, in order. */
+  mutations(): string[];
+  /** The deployments of a service in the first environment, the oldest first. Live: no lag. */
+  deployments(serviceName: string): readonly DeploymentState[];
+  /** A copy of the live state. */
+  inspect(): RailwayState;
+  /** Resolves when no deployment is under way. */
+  settle(): Promise<void>;
+  /** Ends every process and port that the simulator opened; the model's own servers stay as they are. */
+  stop(): Promise<void>;
+}
+
+/** Starts the model's app processes and the API. Rejects, with all of them ended, when one does not become healthy. */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const { world } = options;
+  const pace = { ...defaultPace, ...options.pace };
+  const quirks = { ...defaultQuirks, ...options.quirks };
+  const environmentId = world.environments[0]?.id;
+  if (environmentId === undefined) throw new TypeError("a world has at least one environment");
+
+  const store = new LaggingStore(buildInitialState(world), () => draw(pace.readLagMs));
+  const platform = new Platform(store, world, pace);
+  const workflows = new Workflows(store, pace);
+  const faults = new RequestFaults();
+  const recorded: RecordedRequest[] = [];
+  const tokens = { account: randomUUID(), workspace: randomUUID(), project: randomUUID() };
+  const forwarders: TcpForwarder[] = [];
+  const servers: HttpServer[] = [];
+  const edges = new Map<string, HttpServer>();
+  let { renderLagMs } = pace;
+
+  const stop = async () => {
+    workflows.close();
+    await Promise.all([...servers, ...forwarders].map((one) => one.close()));
+    await platform.close();
+  };
+  const endpoint = new GraphqlEndpoint(options.schemaSdl, {
+    ...buildQueries(world, pace, quirks),
+    ...buildMutations({ store, platform, workflows, quirks, openProxy }),
+  });
+  try {
+    await platform.startInitialDeployments();
+    for (const service of world.services.filter(({ kind }) => kind === "app")) {
+      const edge = await startEdge(() => platform.servingUrl(service.id, environmentId));
+      edges.set(service.id, edge);
+      servers.push(edge);
+    }
+    const api = await startApiServer({
+      endpoint,
+      tokens,
+      projectEnvironmentId: environmentId,
+      faults,
+      rateLimit: options.rateLimit ?? defaultRateLimit,
+      quirks,
+      views: () => ({ view: store.view(), renderedView: store.view(renderLagMs) }),
+      record: (request) => recorded.push(request),
+    });
+    servers.push(api);
+    return {
+      ...openDashboard(store, platform, environmentId),
+      url: `${api.origin}/graphql/v2`,
+      tokens,
+      serviceUrl: (name) => requireEdge(serviceId(name)).origin,
+      failNext: (name, fault) => platform.failNext(serviceId(name), fault),
+      failRequests: (fault) => faults.plan(fault),
+      failNextWorkflow: () => workflows.failNext(),
+      setRenderLag(milliseconds) {
+        renderLagMs = milliseconds;
+      },
+      requests: () => recorded,
+      mutations: () =>
+        recorded.filter((one) => one.kind === "mutation" && one.executed).flatMap((one) => one.rootFields),
+      deployments: (name) =>
+        store.live.deployments.filter(
+          (one) => one.serviceId === serviceId(name) && one.environmentId === environmentId,
+        ),
+      inspect: () => structuredClone(store.live),
+      settle: () => platform.settle(),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function openProxy(service: string, environment: string): Promise<number> {
+    const forwarder = await startTcpForwarder(() => platform.databaseServer(service, environment));
+    forwarders.push(forwarder);
+    return forwarder.port;
+  }
+
+  function serviceId(name: string): string {
+    const service = findServiceByName(store.live, name);
+    if (service === undefined) throw new TypeError(`the world has no service ${name}`);
+    return service.id;
+  }
+
+  function requireEdge(id: string): HttpServer {
+    const edge = edges.get(id);
+    if (edge === undefined) throw new TypeError("only app services have a public domain");
+    return edge;
+  }
+}

@@ -1,0 +1,178 @@
+/** Everything the simulated Railway remembers: plain data, so that readers can be handed an older copy. */
+export interface RailwayState {
+  project: { id: string; name: string; workspaceId: string; createdAt: string };
+  environments: EnvironmentState[];
+  services: ServiceState[];
+  instances: InstanceState[];
+  variables: VariableState[];
+  deployments: DeploymentState[];
+  volumes: VolumeState[];
+  volumeInstances: VolumeInstanceState[];
+  backups: BackupState[];
+  workflows: WorkflowState[];
+  proxies: ProxyState[];
+}
+
+export interface EnvironmentState {
+  id: string;
+  name: string;
+  isEphemeral: boolean;
+  /** Edits staged in the dashboard and not deployed yet. */
+  unmergedChangesCount: number;
+  createdAt: string;
+}
+
+export interface ServiceState {
+  id: string;
+  name: string;
+  createdAt: string;
+  updatedAt: string;
+  deletedAt: string | null;
+}
+
+export interface InstanceState {
+  id: string;
+  serviceId: string;
+  environmentId: string;
+  image: string | null;
+  repo: string | null;
+  startCommand: string | null;
+  healthcheckPath: string | null;
+  /** Keeps the label it got at creation: a rename does not move it. */
+  privateDomain: string;
+  createdAt: string;
+  deletedAt: string | null;
+}
+
+export interface VariableState {
+  id: string;
+  environmentId: string;
+  /** `null`: shared by the environment. */
+  serviceId: string | null;
+  name: string;
+  value: string;
+  isSealed: boolean;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export type DeploymentStatus =
+  | "INITIALIZING"
+  | "QUEUED"
+  | "WAITING"
+  | "NEEDS_APPROVAL"
+  | "BUILDING"
+  | "DEPLOYING"
+  | "SUCCESS"
+  | "FAILED"
+  | "CRASHED"
+  | "SKIPPED"
+  | "SLEEPING"
+  | "REMOVING"
+  | "REMOVED";
+
+export interface DeploymentState {
+  id: string;
+  serviceId: string;
+  environmentId: string;
+  status: DeploymentStatus;
+  createdAt: string;
+  statusUpdatedAt: string;
+  /** What the container gets, rendered at creation. Values of sealed variables included. */
+  variables: Record<string, string>;
+  sealedNames: string[];
+  instanceId: string;
+  instanceStatus: "CREATED" | "RUNNING" | "RESTARTING" | "STOPPED" | "EXITED" | "CRASHED" | "REMOVED" | null;
+  events: DeploymentEventState[];
+  /** Who caused it: the API, a push, a variable, the platform. */
+  reason: string;
+}
+
+export interface DeploymentEventState {
+  id: string;
+  step: "BUILD_IMAGE" | "PRE_DEPLOY_COMMAND" | "CREATE_CONTAINER" | "HEALTHCHECK" | "DRAIN_INSTANCES";
+  createdAt: string;
+  completedAt: string | null;
+  error: string | null;
+}
+
+export interface VolumeState {
+  id: string;
+  name: string;
+  createdAt: string;
+}
+
+export interface VolumeInstanceState {
+  id: string;
+  volumeId: string;
+  environmentId: string;
+  serviceId: string | null;
+  mountPath: string;
+  state: "READY" | "DELETING";
+  isPendingDeletion: boolean;
+  currentSizeMB: number;
+  sizeMB: number;
+  createdAt: string;
+}
+
+export interface BackupState {
+  id: string;
+  volumeInstanceId: string;
+  name: string;
+  createdAt: string;
+}
+
+export interface WorkflowState {
+  id: string;
+  status: "NotFound" | "Running" | "Complete" | "Error";
+  error: string | null;
+}
+
+export interface ProxyState {
+  id: string;
+  serviceId: string;
+  environmentId: string;
+  applicationPort: number;
+  domain: string;
+  proxyPort: number;
+  createdAt: string;
+}
+
+/** Not decided yet: the deployment may still start running. */
+export const inProgressStatuses: ReadonlySet<DeploymentStatus> = new Set([
+  "INITIALIZING",
+  "QUEUED",
+  "WAITING",
+  "NEEDS_APPROVAL",
+  "BUILDING",
+  "DEPLOYING",
+]);
+
+/** The service of that name which is not deleted: names are unique and case-sensitive in a project. */
+export function findServiceByName(state: RailwayState, name: string): ServiceState | undefined {
+  return state.services.find((service) => service.name === name && service.deletedAt === null);
+}
+
+export function findInstance(
+  state: RailwayState,
+  serviceId: string,
+  environmentId: string,
+): InstanceState | undefined {
+  return state.instances.find(
+    (instance) =>
+      instance.serviceId === serviceId &&
+      instance.environmentId === environmentId &&
+      instance.deletedAt === null,
+  );
+}
+
+/** The deployments of one service instance, the newest first. */
+export function deploymentsOf(
+  state: RailwayState,
+  serviceId: string,
+  environmentId: string,
+): DeploymentState[] {
+  return state.deployments
+    .filter((one) => one.serviceId === serviceId && one.environmentId === environmentId)
+    .toReversed();
+}
