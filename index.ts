@@ -39,7 +39,7 @@ if (migration !== undefined && settings.hooks.afterPromotion !== null) {
       command: settings.hooks.afterPromotion,
       migrationId: migration.migrationId,
       migration: migrationInputs(settings),
-      tokenKind: config.get("tokenKind") ?? "project",
+      tokenKind: settings.tokenKind,
       railwayToken: config.getSecret("railwayToken"),
     },
     { dependsOn: services },

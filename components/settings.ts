@@ -11,6 +11,7 @@ import {
 } from "./migration/inputs.ts";
 import type { PostgresServiceInputs } from "./migration/postgres-service.ts";
 import { reference } from "./railway/references.ts";
+import { railwayTokenKinds } from "./railway/token.ts";
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "not a variable name");
 
@@ -29,6 +30,7 @@ const settingsSchema = z
     legacyPostgres: z.enum(["keep", "stop", "remove"]),
     project: z.string().min(1),
     environment: z.string().min(1),
+    tokenKind: z.enum(railwayTokenKinds),
     source: z.string().min(1),
     target: z.string().min(1),
     createTarget: z.boolean(),
@@ -82,6 +84,7 @@ export function readSettings(config = new pulumi.Config()): Settings {
     legacyPostgres: config.get("legacyPostgres") ?? "keep",
     project: config.require("project"),
     environment: config.get("environment") ?? "production",
+    tokenKind: config.get("tokenKind") ?? "project",
     source: config.get("source") ?? "Postgres",
     target: config.get("target") ?? "pgvector",
     createTarget: config.getBoolean("createTarget") ?? false,

@@ -46,7 +46,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     target: world.target.connection,
     snapshot: pause.snapshot,
     dump,
-    tables: pause.tables,
+    tables: pause.tables.filter(({ kind }) => kind === "table"),
     schemas: inputs.schemas,
     workers: inputs.copy.workers,
     onProgress: showProgress,
@@ -123,7 +123,7 @@ async function noteHookObjects(
 function assertGreen(gate: GateReport): void {
   if (gate.verdict === "green") return;
   const open = gate.differences.filter(({ accepted }) => accepted === null);
-  const shown = open.slice(0, 20).map(({ code, object }) => `${code} ${object}`);
+  const shown = open.slice(0, 20).map(({ code, object, aspect }) => `${code} ${object}${aspect === null ? "" : ` (${aspect})`}`);
   throw new CutoverError({
     code: "GATE_RED",
     message: `The copy differs from its source in ${open.length} places: ${shown.join("; ")}${open.length > shown.length ? "; …" : ""}.`,

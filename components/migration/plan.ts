@@ -138,19 +138,23 @@ function contentsOf({ source, inputs }: PreflightFacts): Plan["contents"] {
       return {
         name,
         tables: own.length,
-        bytes: sum(({ sizeBytes, indexBytes }) => sizeBytes + indexBytes, own),
+        bytes: sum(totalBytes, own),
         estimatedRows: sum(rows, own),
       };
     }),
     largestTables: tables
-      .toSorted((left, right) => right.sizeBytes - left.sizeBytes)
+      .toSorted((left, right) => totalBytes(right) - totalBytes(left))
       .slice(0, largestTableCount)
       .map((table) => ({
         name: `${table.schema}.${table.name}`,
-        bytes: table.sizeBytes + table.indexBytes,
+        bytes: totalBytes(table),
         estimatedRows: rows(table),
       })),
   };
+}
+
+function totalBytes({ sizeBytes, indexBytes }: MovedTable): number {
+  return sizeBytes + indexBytes;
 }
 
 function describeOrigin(app: AppFacts | undefined, variable: string, facts: PreflightFacts): string {

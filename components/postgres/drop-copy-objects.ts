@@ -4,7 +4,7 @@ import type { ClientBase } from "pg";
 export interface DropStatements {
   /** Several objects of one kind at once, which resolves circles among them, such as foreign keys. */
   readonly together: readonly string[];
-  /** What ties tables to other objects; empty unless asked for. */
+  /** What ties tables to other objects: defaults, checks, keys, rules, triggers and policies. */
   readonly ties: readonly string[];
   /** Each object on its own. */
   readonly objects: readonly string[];
@@ -13,19 +13,16 @@ export interface DropStatements {
 /**
  * Lists the free-standing objects of the schemas, and how to drop them, views first. Objects that are part of another
  * one (a column's sequence, a table's row type) go with it, members of extensions stay.
- *
- * @param strip also list what ties tables to other objects: defaults, checks, keys, rules, triggers and policies
  */
 export async function dropStatements(
   client: ClientBase,
   schemas: readonly string[],
-  strip: boolean,
 ): Promise<DropStatements> {
   const { rows } = await client.query<{ kind: string; name: string }>(objectsQuery, [schemas]);
   const byKind = Map.groupBy(rows, ({ kind }) => kind);
   const listable = [...byKind].filter(([kind, objects]) => objects.length > 1 && !singleKinds.has(kind));
-  const ties = strip ? (await client.query<{ statement: string }>(tiesQuery, [schemas])).rows : [];
-  const defaults = (await client.query<{ statement: string }>(defaultPrivilegesQuery, [schemas])).rows;
+  const { rows: ties } = await client.query<{ statement: string }>(tiesQuery, [schemas]);
+  const { rows: defaults } = await client.query<{ statement: string }>(defaultPrivilegesQuery, [schemas]);
   return {
     together: listable.map(([kind, objects]) => `DROP ${kind} ${objects.map(({ name }) => name).join(", ")}`),
     ties: ties.map(({ statement }) => statement),
@@ -52,9 +49,9 @@ const objectsQuery = `
   object(ordinal, kind, classid, objid) AS (
     SELECT CASE relkind WHEN 'v' THEN 1 WHEN 'm' THEN 2 WHEN 'S' THEN 5 ELSE 3 END,
            CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                        WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+                        WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
            'pg_catalog.pg_class'::pg_catalog.regclass, oid
-      FROM pg_catalog.pg_class WHERE relnamespace IN (SELECT oid FROM moved) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+      FROM pg_catalog.pg_class WHERE relnamespace IN (SELECT oid FROM moved) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     UNION ALL
     SELECT 4, 'ROUTINE', 'pg_catalog.pg_proc'::pg_catalog.regclass, oid
       FROM pg_catalog.pg_proc WHERE pronamespace IN (SELECT oid FROM moved)
@@ -72,7 +69,10 @@ const objectsQuery = `
       FROM pg_catalog.pg_operator WHERE oprnamespace IN (SELECT oid FROM moved)
     UNION ALL
     SELECT 10, CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, 'pg_catalog.pg_type'::pg_catalog.regclass, oid
-      FROM pg_catalog.pg_type WHERE typnamespace IN (SELECT oid FROM moved) AND typtype IN ('b', 'd', 'e', 'r')
+      FROM pg_catalog.pg_type t
+     WHERE typnamespace IN (SELECT oid FROM moved)
+       AND (typtype IN ('b', 'd', 'e', 'r')
+            OR EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
     UNION ALL
     SELECT 11, 'TEXT SEARCH CONFIGURATION', 'pg_catalog.pg_ts_config'::pg_catalog.regclass, oid
       FROM pg_catalog.pg_ts_config WHERE cfgnamespace IN (SELECT oid FROM moved)

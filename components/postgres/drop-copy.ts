@@ -18,14 +18,18 @@ export interface DropCopyOptions {
  * to be rolled back on an error.
  *
  * @throws CutoverError `COPY_NOT_OURS` when a relation is there that no load made, `COPY_HAS_DEPENDENTS` when something
- *   outside uses the copy, `COPY_NOT_DROPPABLE` when objects in it need each other in a circle
+ *   outside uses the copy, `COPY_NOT_DROPPABLE` when objects in it need each other in a circle, `TOO_MANY_LOCKS`
  */
 export async function dropCopy(client: ClientBase, options: DropCopyOptions): Promise<void> {
-  await lockRelations(client, options.schemas);
-  await refuseForeignRelations(client, options);
-  await refuseDependents(client, options);
-  await dropInRounds(client, options.schemas);
-  await dropSchemas(client, options);
+  try {
+    await lockRelations(client, options.schemas);
+    await refuseForeignRelations(client, options);
+    await refuseDependents(client, options);
+    await dropInRounds(client, options.schemas);
+    await dropSchemas(client, options);
+  } catch (error) {
+    throw sqlState(error) === outOfMemory ? tooManyLocks(error) : error;
+  }
 }
 
 /** Every relation in the schemas that is not part of an extension, as `schema.name`, sorted. */
@@ -69,16 +73,16 @@ async function refuseDependents(client: ClientBase, { schemas }: DropCopyOptions
  * one round goes in a later one.
  */
 async function dropInRounds(client: ClientBase, schemas: readonly string[]): Promise<void> {
-  let stripped = false;
-  for (let left = Number.POSITIVE_INFINITY; ; ) {
-    const statements = await dropStatements(client, schemas, stripped);
-    const { length } = statements.objects;
-    if (length === 0) return;
-    if (length >= left && stripped) throw notDroppable(length);
-    stripped ||= length >= left;
-    left = length;
-    const dropped = await attemptAll(client, statements.together);
-    if (dropped === 0) await attemptAll(client, [...statements.ties, ...statements.objects]);
+  let left = Number.POSITIVE_INFINITY;
+  for (let strip = false; ; ) {
+    const { together, ties, objects } = await dropStatements(client, schemas);
+    if (objects.length === 0) return;
+    const stuck = objects.length >= left;
+    if (stuck && strip) throw notDroppable(objects.length);
+    strip ||= stuck;
+    left = objects.length;
+    const dropped = await attemptAll(client, together);
+    if (dropped === 0) await attemptAll(client, strip ? [...ties, ...objects] : objects);
   }
 }
 
@@ -119,11 +123,21 @@ function notDroppable(count: number): CutoverError {
   });
 }
 
+function tooManyLocks(cause: unknown): CutoverError {
+  return new CutoverError({
+    code: "TOO_MANY_LOCKS",
+    message: "The target's lock table is too small to drop the copy in one transaction. Nothing was dropped.",
+    remedy: "Raise max_locks_per_transaction on the target, restart it, then run again.",
+    cause,
+  });
+}
+
 function nameSome(names: readonly string[]): string {
   const shown = names.slice(0, 10).join(", ");
   return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
 
+const outOfMemory = "53200";
 const dependentObjectsStillExist = "2BP01";
 /** Beside it: gone already (undefined table, function, object, column), as part of something dropped before. */
 const toleratedStates: ReadonlySet<string> = new Set([
@@ -186,20 +200,29 @@ const dependentsQuery = `
                 FROM pg_catalog.pg_attrdef a JOIN pg_catalog.pg_class c ON c.oid = a.adrelid
     UNION ALL SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, p.oid, c.relnamespace
                 FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-  ), member AS (
+  ), member AS MATERIALIZED (
     SELECT home.classid, home.objid
       FROM home JOIN moved ON moved.oid = home.namespace
      WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e
                         WHERE e.classid = home.classid AND e.objid = home.objid AND e.deptype = 'e')
+  ), part AS MATERIALIZED (
+    -- What is part of one of the copy's objects but has no schema of its own: a TOAST table, a range type's cast.
+    SELECT DISTINCT d.classid, d.objid
+      FROM pg_catalog.pg_depend d JOIN member ON member.classid = d.refclassid AND member.objid = d.refobjid
+     WHERE d.deptype = 'i'
+  ), outside AS MATERIALIZED (
+    SELECT DISTINCT d.classid, d.objid, d.refclassid, d.refobjid
+      FROM pg_catalog.pg_depend d
+      JOIN member ON member.classid = d.refclassid AND member.objid = d.refobjid
+      LEFT JOIN member own ON own.classid = d.classid AND own.objid = d.objid
+      LEFT JOIN part ON part.classid = d.classid AND part.objid = d.objid
+     WHERE own.objid IS NULL AND part.objid IS NULL
+       -- A foreign key's triggers stand on both tables; the key itself is looked at.
+       AND NOT (d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+                AND EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid AND t.tgisinternal))
   )
-  SELECT DISTINCT dependent.type || ' ' || dependent.identity AS dependent, used.type || ' ' || used.identity AS object
-    FROM pg_catalog.pg_depend d
-    JOIN member ON member.classid = d.refclassid AND member.objid = d.refobjid
-   CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) AS dependent
-   CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0) AS used
-   WHERE NOT EXISTS (SELECT 1 FROM member own WHERE own.classid = d.classid AND own.objid = d.objid)
-     AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'i')
-     -- A foreign key's triggers stand on both tables; the key itself is looked at.
-     AND NOT (d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
-              AND EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid AND t.tgisinternal))
+  SELECT dependent.type || ' ' || dependent.identity AS dependent, used.type || ' ' || used.identity AS object
+    FROM outside
+   CROSS JOIN LATERAL pg_catalog.pg_identify_object(outside.classid, outside.objid, 0) AS dependent
+   CROSS JOIN LATERAL pg_catalog.pg_identify_object(outside.refclassid, outside.refobjid, 0) AS used
    ORDER BY 1, 2`;

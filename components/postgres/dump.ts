@@ -97,8 +97,9 @@ function dumpTimedOut(client: DumpClient, timeoutMs: number): CutoverError {
 }
 
 function dumpFailed(source: ConnectionTarget, output: string): CutoverError {
-  // Only the headline: DETAIL and HINT lines may quote the query or values.
-  const headline = /pg_dump: error: (.*)/.exec(output)?.[1] ?? "pg_dump gave no reason";
+  // Only the headline: what follows may quote the query. The WebAssembly client's lines come without line breaks.
+  const headline =
+    /pg_dump: error: (.*?)(?=pg_dump: |DETAIL: |\n|$)/s.exec(output)?.[1] ?? "pg_dump gave no reason";
   const missing = headline.includes("no matching schemas");
   return new CutoverError({
     code: missing ? "DUMP_SCHEMA_MISSING" : "DUMP_FAILED",

@@ -41,10 +41,10 @@ export async function deployService(
       returnedId = answer.serviceInstanceDeployV2;
     },
     observe: async () => {
-      const returned = returnedId === undefined ? undefined : await findDeployment(context, returnedId);
-      if (returned !== undefined && isNew(returned)) return returned;
+      // Looked up in the list: asked by its id, a project token is refused what Railway's lagging reads do not show yet.
       const recent = await listDeployments(context, scope, serviceId, deploymentsToRemember);
-      return recent.find(isNew);
+      const started = recent.filter(isNew);
+      return started.find(({ id }) => id === returnedId) ?? started[0];
     },
   });
   if (started === undefined) throw notStartedError(serviceId);

@@ -51,7 +51,7 @@ export const richDdl = `
   ) WITH (fillfactor = 80, autovacuum_enabled = false);
   COMMENT ON TABLE public.users IS 'people';
   COMMENT ON COLUMN public.users.email IS 'where to write';
-  ALTER TABLE public.users ALTER COLUMN note SET STORAGE EXTERNAL, ALTER COLUMN note SET STATISTICS 500;
+  ALTER TABLE public.users ALTER COLUMN note SET STORAGE EXTERNAL, ALTER COLUMN note SET STATISTICS 500, ALTER COLUMN note SET (n_distinct = 7);
   ALTER TABLE public.users REPLICA IDENTITY USING INDEX users_pkey;
   ALTER TABLE public.users CLUSTER ON users_pkey;
   CREATE INDEX users_mood ON public.users (mood) WHERE mood <> 'sad'::public.mood;

@@ -12,6 +12,7 @@ const databases: TestDatabase[] = [];
 const createdSchemas = ["medical_records", "Odd Schema"];
 let source: ConnectionTarget;
 let expectedObjects: string[];
+let filled: ConnectionTarget;
 
 /** What the target had before: an extension in `public`, and a schema that is not moved. */
 const before = `
@@ -25,6 +26,8 @@ beforeAll(async () => {
   expectedObjects = await withConnection(source, { purpose: "test" }, (client) =>
     listRelationNames(client, schemas),
   );
+  filled = await newTarget();
+  await copyAll(source, filled);
 });
 
 afterAll(() => Promise.all(databases.map((database) => database.drop())));
@@ -38,6 +41,12 @@ async function newDatabase(role: "source" | "target", ddl: readonly string[]): P
 
 const newTarget = () =>
   newDatabase("target", servers.target.hasPgvector ? [before] : [before.split("\n").slice(2).join("\n")]);
+
+async function newFilledTarget(): Promise<ConnectionTarget> {
+  const database = await createDatabase(servers.target, { template: filled.database });
+  databases.push(database);
+  return database.connection;
+}
 
 function drop(target: ConnectionTarget, expected = expectedObjects): Promise<void> {
   return withConnection(target, { purpose: "test" }, async (client) => {
@@ -105,7 +114,7 @@ test("objects that need each other across kinds go", async () => {
 
 describe("refuses, and leaves everything,", () => {
   test.each([
-    ["a view", "CREATE VIEW llm_assistant.v AS SELECT email FROM public.users", "view llm_assistant.v"],
+    ["a view", "CREATE VIEW llm_assistant.v AS SELECT email FROM public.users", "llm_assistant.v"],
     [
       "a view on a view",
       "CREATE VIEW llm_assistant.v AS SELECT n FROM public.by_key; CREATE VIEW llm_assistant.w AS SELECT * FROM llm_assistant.v",
@@ -129,8 +138,7 @@ describe("refuses, and leaves everything,", () => {
     ],
     ["a publication", "CREATE PUBLICATION p FOR TABLE public.users", "publication"],
   ])("%s that uses the copy", async (_what, ddl, named) => {
-    const target = await newTarget();
-    await copyAll(source, target);
+    const target = await newFilledTarget();
     await ask(target, ddl);
     const full = await inventory(target);
     await expect(drop(target)).rejects.toMatchObject({
@@ -152,8 +160,7 @@ describe("refuses, and leaves everything,", () => {
 });
 
 test("a function of the protected schema that names the copy in its text is no obstacle", async () => {
-  const target = await newTarget();
-  await copyAll(source, target);
+  const target = await newFilledTarget();
   await ask(
     target,
     "CREATE FUNCTION llm_assistant.f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM public.users'",

@@ -105,7 +105,9 @@ function steps({ services: planned, source, target }: Plan): string[] {
 function estimates({
   estimates: { copyMs, gateMs, deploymentsMs, deploymentsAreMeasured, writePauseMs },
 }: Plan): string[] {
-  const basis = deploymentsAreMeasured ? "as their last deployments took" : "partly assumed";
+  const basis = deploymentsAreMeasured
+    ? "as their last deployments took"
+    : "assumed where no earlier deployment tells";
   return [
     "How long it should take (estimates)",
     copyMs === null || gateMs === null

@@ -22,6 +22,9 @@ export type WasmWorkerOutput =
   /** `message` is pg_dump's own text; it names objects. */
   | { readonly ok: false; readonly message: string };
 
+// The program names itself after this in its messages.
+process.argv[1] = "pg_dump";
+
 const input: WasmWorkerInput = workerData;
 const arrivals = new Int32Array(input.arrivals);
 const sent = new FrameScanner(true);

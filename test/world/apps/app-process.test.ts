@@ -147,4 +147,7 @@ test("a private name that the network does not know, or an empty reference, is n
   });
   expect((await fetch(`${app.url}/health`)).status).toBe(503);
   await app.terminate(5_000);
+  await expect(
+    startContainer([process.execPath, program], { ...environment, DATABASE_URL: "" }),
+  ).rejects.toThrow("ended before it listened");
 });

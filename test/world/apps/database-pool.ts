@@ -25,6 +25,8 @@ export function openDatabasePool(
   applicationName: string,
   size: number,
 ): DatabasePool {
+  // The error of `new URL` would show the password.
+  if (!URL.canParse(databaseUrl)) throw new TypeError("DATABASE_URL is not a URL");
   const url = new URL(databaseUrl);
   const port = url.port === "" ? 5432 : Number(url.port);
   const resolved = privateNetworkSchema.parse(JSON.parse(privateNetwork))[`${url.hostname}:${port}`];

@@ -13,7 +13,7 @@ export interface Container {
 /**
  * Starts a program and waits until it says that it listens: it sends `{ listening: port }` over the IPC channel, since
  * a port that the platform chose could be taken by then (`PORT` is 0). The end of the channel tells it that the platform
- * is gone. Rejects when the process ends first.
+ * is gone. Rejects, with the last that it wrote to stderr, when the process ends first.
  */
 export async function startContainer(
   [program, ...parameters]: readonly [string, ...string[]],
@@ -22,14 +22,18 @@ export async function startContainer(
   const child = spawn(program, parameters, {
     // No inheritance: an app sees its deployment's variables and nothing of the machine it runs on.
     env: { PATH: process.env.PATH, ...environment, PORT: "0" },
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let lastWords = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    lastWords = (lastWords + text).slice(-2_000);
   });
   const exited = new Promise<number | null>((resolve) => {
     child.once("exit", (code) => resolve(code));
     child.once("error", () => resolve(null));
   });
   const port = await Promise.race([listeningPort(child), exited.then(() => undefined)]);
-  if (port === undefined) throw new Error("the process ended before it listened");
+  if (port === undefined) throw new Error(`the process ended before it listened: ${lastWords}`);
   return {
     url: `http://127.0.0.1:${port}`,
     exited,

@@ -216,6 +216,7 @@ test("stop ends every process, also of deployments that are still under way", as
   await deploy(world, "web");
   const pids = (await Promise.all([given(world, api), given(world, "web")])).map(({ pid }) => Number(pid));
   for (const pid of pids) expect(process.kill(pid, 0)).toBe(true);
+  await world.simulator.stop();
   await world[Symbol.asyncDispose]();
   for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
 });

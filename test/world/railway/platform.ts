@@ -54,7 +54,8 @@ export class Platform {
     await Promise.all(
       initial.map(async (deployment) => {
         if (await this.#launchApp(deployment, undefined, this.#closing.signal)) return;
-        throw new Error("an app service of the model does not start");
+        const reason = deployment.events.at(-1)?.error ?? "no reason known";
+        throw new Error(`an app service of the model does not start: ${reason}`);
       }),
     );
   }
@@ -195,8 +196,9 @@ export class Platform {
   ): Promise<boolean> {
     try {
       await this.#apps.start(deployment);
-    } catch {
-      this.#fail(deployment, "CREATE_CONTAINER", "the container exited");
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : "the container exited";
+      this.#fail(deployment, "CREATE_CONTAINER", reason);
       return false;
     }
     addEvent(this.#store, deployment.id, "CREATE_CONTAINER");

@@ -51,7 +51,7 @@ export interface Simulator extends Dashboard {
   inspect(): RailwayState;
   /** Resolves when no deployment is under way. */
   settle(): Promise<void>;
-  /** Ends every process and port that the simulator opened; the model's own servers stay as they are. */
+  /** Ends every process and port that the simulator opened; the model's own servers stay as they are. May be repeated. */
   stop(): Promise<void>;
 }
 
@@ -74,10 +74,15 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const edges = new Map<string, HttpServer>();
   let { renderLagMs } = pace;
 
-  const stop = async () => {
+  let stopped: Promise<void> | undefined;
+  const close = async () => {
     workflows.close();
     await Promise.all([...servers, ...forwarders].map((one) => one.close()));
     await platform.close();
+  };
+  const stop = () => {
+    stopped ??= close();
+    return stopped;
   };
   const endpoint = new GraphqlEndpoint(options.schemaSdl, {
     ...buildQueries(world, pace, quirks),

@@ -1,7 +1,7 @@
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
-import { checkSourceContents, compareContents } from "./contents.ts";
+import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
 import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
@@ -74,6 +74,5 @@ export function compareDatabases(
   }
   if (source.roles && target.roles) findings.push(...compareRoles(source.roles, target.roles));
   if (source.settings && target.settings) findings.push(...compareSettings(source.settings, target.settings));
-  if (source.contents && target.contents) findings.push(...compareContents(source.contents, target.contents));
   return findings;
 }

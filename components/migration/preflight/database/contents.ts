@@ -17,14 +17,10 @@ export interface ContentFacts {
 
 export const contentDefinitions = {
   LARGE_OBJECTS: {
-    severity: "warning",
-    acceptable: false,
-    remedy: "Nothing, if they are the application's; otherwise remove them from the source first.",
-  },
-  LARGE_OBJECTS_ON_TARGET: {
     severity: "blocker",
     acceptable: true,
-    remedy: "Check that none of them has the oid of a large object of the source: oids are kept.",
+    remedy:
+      "Move their content into a bytea column, or remove them; accept it if no application uses them any more.",
   },
   UNLOGGED_TABLE: {
     severity: "warning",
@@ -75,7 +71,7 @@ export function checkSourceContents(source: ContentFacts): Finding[] {
           found(
             "LARGE_OBJECTS",
             "source",
-            `The source holds ${source.largeObjects} large objects; they are copied with their oids.`,
+            `The source holds ${source.largeObjects} large objects. They belong to no schema and stay behind: columns that hold their oids would point at nothing.`,
           ),
         ]
       : []),
@@ -92,17 +88,6 @@ export function checkSourceContents(source: ContentFacts): Finding[] {
     ),
     ...source.unfinishedMigrations.map((table) =>
       found("PRISMA_MIGRATION_UNFINISHED", table, "A migration neither finished nor was rolled back."),
-    ),
-  ];
-}
-
-export function compareContents(source: ContentFacts, target: ContentFacts): Finding[] {
-  if (source.largeObjects === 0 || target.largeObjects === 0) return [];
-  return [
-    found(
-      "LARGE_OBJECTS_ON_TARGET",
-      "target",
-      `Both databases hold large objects (${source.largeObjects} and ${target.largeObjects}), and their oids may collide.`,
     ),
   ];
 }

@@ -41,8 +41,7 @@ export function readProject(directory: string, stack: string, values: Record<str
       ? declaration.data
       : { type: undefined, default: declared };
     const value = complete.get(qualify(key)) ?? fallback;
-    if (value === undefined)
-      problems.push(`Stack '${stack}' is missing configuration value '${qualify(key)}'`);
+    if (value === undefined) problems.push(`Stack '${stack}' is missing configuration value '${key}'`);
     else if (type !== undefined && !fits(value, type)) {
       problems.push(`Stack '${stack}' with configuration key '${key}' must be of type '${type}'`);
     } else complete.set(qualify(key), value);

@@ -1,0 +1,126 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { withConnection } from "../../components/postgres/connection.ts";
+import { judgeHistory, readStoredWrites, type Verdict } from "./apps/checker.ts";
+import { readLedgers } from "./apps/ledger.ts";
+import { defaultDatabase, type PostgresServer, startServer } from "./postgres/server.ts";
+import { loadSourceFixture } from "./postgres/source-fixture.ts";
+import { loadTargetFixture } from "./postgres/target-fixture.ts";
+import { buildHealthcareWorld, healthcareServiceNames } from "./railway/healthcare-world.ts";
+import type { Pace } from "./railway/pace.ts";
+import { type Simulator, startSimulator } from "./railway/simulator.ts";
+
+export interface WorldOptions {
+  readonly pace?: Partial<Pace>;
+  /** Rows of the source's fixture, overall. */
+  readonly rows?: number;
+  /** Time from one write to the next per lane of an app service. */
+  readonly writeIntervalMs?: number;
+  readonly settings?: Record<string, string>;
+  readonly log?: (line: string) => void;
+}
+
+/** The whole local world: two real servers with data, Railway, and four application services that keep writing. */
+export interface World {
+  readonly source: PostgresServer;
+  readonly target: PostgresServer;
+  readonly railway: Simulator;
+  /** Configuration of the stack that moves this world, complete but for the phase. */
+  readonly config: Record<string, unknown>;
+  /** What the program needs in its environment to reach this world's Railway. */
+  readonly environment: Record<string, string>;
+  /** Judges everything the writers did so far against the database that is active now. */
+  judge(active: "source" | "target"): Promise<Verdict>;
+  stop(): Promise<void>;
+}
+
+/** Starts everything and waits until the services are healthy and write. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const { log = () => {} } = options;
+  const folder = await mkdtemp(path.join(tmpdir(), "cutover-world-"));
+  const started: Array<() => Promise<void>> = [() => rm(folder, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const end of started.splice(0).reverse()) await end();
+  };
+  try {
+    const [source, target] = await Promise.all(
+      (["source", "target"] as const).map(async (role) => {
+        const server = await startServer({ role, progress: log, ...(options.settings === undefined ? {} : { settings: options.settings }) });
+        started.push(() => server.dispose());
+        return server;
+      }),
+    ) as [PostgresServer, PostgresServer];
+    log(`source: ${source.origin}`);
+    log(`target: ${target.origin}`);
+    await Promise.all([
+      loadSourceFixture(source.connection(), options.rows === undefined ? {} : { rows: options.rows }),
+      loadTargetFixture(target.connection(), target),
+    ]);
+    const railway = await startSimulator({
+      schemaSdl: await readFile(new URL("../../components/railway/schema.graphql", import.meta.url), "utf8"),
+      world: buildHealthcareWorld({
+        postgres: accountOf(source),
+        pgvector: accountOf(target),
+        ledgerFolder: folder,
+        ...(options.writeIntervalMs === undefined ? {} : { writeIntervalMs: options.writeIntervalMs }),
+      }),
+      ...(options.pace === undefined ? {} : { pace: options.pace }),
+    });
+    started.push(() => railway.stop());
+    return {
+      source,
+      target,
+      railway,
+      config: stackConfig(railway),
+      environment: {
+        RAILWAY_TOKEN: railway.tokens.project,
+        RAILWAY_API_URL: railway.url,
+        RAILWAY_POLL_INTERVAL_MS: "250",
+      },
+      judge: (active) => judge({ source, target }, folder, active),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function stackConfig(railway: Simulator): Record<string, unknown> {
+  return {
+    project: "DOCTORES-SEO-PACIENTE-MGMT",
+    environment: "production",
+    tokenKind: "project",
+    schemas: ["public", "medical_records", "practice_management"],
+    protectedSchemas: ["llm_assistant"],
+    services: healthcareServiceNames.map((name) => ({
+      name,
+      healthCheckUrl: `${railway.serviceUrl(name)}/health`,
+      wave: name === "@healthcare/public" ? 0 : 1,
+      newVariables: name === "@healthcare/doctor" ? ["LLM_DATABASE_URL"] : [],
+    })),
+    limits: { writePauseMs: 120_000, lockTimeoutMs: 20_000, deploymentTimeoutMs: 60_000, soakDays: 0 },
+    transport: { source: { via: "public" }, target: { via: "public" } },
+  };
+}
+
+async function judge(
+  servers: { source: PostgresServer; target: PostgresServer },
+  ledgerFolder: string,
+  active: "source" | "target",
+): Promise<Verdict> {
+  // In this order: whatever is in a ledger by now must be in what is read afterwards.
+  const entries = await readLedgers(ledgerFolder);
+  const stored = await withConnection(servers[active].connection(), { purpose: "observe", readOnly: true }, readStoredWrites);
+  return judgeHistory({
+    entries,
+    stored,
+    oldDatabase: `${servers.source.host}:${servers.source.port}`,
+    newDatabase: `${servers.target.host}:${servers.target.port}`,
+  });
+}
+
+function accountOf(server: PostgresServer) {
+  return { server, user: server.user, password: server.password, database: defaultDatabase };
+}
