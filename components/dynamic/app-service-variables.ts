@@ -1,5 +1,4 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import {
   appServiceInputsSchema,
@@ -61,7 +60,7 @@ export const provider: pulumi.dynamic.ResourceProvider = {
   },
 
   async delete(_id, properties) {
-    reporter.detail(`${withoutProvider(properties)["service"]} is forgotten by Pulumi; it runs on as it is`);
+    reporter.detail(`${withoutProvider(properties).service} is forgotten by Pulumi; it runs on as it is`);
   },
 };
 

@@ -11,7 +11,7 @@ import {
 import { reasonsAgainstRetiring } from "../migration/retire.ts";
 import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
 import { knownOrThrow, withoutProvider } from "./inputs.ts";
-import { configure, railwayClient, reporter } from "./session.ts";
+import { configure, railwayClient, removalClient, reporter } from "./session.ts";
 
 const stateSchema = postgresServiceInputsSchema.extend({
   serviceId: postgresServiceFactsSchema.shape.serviceId,
@@ -74,7 +74,7 @@ export const provider: pulumi.dynamic.ResourceProvider = {
   async update(id, olds, news) {
     const before = stateSchema.parse(withoutProvider(olds));
     const wanted = knownOrThrow(postgresServiceInputsSchema, news);
-    const railway = railwayClient();
+    const railway = wanted.lifecycle === "remove" ? removalClient() : railwayClient();
     const retirement = await retire(railway, wanted, id, before.retirement, reporter);
     const facts =
       retirement.state === "running" ? await observePostgresService(railway, wanted) : before.observed;

@@ -29,6 +29,21 @@ export function railwayClient(): Railway {
   return client;
 }
 
+/**
+ * The client for deleting the old database: a project token sees one environment and may not delete, so a wider token
+ * is taken from RAILWAY_REMOVAL_TOKEN. Without one, the ordinary client tries.
+ */
+export function removalClient(): Railway {
+  const { RAILWAY_REMOVAL_TOKEN: value, RAILWAY_REMOVAL_TOKEN_KIND: kind } = environmentSchema.parse(
+    process.env,
+  );
+  if (value === undefined) return railwayClient();
+  return createRailway({
+    ...railwayOptions({ kind: configured("tokenKind"), secret: configured("railwayToken") }),
+    token: createRailwayToken(kind, value),
+  });
+}
+
 /** The client's options from the process's environment, falling back to what the stack's configuration holds. */
 export function railwayOptions(fallback: { kind: string | undefined; secret: string | undefined }): {
   token: RailwayToken;
@@ -90,6 +105,8 @@ const tokenKindSchema = z.enum(["account", "workspace", "project"]);
 const environmentSchema = z.object({
   RAILWAY_TOKEN: z.string().optional(),
   RAILWAY_API_TOKEN: z.string().optional(),
+  RAILWAY_REMOVAL_TOKEN: z.string().optional(),
+  RAILWAY_REMOVAL_TOKEN_KIND: z.enum(["account", "workspace"]).default("account"),
   /** Another endpoint than Railway's own, for rehearsals. */
   RAILWAY_API_URL: z.url().optional(),
   RAILWAY_POLL_INTERVAL_MS: z.coerce.number().int().positive().optional(),

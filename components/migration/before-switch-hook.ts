@@ -102,7 +102,7 @@ function runCommand(
   return new Promise((resolve, reject) => {
     // The output is the command's own and may name rows or secrets, so it is not shown; its exit code is.
     const child = spawn("sh", ["-c", options.command], {
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], DATABASE_URL: databaseUrl },
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: databaseUrl },
       stdio: "ignore",
       signal: options.signal,
     });

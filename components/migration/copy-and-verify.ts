@@ -5,6 +5,7 @@ import { dumpSchema } from "../postgres/dump.ts";
 import { closeTargetFence } from "../postgres/fence.ts";
 import { loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
+import type { SequenceState } from "../postgres/sequences.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import { runBeforeSwitchHook } from "./before-switch-hook.ts";
 import type { ExclusiveRun } from "./cutover.ts";
@@ -56,7 +57,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
 
   let record = attempt.record;
   if (inputs.hooks.beforeSwitch !== null) {
-    assertGreen(await compare(run, attempt, record));
+    assertGreen(await compare(run, attempt, record, loaded.sequences));
     reporter.step("Hook before the switch");
     await runBeforeSwitchHook({
       command: inputs.hooks.beforeSwitch,
@@ -73,7 +74,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     closeTargetFence(client, { tables: await listTables(client, inputs.schemas), schemas: inputs.schemas }),
   );
   reporter.step("Gate");
-  const gate = await compare(run, attempt, record);
+  const gate = await compare(run, attempt, record, loaded.sequences);
   assertGreen(gate);
   await pause.heartbeat.assertAlive();
   reporter.detail(
@@ -88,6 +89,7 @@ async function compare(
   run: ExclusiveRun,
   { pause }: StartedAttempt,
   record: RecordIn<"loading">,
+  expectedSequences: readonly SequenceState[],
 ): Promise<GateReport> {
   const { inputs, world } = run;
   return runGate({
@@ -97,6 +99,7 @@ async function compare(
     schemas: inputs.schemas,
     protectedSchemas: inputs.protectedSchemas,
     protectedBefore: record.load.protectedBefore,
+    expectedSequences,
     accept: inputs.accept,
     workers: inputs.copy.workers,
     signal: pause.heartbeat.signal,
@@ -123,7 +126,9 @@ async function noteHookObjects(
 function assertGreen(gate: GateReport): void {
   if (gate.verdict === "green") return;
   const open = gate.differences.filter(({ accepted }) => accepted === null);
-  const shown = open.slice(0, 20).map(({ code, object, aspect }) => `${code} ${object}${aspect === null ? "" : ` (${aspect})`}`);
+  const shown = open
+    .slice(0, 20)
+    .map(({ code, object, aspect }) => `${code} ${object}${aspect === null ? "" : ` (${aspect})`}`);
   throw new CutoverError({
     code: "GATE_RED",
     message: `The copy differs from its source in ${open.length} places: ${shown.join("; ")}${open.length > shown.length ? "; …" : ""}.`,

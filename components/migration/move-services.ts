@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
-import { applicationNamePrefix } from "../postgres/connection.ts";
+import { applicationNamePrefix, withConnection } from "../postgres/connection.ts";
 import type { Railway } from "../railway/railway.ts";
 import type { ServiceInputs } from "./inputs.ts";
 import { rememberValue } from "./previous-value.ts";
@@ -13,8 +13,6 @@ import { applyVariables, deployWithVariables, proveDeployment } from "./service-
 export interface MoveContext {
   readonly railway: Railway;
   readonly world: ResolvedWorld;
-  /** A session on the target, for seeing the services' sessions arrive. */
-  readonly target: pg.Client;
   readonly deploymentTimeoutMs: number;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -83,7 +81,11 @@ async function moveService(context: MoveContext, { inputs, service }: ResolvedSe
     reporter,
     signal: context.signal,
   };
-  const startedAt = await serverTime(context.target);
+  const startedAt = await withConnection(
+    world.target.connection,
+    { purpose: "observe", readOnly: true },
+    serverTime,
+  );
   await applyVariables(railway, move);
   const deploymentId = await deployWithVariables(
     railway,
@@ -127,9 +129,20 @@ async function proveSessions(
   since: string,
   required: boolean,
 ): Promise<void> {
+  const { connection } = context.world.target;
+  await withConnection(connection, { purpose: "observe", readOnly: true }, (client) =>
+    waitForSessions(client, context, { name, since, required }),
+  );
+}
+
+async function waitForSessions(
+  client: pg.Client,
+  context: MoveContext,
+  { name, since, required }: { name: string; since: string; required: boolean },
+): Promise<void> {
   const giveUpAt = Date.now() + (required ? sessionWaitMs : sessionWaitMs / 4);
   for (;;) {
-    const { rows } = await context.target.query(
+    const { rows } = await client.query(
       `select count(*)::int as count from pg_stat_activity
         where datname = current_database() and backend_type = 'client backend' and backend_start >= $1::timestamptz
           and application_name not like $2`,

@@ -69,12 +69,14 @@ export async function removeLegacy(
   const reasons = await reasonsAgainstRetiring(railway, inputs, serviceId);
   const service = (await railway.listServices(scope)).find(({ id }) => id === serviceId);
   reasons.push(...reasonsAgainstDeleting(inputs, serviceId, service, stopped));
+  const volumeIds = (await railway.listVolumes(scope))
+    .filter((volume) => volume.serviceId === serviceId)
+    .map(({ id }) => id);
+  reasons.push(...(await volumesElsewhere(railway, scope, volumeIds)));
   if (reasons.length > 0) throw refused("remove", reasons);
-  const volumes = (await railway.listVolumes(scope)).filter((volume) => volume.serviceId === serviceId);
-  for (const volume of volumes) await railway.deleteVolume(scope, volume.id);
-  reporter.detail(
-    `${volumes.length === 0 ? "no volume left" : `volume ${volumes.map(({ id }) => id).join(", ")} deleted`}`,
-  );
+  // The volume first: once the service is gone, nothing tells any more which volume was its own.
+  for (const id of volumeIds) await railway.deleteVolume(scope, id);
+  reporter.detail(volumeIds.length === 0 ? "no volume left" : `volume ${volumeIds.join(", ")} deleted`);
   await railway.deleteService(scope, serviceId);
   reporter.detail(`service ${serviceId} deleted in ${scope.environmentName}`);
   const at = new Date().toISOString();
@@ -102,8 +104,48 @@ export async function reasonsAgainstRetiring(
   }
   return [
     ...reasonsOfTheJournal(entry.record, inputs, serviceId, target.service.id),
-    ...(await consumersOf(railway, scope, inputs, serviceId)),
+    ...(await consumersEverywhere(railway, scope, inputs, serviceId)),
   ];
+}
+
+/** In every environment that the token can see; a project token sees its own. */
+async function consumersEverywhere(
+  railway: Railway,
+  scope: EnvironmentScope,
+  inputs: PostgresServiceInputs,
+  serviceId: string,
+): Promise<string[]> {
+  const { projectEnvironments } = await railway.environmentFacts(scope);
+  const found = await Promise.all(
+    (projectEnvironments ?? [scope]).map((environment) =>
+      consumersOf(railway, environment, inputs, serviceId),
+    ),
+  );
+  return found.flat();
+}
+
+/** `volumeDelete` has no environment: it would take the same volume's data in every other one too. */
+async function volumesElsewhere(
+  railway: Railway,
+  scope: EnvironmentScope,
+  volumeIds: readonly string[],
+): Promise<string[]> {
+  const { projectEnvironments } = await railway.environmentFacts(scope);
+  if (projectEnvironments === undefined) {
+    return [
+      "the token sees one environment only, so nothing proves that the volume is in no other: set RAILWAY_REMOVAL_TOKEN to an account or workspace token",
+    ];
+  }
+  const others = projectEnvironments.filter(({ environmentId }) => environmentId !== scope.environmentId);
+  const found = await Promise.all(
+    others.map(async (other) => {
+      const volumes = await railway.listVolumes(other);
+      return volumes.some(({ id }) => volumeIds.includes(id))
+        ? [`its volume also exists in ${other.environmentName}`]
+        : [];
+    }),
+  );
+  return found.flat();
 }
 
 function reasonsOfTheJournal(
@@ -147,7 +189,7 @@ async function consumersOf(
       const raw = await railway.rawVariables(scope, id);
       return [...raw]
         .filter(([, text]) => isConsumer(text))
-        .map(([variable]) => `${name}: ${variable} names ${inputs.source}`);
+        .map(([variable]) => `${name} (${scope.environmentName}): ${variable} names ${inputs.source}`);
     }),
   );
   return found.flat();

@@ -1,9 +1,9 @@
 import { CutoverError } from "../errors.ts";
-import { connect, withConnection } from "../postgres/connection.ts";
+import { connect } from "../postgres/connection.ts";
 import { inTransaction, isSealed, readFence, setSeal } from "../postgres/fence.ts";
-import { compareFingerprints, fingerprintProtected } from "../postgres/fingerprint.ts";
 import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
 import { finish } from "./finish.ts";
+import { checkProtected } from "./gate-protected.ts";
 import { type JournalOwner, transition } from "./journal.ts";
 import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
 import type { RecordIn } from "./record.ts";
@@ -63,10 +63,10 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
   owner: JournalOwner,
   state: { record: Record },
 ): MoveContext {
+  let saved = Promise.resolve();
   return {
     railway,
     world,
-    target: exclusion.target,
     deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
     reporter,
     signal:
@@ -83,19 +83,17 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
           "Use the list of services that the migration began with; add the new one after it is finished.",
       });
     },
-    save: async (name, service) => {
+    save: (name, service) => {
       const { fence } = state.record;
-      state.record = {
+      const record = {
         ...state.record,
         fence: { ...fence, services: { ...fence.services, [name]: service } },
       };
-      await transition(
-        exclusion.target,
-        owner,
-        state.record.state,
-        state.record,
-        `${name}: ${service.provenAt === null ? "deploying" : "proven on the target"}`,
-      );
+      state.record = record;
+      const text = `${name}: ${service.provenAt === null ? "deploying" : "proven on the target"}`;
+      // Services move side by side, the journal is written by one session: one after the other.
+      saved = saved.then(() => transition(exclusion.target, owner, record.state, record, text));
+      return saved;
     },
   };
 }
@@ -145,22 +143,16 @@ async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switchi
       remedy: "Find who opened it, then run again.",
     });
   }
-  const before = record.load.protectedBefore;
-  const after = await withConnection(
-    world.target.connection,
-    { purpose: "observe", readOnly: true },
-    (client) => fingerprintProtected(client, inputs.protectedSchemas),
-  );
-  const differences = compareFingerprints(before, after);
-  const ours = differences.filter(({ provablyTheirs }) => !provablyTheirs);
-  for (const { object } of differences.filter(({ provablyTheirs }) => provablyTheirs)) {
-    reporter.detail(`${object} was written by its own users meanwhile`);
-  }
-  if (ours.length > 0) {
+  const { found, writtenByOthers } = await checkProtected(exclusion.target, {
+    protectedSchemas: inputs.protectedSchemas,
+    protectedBefore: record.load.protectedBefore,
+  });
+  for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
+  if (found.length > 0) {
     throw new CutoverError({
       code: "PROTECTED_SCHEMA_CHANGED",
-      message: `The protected schema is not as it was: ${ours
-        .map(({ object }) => object)
+      message: `The protected schema is not as it was: ${found
+        .map(({ object, aspect }) => `${object} (${aspect})`)
         .slice(0, 10)
         .join(", ")}.`,
       remedy: "Find who changed it; the cutover itself issues no statement there.",

@@ -13,7 +13,7 @@ import { type LoadPhase, type LoadProgress, ProgressMeter } from "./load-progres
 import { loadSearchPath } from "./load-search-path.ts";
 import { commitSynchronously, LoadSessions } from "./load-sessions.ts";
 import { listSchemas, listTables } from "./relations.ts";
-import { readSequences, setSequences } from "./sequences.ts";
+import { readSequences, type SequenceState, setSequences } from "./sequences.ts";
 
 export type { LoadPhase, LoadProgress } from "./load-progress.ts";
 
@@ -44,7 +44,8 @@ export interface LoadReport {
   readonly rows: number;
   /** Bytes that went over the wire as rows. */
   readonly bytes: number;
-  readonly sequences: number;
+  /** Where the sequences were put. */
+  readonly sequences: readonly SequenceState[];
   readonly materializedViews: number;
   readonly durationsMs: Readonly<Record<LoadPhase, number>>;
 }
@@ -117,7 +118,7 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
     const sequences = await readSequences(work.reader, schemas);
     await setSequences(writer, sequences);
     await commitSynchronously(writer);
-    return { materializedViews, sequences: sequences.length };
+    return { materializedViews, sequences };
   });
   return { tables, rows: tables.reduce((sum, { rows }) => sum + rows, 0), bytes, ...finished, durationsMs };
 }

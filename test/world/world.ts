@@ -44,13 +44,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     for (const end of started.splice(0).reverse()) await end();
   };
   try {
-    const [source, target] = await Promise.all(
+    const [source, target] = (await Promise.all(
       (["source", "target"] as const).map(async (role) => {
-        const server = await startServer({ role, progress: log, ...(options.settings === undefined ? {} : { settings: options.settings }) });
+        const server = await startServer({
+          role,
+          progress: log,
+          ...(options.settings === undefined ? {} : { settings: options.settings }),
+        });
         started.push(() => server.dispose());
         return server;
       }),
-    ) as [PostgresServer, PostgresServer];
+    )) as [PostgresServer, PostgresServer];
     log(`source: ${source.origin}`);
     log(`target: ${target.origin}`);
     await Promise.all([
@@ -63,7 +67,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         postgres: accountOf(source),
         pgvector: accountOf(target),
         ledgerFolder: folder,
-        ...(options.writeIntervalMs === undefined ? {} : { writeIntervalMs: options.writeIntervalMs }),
+        writeIntervalMs: options.writeIntervalMs ?? 15,
       }),
       ...(options.pace === undefined ? {} : { pace: options.pace }),
     });
@@ -112,7 +116,11 @@ async function judge(
 ): Promise<Verdict> {
   // In this order: whatever is in a ledger by now must be in what is read afterwards.
   const entries = await readLedgers(ledgerFolder);
-  const stored = await withConnection(servers[active].connection(), { purpose: "observe", readOnly: true }, readStoredWrites);
+  const stored = await withConnection(
+    servers[active].connection(),
+    { purpose: "observe", readOnly: true },
+    readStoredWrites,
+  );
   return judgeHistory({
     entries,
     stored,
