@@ -2,13 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { AfterPromotion } from "./components/after-promotion.ts";
 import { AppServiceVariables } from "./components/app-service-variables.ts";
 import { DataMigration } from "./components/data-migration.ts";
-import { assertNodeVersion } from "./components/node-version.ts";
 import { stackOutputs } from "./components/outputs.ts";
 import { PostgresService } from "./components/postgres-service.ts";
 import { reference } from "./components/railway/references.ts";
 import { appServiceArgs, migrationInputs, postgresServiceArgs, readSettings } from "./components/settings.ts";
 
-assertNodeVersion();
 const settings = readSettings();
 const migrated = settings.phase === "cutover";
 

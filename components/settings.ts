@@ -132,6 +132,7 @@ export function postgresServiceArgs(settings: Settings, role: "source" | "target
   return {
     ...migrationInputs(settings),
     role,
+    phase: settings.phase,
     create: role === "target" && settings.createTarget,
     lifecycle: role === "source" ? settings.legacyPostgres : "keep",
     soakDays: settings.limits.soakDays,

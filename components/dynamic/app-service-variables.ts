@@ -9,7 +9,7 @@ import {
 } from "../migration/app-service.ts";
 import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
 import { knownOrThrow, withoutProvider } from "./inputs.ts";
-import { configure, railwayClient, reporter } from "./session.ts";
+import { configure, failuresOf, railwayClient, reporter } from "./session.ts";
 
 const stateSchema = appServiceInputsSchema.extend({
   observed: appServiceObservationSchema,
@@ -21,8 +21,14 @@ const stateSchema = appServiceInputsSchema.extend({
 export const provider: pulumi.dynamic.ResourceProvider = {
   configure,
 
-  async check(_olds, news) {
-    return checkInputs(appServiceInputsSchema, news);
+  async check(olds, news) {
+    const checked = checkInputs(appServiceInputsSchema, news);
+    const reading = knownInputs(appServiceInputsSchema, news);
+    // In a cutover the migration's preflight looks at all services at once.
+    if (reading.kind !== "known" || Object.keys(olds).length > 0 || !reading.inputs.observeOnly)
+      return checked;
+    const failures = await failuresOf("service", () => observeAppService(railwayClient(), reading.inputs));
+    return { ...checked, failures };
   },
 
   async diff(_id, olds, news) {

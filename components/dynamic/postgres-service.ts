@@ -11,7 +11,7 @@ import {
 import { reasonsAgainstRetiring } from "../migration/retire.ts";
 import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
 import { knownOrThrow, withoutProvider } from "./inputs.ts";
-import { configure, railwayClient, removalClient, reporter } from "./session.ts";
+import { configure, failuresOf, railwayClient, removalClient, reporter } from "./session.ts";
 
 const stateSchema = postgresServiceInputsSchema.extend({
   serviceId: postgresServiceFactsSchema.shape.serviceId,
@@ -31,6 +31,10 @@ export const provider: pulumi.dynamic.ResourceProvider = {
     if (reading.kind !== "known") return checked;
     const { inputs } = reading;
     const before = postgresServiceInputsSchema.safeParse(withoutProvider(olds));
+    if (!before.success && inputs.phase === "adopt" && !inputs.create) {
+      const failures = await failuresOf(inputs.role, () => observePostgresService(railwayClient(), inputs));
+      return { ...checked, failures };
+    }
     // A change towards the end of the old database is judged in the preview already.
     if (!before.success || inputs.lifecycle === "keep" || before.data.lifecycle === inputs.lifecycle)
       return checked;

@@ -48,7 +48,7 @@ export function removalClient(): Railway {
 export function railwayOptions(fallback: { kind: string | undefined; secret: string | undefined }): {
   token: RailwayToken;
   endpoint?: string;
-  pollIntervalMs?: number;
+  pollIntervalMs: number;
 } {
   const environment = environmentSchema.parse(process.env);
   const kind = tokenKindSchema.parse(fallback.kind ?? "project");
@@ -64,9 +64,7 @@ export function railwayOptions(fallback: { kind: string | undefined; secret: str
   return {
     token: createRailwayToken(kind, value),
     ...(environment.RAILWAY_API_URL === undefined ? {} : { endpoint: environment.RAILWAY_API_URL }),
-    ...(environment.RAILWAY_POLL_INTERVAL_MS === undefined
-      ? {}
-      : { pollIntervalMs: environment.RAILWAY_POLL_INTERVAL_MS }),
+    pollIntervalMs: environment.RAILWAY_POLL_INTERVAL_MS,
   };
 }
 
@@ -109,10 +107,32 @@ const environmentSchema = z.object({
   RAILWAY_REMOVAL_TOKEN_KIND: z.enum(["account", "workspace"]).default("account"),
   /** Another endpoint than Railway's own, for rehearsals. */
   RAILWAY_API_URL: z.url().optional(),
-  RAILWAY_POLL_INTERVAL_MS: z.coerce.number().int().positive().optional(),
+  /** Deployments are waited for while writes are paused; the client slows down by itself when the hour's budget runs low. */
+  RAILWAY_POLL_INTERVAL_MS: z.coerce.number().int().positive().default(3_000),
 });
 
 function configured(key: string): string | undefined {
   const value = stackConfig?.get(key);
   return typeof value === "string" ? value : undefined;
 }
+
+/**
+ * Looks for what speaks against adopting something, for `check`: a failure that the operator must mend, or nothing.
+ * What cannot be reached now is told as not checked: the real run will insist.
+ */
+export async function failuresOf(
+  property: string,
+  look: () => Promise<unknown>,
+): Promise<{ property: string; reason: string }[]> {
+  try {
+    await look();
+    return [];
+  } catch (error) {
+    if (!(error instanceof CutoverError)) throw error;
+    if (!unreachable.has(error.code)) return [{ property, reason: error.describe() }];
+    reporter.detail(`not checked: ${error.message}`);
+    return [];
+  }
+}
+
+const unreachable = new Set(["RAILWAY_UNREACHABLE", "RAILWAY_RATE_LIMITED", "SERVER_UNREACHABLE"]);

@@ -12,6 +12,7 @@ import { removeLegacy, stopLegacy } from "./retire.ts";
 /** One of the two Railway services that run PostgreSQL: the inputs of PostgresService. */
 export const postgresServiceInputsSchema = migrationInputsSchema.extend({
   role: z.enum(["source", "target"]),
+  phase: z.enum(["adopt", "cutover"]),
   /** Create the service when it does not exist (the target only). */
   create: z.boolean(),
   /** `stop` and `remove` retire the old database, behind their guards. */

@@ -1,0 +1,64 @@
+import { readFile } from "node:fs/promises";
+import { parse } from "yaml";
+import { z } from "zod";
+import { railwayOptions } from "../components/dynamic/session.ts";
+import { CutoverError, describeError } from "../components/errors.ts";
+import type { MigrationInputs } from "../components/migration/inputs.ts";
+import { createRailway, type Railway } from "../components/railway/railway.ts";
+import { migrationInputs, parseSettings } from "../components/settings.ts";
+
+const projectSchema = z.object({
+  name: z.string(),
+  config: z.record(z.string(), z.object({ default: z.unknown().optional() })),
+});
+
+const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
+
+/** What the scripts work with: the same settings as the program's, read from the stack's file, without the engine. */
+export interface StackContext {
+  readonly railway: Railway;
+  readonly inputs: MigrationInputs;
+}
+
+/**
+ * Reads `Pulumi.<stack>.yaml` over the defaults of `Pulumi.yaml`. The token comes from the environment: a stack's
+ * encrypted secret can only be read by the engine.
+ *
+ * @throws CutoverError `STACK_NOT_FOUND`, `CONFIGURATION_INVALID`, `RAILWAY_TOKEN_MISSING`
+ */
+export async function readStack(stack: string): Promise<StackContext> {
+  const project = projectSchema.parse(parse(await readFile("Pulumi.yaml", "utf8")));
+  const file = `Pulumi.${stack}.yaml`;
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new CutoverError({
+      code: "STACK_NOT_FOUND",
+      message: `There is no ${file} in this folder.`,
+      remedy: "Run the script in the project's folder and name the stack: --stack prod.",
+      cause,
+    });
+  });
+  const own = stackSchema.parse(parse(text)).config;
+  const values = Object.fromEntries(
+    Object.entries(project.config).map(([key, { default: fallback }]) => [
+      key,
+      own[`${project.name}:${key}`] ?? fallback,
+    ]),
+  );
+  const settings = parseSettings(values);
+  const railway = createRailway({
+    ...railwayOptions({ kind: settings.tokenKind, secret: undefined }),
+    log: (line) => console.error(line),
+  });
+  return { railway, inputs: migrationInputs(settings) };
+}
+
+/** Runs a script's body; prints an error as one line with its remedy and sets the exit code. */
+export async function runScript(main: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
+    console.error(isUsage ? `${(error as Error).message}. Try --help.` : describeError(error));
+    process.exitCode = isUsage ? 2 : 1;
+  }
+}
