@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
 import { runAbort } from "../components/migration/cutover.ts";
+import { readStatus } from "../components/migration/status.ts";
+import { renderStatus } from "./render-status.ts";
 import { readStack, runScript } from "./stack.ts";
 
 const help = `Puts an unfinished cutover back: the source accepts writes again, services that were switched get their former
@@ -8,7 +10,7 @@ state. Refuses after the promotion.
 
   npm run abort -- --stack prod --yes
 
-Without --yes it only says what it would do. Exit codes: 0 put back or nothing to do, 1 failed, 2 wrong arguments.
+Without --yes it only shows the status. Exit codes: 0 put back or nothing to do, 1 failed, 2 wrong arguments.
 `;
 
 await runScript(async () => {
@@ -25,8 +27,9 @@ await runScript(async () => {
   }
   const { railway, inputs } = await readStack(values.stack);
   if (!values.yes) {
-    process.stdout.write("Nothing was done. Look with `npm run status`, then repeat with --yes.\n");
-    return 2;
+    process.stdout.write(renderStatus(await readStatus(railway, inputs)));
+    process.stdout.write("\nNothing was done. Repeat with --yes to put everything back to the source.\n");
+    return 0;
   }
   const outcome = await runAbort(
     {

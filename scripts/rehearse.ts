@@ -45,9 +45,10 @@ async function main(): Promise<number> {
       const seconds = ((Date.now() - began) / 1000).toFixed(0).padStart(4);
       process.stdout.write(`\n${style("dim", `${seconds} s`)}  ${style("bold", title)}\n`);
     },
-    onOutput: (text) => {
-      if (!values.quiet) process.stdout.write(style("dim", indent(text)));
-    },
+    onOutput: byLine((line) => {
+      if (!values.quiet && !isNoise(line))
+        process.stdout.write(`${style("dim", `        ${withoutPrefix(line)}`)}\n`);
+    }),
   });
   process.stdout.write(renderVerdict(report));
   return report.observations.every(({ kept }) => kept) ? 0 : 1;
@@ -77,8 +78,24 @@ function renderVerdict({ engine, servers, observations }: RehearsalReport): stri
   ].join("\n");
 }
 
-function indent(text: string): string {
-  return text.replaceAll(/^(?=.)/gm, "        ");
+/** Collects what comes in pieces and hands on whole lines. */
+function byLine(onLine: (line: string) => void): (text: string) => void {
+  let rest = "";
+  return (text) => {
+    const lines = `${rest}${text}`.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  };
+}
+
+/** The engine's ticks, and blank lines in a row of them. */
+function isNoise(line: string): boolean {
+  return line.trim() === "" || /^@ \w+( update)?\.{4}/.test(line);
+}
+
+/** What the provider prints, the engine shows behind the stack's name. */
+function withoutPrefix(line: string): string {
+  return line.replace(/^ *pulumi:pulumi:Stack \S+ +running /, "");
 }
 
 try {
