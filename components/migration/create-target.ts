@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
+import { creationMark } from "../railway/postgres-service.ts";
 import type { EnvironmentScope, Railway } from "../railway/railway.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { Reporter } from "./reporter.ts";
-import { resolveDatabase } from "./resolve.ts";
+import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";
 
 /**
  * Creates the target service with its volume at PGDATA's parent, the variables of Railway's pgvector template and a TCP
@@ -30,6 +31,19 @@ export async function createTarget(
     deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
   });
   await waitUntilReady(railway, scope, inputs);
+}
+
+/** Only in a database of our own making: in an adopted one a missing extension means that it is the wrong one. */
+async function createExtension(
+  railway: Railway,
+  scope: EnvironmentScope,
+  database: ResolvedDatabase,
+): Promise<void> {
+  const variables = await railway.rawVariables(scope, database.service.id);
+  if (!variables.has(creationMark)) return;
+  await withConnection(database.connection, { purpose: "create" }, (client) =>
+    client.query("create extension if not exists vector schema public"),
+  );
 }
 
 const image = "pgvector/pgvector:pg17";
@@ -62,11 +76,11 @@ async function waitUntilReady(
   const giveUpAt = Date.now() + inputs.limits.deploymentTimeoutMs;
   for (;;) {
     try {
-      const { connection } = await resolveDatabase(railway, scope, inputs, "target");
-      await withConnection(connection, { purpose: "observe", readOnly: true }, (client) =>
+      const database = await resolveDatabase(railway, scope, inputs, "target");
+      await withConnection(database.connection, { purpose: "observe", readOnly: true }, (client) =>
         client.query("select 1"),
       );
-      return;
+      return await createExtension(railway, scope, database);
     } catch (cause) {
       if (Date.now() < giveUpAt) {
         await delay(2_000);

@@ -94,7 +94,7 @@ async function moveService(context: MoveContext, { inputs, service }: ResolvedSe
     (id) => context.save(service.name, { ...context.read(service.name), deploymentId: id }),
   );
   const old = context.read(service.name).replaces.filter((id) => id !== deploymentId);
-  await railway.waitUntilRemoved(old, { timeoutMs: context.deploymentTimeoutMs });
+  await railway.waitUntilRemoved(old, { timeoutMs: context.deploymentTimeoutMs, signal: context.signal });
   await proveDeployment(railway, move, deploymentId);
   await proveSessions(
     context,

@@ -27,7 +27,7 @@ export interface PostgresServiceRequest {
  * Marks a service that this project creates. While it reads `started`, a creation was interrupted and the next one goes
  * on with it; a service without the mark is somebody else's and is not touched.
  */
-const markName = "PGVECTOR_CUTOVER_CREATION";
+export const creationMark = "PGVECTOR_CUTOVER_CREATION";
 const defaultDeploymentTimeoutMs = 900_000;
 
 /**
@@ -46,7 +46,7 @@ export async function createPostgresService(
     (await lookUp(context, scope, request.name)) ?? (await createService(context, scope, request));
   if (!sameImage(created.image, request.image)) throw nameTakenError(request, "runs another image");
   const variables = await readRawVariables(context, scope, created.id);
-  if (variables.get(markName) !== "started") {
+  if (variables.get(creationMark) !== "started") {
     if (!sameVolume(created, request)) throw nameTakenError(request, "has no volume at the expected path");
     return created;
   }
@@ -59,7 +59,7 @@ export async function createPostgresService(
   const deploymentId = await deployService(context, scope, created.id);
   const timeoutMs = request.deploymentTimeoutMs ?? defaultDeploymentTimeoutMs;
   await waitForDeployment(context, scope, created.id, deploymentId, { timeoutMs });
-  await setVariable(context, scope, created.id, markName, "finished");
+  await setVariable(context, scope, created.id, creationMark, "finished");
   return findService(context, scope, created.id);
 }
 
@@ -74,7 +74,7 @@ async function createService(
     environmentId,
     name,
     source: { image },
-    variables: { ...variables, [markName]: "started" },
+    variables: { ...variables, [creationMark]: "started" },
   };
   const service = await applyAndConfirm(context, {
     name: `create service ${name}`,

@@ -274,7 +274,7 @@ async function leaks(stage: Stage): Promise<void> {
 }
 
 function countDeployments(world: World): ReadonlyMap<string, number> {
-  const services = world.config["services"] as { name: string }[];
+  const services = world.config.services as { name: string }[];
   return new Map(services.map(({ name }) => [name, world.railway.deployments(name).length]));
 }
 
