@@ -134,16 +134,21 @@ async function waitUntilRendered(railway: Railway, move: ServiceSwitch): Promise
 const renderAttempts = 10;
 const renderIntervalMs = 1_000;
 
-/** The newest deployment if it already was given what is desired and is not over: adopting it avoids a second one. */
+/**
+ * The newest deployment that runs or is under way, if it was given what is desired: adopting it avoids another one. A
+ * failed one is passed over, since the one before it goes on serving.
+ */
 async function newestMatching(railway: Railway, move: ServiceSwitch): Promise<string | undefined> {
-  const [newest] = await railway.listDeployments(move.scope, move.serviceId, 1);
-  if (newest === undefined || !usable.has(newest.status)) return undefined;
+  const recent = await railway.listDeployments(move.scope, move.serviceId, recentDeployments);
+  const newest = recent.find(({ status, stopped }) => usable.has(status) && !stopped);
+  if (newest === undefined) return undefined;
   const given = await railway.deploymentVariables(newest.id);
   if (given === undefined) return undefined;
   const matches = [...move.desired].every(([name, value]) => wasGiven(given, name, value));
   return matches ? newest.id : undefined;
 }
 
+const recentDeployments = 10;
 const usable = new Set(["INITIALIZING", "QUEUED", "WAITING", "BUILDING", "DEPLOYING", "SUCCESS", "SLEEPING"]);
 
 async function probeHealth(

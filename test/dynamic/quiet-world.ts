@@ -1,0 +1,69 @@
+import { withConnection } from "../../components/postgres/connection.ts";
+import {
+  appServiceArgs,
+  migrationInputs,
+  parseSettings,
+  postgresServiceArgs,
+} from "../../components/settings.ts";
+import { quickPace } from "../world/railway/pace.ts";
+import { startWorld, type World } from "../world/world.ts";
+
+/** The local world with little data and writers that rest, so that whatever changes was changed by what is tested. */
+export function startQuietWorld(): Promise<World> {
+  return startWorld({
+    pace: quickPace,
+    rows: 1_500,
+    // The longest time that a timer can wait: one write at the start, and no other.
+    writeIntervalMs: 2 ** 31 - 1,
+    settings: { autovacuum: "off" },
+  });
+}
+
+/** What the program would give to its resources in this world. */
+export function inputsFor(world: World, change: Record<string, unknown> = {}) {
+  const settings = parseSettings({
+    phase: "cutover",
+    legacyPostgres: "keep",
+    source: "Postgres",
+    target: "pgvector",
+    createTarget: false,
+    accept: world.target.hasPgvector
+      ? []
+      : [{ code: "VECTOR_MISSING", object: "target", reason: "this machine has no pgvector" }],
+    copy: {},
+    hooks: {},
+    removal: {},
+    ...world.config,
+    ...change,
+  });
+  return {
+    migration: migrationInputs(settings),
+    source: postgresServiceArgs(settings, "source"),
+    target: postgresServiceArgs(settings, "target"),
+    service(name: string) {
+      const service = settings.services.find((one) => one.name === name);
+      if (service === undefined) throw new TypeError(`no service ${name}`);
+      return appServiceArgs(settings, service);
+    },
+  };
+}
+
+/** The next transaction ids of both servers: any statement that wrote anything at all raised one of them. */
+export function transactionIds(world: World): Promise<string[]> {
+  return Promise.all(
+    [world.source, world.target].map((server) =>
+      withConnection(
+        server.connection("postgres"),
+        { purpose: "observe", readOnly: true },
+        async (client) =>
+          (await client.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS id")).rows[0].id,
+      ),
+    ),
+  );
+}
+
+/** Every secret of the world, in the forms in which it could be printed. */
+export function secretsOf(world: World): string[] {
+  const secrets = [world.source.password, world.target.password, ...Object.values(world.railway.tokens)];
+  return [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))];
+}

@@ -1,0 +1,235 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { CutoverError } from "../components/errors.ts";
+import { migrationInputsSchema } from "../components/migration/inputs.ts";
+import {
+  appServiceArgs,
+  migrationInputs,
+  parseSettings,
+  postgresServiceArgs,
+} from "../components/settings.ts";
+import { readProject } from "./world/engine/mocks/project.ts";
+
+const repository = new URL("..", import.meta.url).pathname;
+
+const valid = {
+  phase: "cutover",
+  legacyPostgres: "keep",
+  project: "clinic",
+  environment: "production",
+  tokenKind: "project",
+  source: "Postgres",
+  target: "pgvector",
+  createTarget: false,
+  schemas: ["public"],
+  protectedSchemas: ["llm_assistant"],
+  services: [{ name: "api" }],
+  accept: [],
+  limits: {},
+  copy: {},
+  hooks: {},
+  transport: {},
+  removal: {},
+};
+
+test("fills in what is left out", () => {
+  expect(parseSettings(valid)).toMatchObject({
+    services: [
+      {
+        name: "api",
+        variables: ["DATABASE_URL"],
+        newVariables: [],
+        healthCheckUrl: null,
+        wave: 1,
+        startsReadOnly: true,
+      },
+    ],
+    limits: { writePauseMs: 900_000, lockTimeoutMs: 30_000, deploymentTimeoutMs: 600_000, soakDays: 14 },
+    copy: { workers: 4 },
+    hooks: { beforeSwitch: null, afterPromotion: null },
+    transport: { source: { via: "private" }, target: { via: "private" }, plaintextReason: null },
+    removal: { confirmServiceId: "", finalBackup: "" },
+  });
+});
+
+test("names every wrong key at once, with a remedy", () => {
+  const error = refusal({
+    ...valid,
+    phase: "rollout",
+    tokenKind: "personal",
+    schemas: [],
+    services: [{ name: "api", wave: -1, variables: ["NOT A NAME"], helthCheckUrl: "https://api.example" }],
+    accept: [{ code: "DISK_SPACE", object: "target", reason: "short" }],
+    limits: { writePauseMs: 10, pause: 1 },
+    transport: { source: { via: "tunnel" } },
+    unknownKey: true,
+  });
+  expect(error.code).toBe("CONFIGURATION_INVALID");
+  for (const key of [
+    "phase:",
+    "tokenKind:",
+    "schemas:",
+    "services.0.wave:",
+    "services.0.variables.0: not a variable name",
+    "helthCheckUrl",
+    "accept.0.reason: say why",
+    "limits.writePauseMs:",
+    '"pause"',
+    "transport.source.port:",
+    "unknownKey",
+  ]) {
+    expect(error.message).toContain(key);
+  }
+  expect(error.remedy).toContain("Pulumi.yaml");
+});
+
+describe("rules across keys", () => {
+  test.each([
+    ["the same service twice", { target: "Postgres" }, "target: source and target are the same service"],
+    [
+      "a schema that is moved and protected",
+      { protectedSchemas: ["public"] },
+      "protectedSchemas: a schema is both moved and protected",
+    ],
+    [
+      "an application named twice",
+      { services: [{ name: "api" }, { name: "api" }] },
+      "services: a service is named twice",
+    ],
+    [
+      "no service that could be the canary",
+      { services: [{ name: "api", startsReadOnly: false }] },
+      "services: no service can start read-only",
+    ],
+    [
+      "an old database stopped before the cutover",
+      { phase: "adopt", legacyPostgres: "stop" },
+      "legacyPostgres: the old database can only be stopped or removed in phase cutover",
+    ],
+    [
+      "a removal without the id typed by hand",
+      { legacyPostgres: "remove", removal: { finalBackup: "s3://final" } },
+      "removal: legacyPostgres: remove needs removal.confirmServiceId",
+    ],
+    [
+      "a removal without a final copy",
+      { legacyPostgres: "remove", removal: { confirmServiceId: "0a1b" } },
+      "removal: legacyPostgres: remove needs",
+    ],
+  ])("%s", (_name, change, message) => {
+    expect(refusal({ ...valid, ...change }).message).toContain(message);
+  });
+
+  test("several broken ones are told together", () => {
+    const { message } = refusal({ ...valid, target: "Postgres", protectedSchemas: ["public"] });
+    expect(message).toContain("target: source and target");
+    expect(message).toContain("protectedSchemas: a schema is both");
+  });
+});
+
+test("a lone canary wave decides nothing here: any service that starts read-only will do", () => {
+  const services = [{ name: "api", startsReadOnly: false }, { name: "worker" }];
+  expect(parseSettings({ ...valid, services }).services).toHaveLength(2);
+});
+
+describe("what the resources are given", () => {
+  const settings = parseSettings({
+    ...valid,
+    services: [{ name: "api", variables: ["DATABASE_URL", "URL"], newVariables: ["URL", "LLM_URL"] }],
+    createTarget: true,
+    legacyPostgres: "stop",
+    hooks: { beforeSwitch: "check", afterPromotion: "push" },
+  });
+
+  test("the migration: each variable once, nothing that is the stack's own business", () => {
+    const inputs = migrationInputsSchema.strict().parse(migrationInputs(settings));
+    expect(inputs.services[0]?.variables).toEqual(["DATABASE_URL", "URL", "LLM_URL"]);
+    expect(inputs.hooks).toEqual({ beforeSwitch: "check" });
+    expect(inputs.limits).not.toHaveProperty("soakDays");
+  });
+
+  test("the databases: only the target is created, only the source is retired", () => {
+    expect(postgresServiceArgs(settings, "source")).toMatchObject({ create: false, lifecycle: "stop" });
+    expect(postgresServiceArgs(settings, "target")).toMatchObject({ create: true, lifecycle: "keep" });
+  });
+
+  test("a service: new variables only from the cutover on", () => {
+    const [service] = settings.services;
+    if (service === undefined) throw new Error("no service");
+    const before = appServiceArgs({ ...settings, phase: "adopt" }, service);
+    expect(Object.keys(before.variables)).toEqual(["DATABASE_URL", "URL"]);
+    expect(before).toMatchObject({ observeOnly: true, database: "source" });
+    expect(appServiceArgs(settings, service)).toMatchObject({
+      observeOnly: false,
+      database: "target",
+      variables: {
+        DATABASE_URL: "${{pgvector.DATABASE_URL}}",
+        URL: "${{pgvector.DATABASE_URL}}",
+        LLM_URL: "${{pgvector.DATABASE_URL}}",
+      },
+    });
+  });
+});
+
+describe("Pulumi.prod.yaml", () => {
+  const text = readFileSync(`${repository}Pulumi.prod.yaml`, "utf8");
+  const project = readProject(repository, "prod", parse(text).config);
+
+  test("fits the types that Pulumi.yaml declares, and every key is declared", () => {
+    expect(project.problems).toEqual([]);
+    const declared = Object.keys(parse(readFileSync(`${repository}Pulumi.yaml`, "utf8")).config);
+    const used = Object.keys(parse(text).config).map((key) => key.replace(/^.*:/, ""));
+    expect(used.filter((key) => !declared.includes(key))).toEqual([]);
+  });
+
+  test("is the real project, ready to be adopted", () => {
+    const settings = parseSettings(plainValues(project.config));
+    expect(settings).toMatchObject({
+      phase: "adopt",
+      legacyPostgres: "keep",
+      project: "DOCTORES-SEO-PACIENTE-MGMT",
+      source: "Postgres",
+      target: "pgvector",
+      schemas: ["public", "medical_records", "practice_management"],
+      protectedSchemas: ["llm_assistant"],
+      limits: { soakDays: 14 },
+    });
+    expect(settings.services.map(({ name }) => name).sort()).toEqual([
+      "@healthcare/admin",
+      "@healthcare/api",
+      "@healthcare/doctor",
+      "@healthcare/public",
+    ]);
+  });
+
+  test("declares in Pulumi.yaml every key that the program reads", () => {
+    const declared = Object.keys(parse(readFileSync(`${repository}Pulumi.yaml`, "utf8")).config);
+    expect(declared.sort()).toEqual(Object.keys(valid).sort());
+  });
+
+  test("holds no secret, and no URL that could", () => {
+    expect(text).not.toMatch(/secure:|encryptionsalt|token:|password|:\/\//i);
+  });
+});
+
+function refusal(values: unknown): CutoverError {
+  try {
+    parseSettings(values);
+  } catch (error) {
+    if (error instanceof CutoverError) return error;
+    throw error;
+  }
+  throw new Error("the settings were accepted");
+}
+
+/** As `readSettings` gets them from Pulumi's configuration: text as text, the rest from JSON. */
+function plainValues(config: Record<string, string>): Record<string, unknown> {
+  const types = parse(readFileSync(`${repository}Pulumi.yaml`, "utf8")).config;
+  return Object.fromEntries(
+    Object.entries(config).map(([key, value]) => {
+      const name = key.replace(/^.*:/, "");
+      return [name, types[name]?.type === "string" ? value : JSON.parse(value)];
+    }),
+  );
+}
