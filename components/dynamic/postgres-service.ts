@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { CutoverError } from "../errors.ts";
 import {
   adoptPostgresService,
+  adoptRemoved,
   observePostgresService,
   postgresServiceFactsSchema,
   postgresServiceInputsSchema,
@@ -60,7 +61,13 @@ export const provider: pulumi.dynamic.ResourceProvider = {
 
   async create(inputs) {
     const wanted = knownOrThrow(postgresServiceInputsSchema, inputs);
-    if (wanted.lifecycle !== "keep") throw retireAfterAdopting(wanted.lifecycle);
+    if (wanted.lifecycle !== "keep") {
+      const removed = await adoptRemoved(railwayClient(), wanted);
+      if (removed === undefined) throw retireAfterAdopting(wanted.lifecycle);
+      const { facts, retirement } = removed;
+      const state = { ...wanted, serviceId: facts.serviceId, observed: facts, adopted: facts, retirement };
+      return { id: facts.serviceId, outs: encodeProperties(stateSchema, state, inputs) };
+    }
     const facts = await adoptPostgresService(railwayClient(), wanted, reporter);
     const retirement = { state: "running" as const, evidence: [] };
     const state = { ...wanted, serviceId: facts.serviceId, observed: facts, adopted: facts, retirement };

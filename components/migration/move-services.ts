@@ -39,6 +39,7 @@ export async function rememberServices(
         serviceId: service.id,
         previous,
         replaces: service.activeDeployments.map(({ id }) => id),
+        startedAt: null,
         deploymentId: null,
         provenAt: null,
       };
@@ -81,11 +82,8 @@ async function moveService(context: MoveContext, { inputs, service }: ResolvedSe
     reporter,
     signal: context.signal,
   };
-  const startedAt = await withConnection(
-    world.target.connection,
-    { purpose: "observe", readOnly: true },
-    serverTime,
-  );
+  const startedAt = context.read(service.name).startedAt ?? (await targetTime(world));
+  await context.save(service.name, { ...context.read(service.name), startedAt });
   await applyVariables(railway, move);
   const deploymentId = await deployWithVariables(
     railway,
@@ -172,7 +170,9 @@ async function waitForSessions(
 
 const sessionWaitMs = 20_000;
 
-async function serverTime(client: pg.Client): Promise<string> {
-  const { rows } = await client.query("select clock_timestamp()::text as now");
-  return rows[0].now;
+async function targetTime({ target }: ResolvedWorld): Promise<string> {
+  return withConnection(target.connection, { purpose: "observe", readOnly: true }, async (client) => {
+    const { rows } = await client.query("select clock_timestamp()::text as now");
+    return rows[0].now;
+  });
 }

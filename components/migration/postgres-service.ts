@@ -5,6 +5,7 @@ import type { Railway, RailwayService } from "../railway/railway.ts";
 import { createTarget } from "./create-target.ts";
 import { migrationInputsSchema } from "./inputs.ts";
 import { maintenanceDatabase } from "./maintenance.ts";
+import { readPrimary } from "./primary.ts";
 import type { Reporter } from "./reporter.ts";
 import { resolveDatabase } from "./resolve.ts";
 import { removeLegacy, stopLegacy } from "./retire.ts";
@@ -55,6 +56,32 @@ export async function adoptPostgresService(
   const scope = await railway.resolveEnvironment(inputs);
   if (inputs.role === "target" && inputs.create) await createTarget(railway, scope, inputs, reporter);
   return observePostgresService(railway, inputs);
+}
+
+/**
+ * The old database as a stack without a state finds it after its removal: gone, as the journal's finished migration and
+ * Railway both say. `undefined` where it still exists.
+ */
+export async function adoptRemoved(
+  railway: Railway,
+  inputs: PostgresServiceInputs,
+): Promise<{ facts: PostgresServiceFacts; retirement: Retirement } | undefined> {
+  const { entry, scope } = await readPrimary(railway, inputs);
+  if (entry?.record.state !== "finished") return undefined;
+  const { serviceId } = entry.record.context.source;
+  if ((await railway.readService(scope, serviceId)) !== undefined) return undefined;
+  const gone = {
+    image: null,
+    volumeId: null,
+    volumeMountPath: null,
+    serverMajor: null,
+    vectorVersion: null,
+    tls: null,
+  };
+  return {
+    facts: { serviceId, ...gone },
+    retirement: { state: "removed", evidence: [`service ${serviceId} does not exist on Railway any more`] },
+  };
 }
 
 /** Looks at the service on Railway and at its server. Reads only. */

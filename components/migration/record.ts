@@ -38,6 +38,8 @@ export const serviceRecordSchema = z.object({
   previous: z.record(z.string(), previousValueSchema),
   /** Deployments that ran before the switch and must be gone before the service counts as moved. */
   replaces: z.array(z.string()),
+  /** The target server's clock before anything of the service was touched: its sessions there are younger. */
+  startedAt: z.string().nullable(),
   deploymentId: z.string().nullable(),
   provenAt: z.iso.datetime().nullable(),
 });

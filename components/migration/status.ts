@@ -75,7 +75,8 @@ function describeWriter(
 function describeServices(entry: JournalEntry | undefined): Status["services"] {
   const record = entry?.record;
   // Once put back, what the attempt had reached says nothing about the services any more.
-  if (record === undefined || record.state === "aborted" || !("fence" in record) || record.fence === null) return [];
+  if (record === undefined || record.state === "aborted" || !("fence" in record) || record.fence === null)
+    return [];
   return Object.entries(record.fence.services).map(([name, { provenAt, deploymentId }]) => ({
     name,
     state:

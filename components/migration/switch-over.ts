@@ -6,7 +6,7 @@ import { finish } from "./finish.ts";
 import { checkProtected } from "./gate-protected.ts";
 import { type JournalOwner, transition } from "./journal.ts";
 import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
-import type { RecordIn } from "./record.ts";
+import type { RecordIn, ServiceRecord } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
 import { emptySource, endSessions } from "./source-sessions.ts";
 
@@ -90,12 +90,17 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
         fence: { ...fence, services: { ...fence.services, [name]: service } },
       };
       state.record = record;
-      const text = `${name}: ${service.provenAt === null ? "deploying" : "proven on the target"}`;
+      const text = `${name}: ${describeStage(service)}`;
       // Services move side by side, the journal is written by one session: one after the other.
       saved = saved.then(() => transition(exclusion.target, owner, record.state, record, text));
       return saved;
     },
   };
+}
+
+function describeStage({ provenAt, deploymentId }: ServiceRecord): string {
+  if (provenAt !== null) return "proven on the target";
+  return deploymentId === null ? "being pointed at the target" : `deployment ${deploymentId}`;
 }
 
 /** Ends all sessions on the source, then refuses new ones, then takes the last word of its sequences. */
