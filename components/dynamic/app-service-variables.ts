@@ -9,6 +9,7 @@ import {
 } from "../migration/app-service.ts";
 import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
 import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { withReadableErrors } from "./readable-errors.ts";
 import { configure, failuresOf, railwayClient, reporter } from "./session.ts";
 
 const stateSchema = appServiceInputsSchema.extend({
@@ -18,7 +19,7 @@ const stateSchema = appServiceInputsSchema.extend({
 });
 
 /** One application service on the database that its variables name. */
-export const provider: pulumi.dynamic.ResourceProvider = {
+export const provider = withReadableErrors({
   configure,
 
   async check(olds, news) {
@@ -68,7 +69,7 @@ export const provider: pulumi.dynamic.ResourceProvider = {
   async delete(_id, properties) {
     reporter.detail(`${withoutProvider(properties).service} is forgotten by Pulumi; it runs on as it is`);
   },
-};
+});
 
 function backToTheSource(service: string): CutoverError {
   return new CutoverError({

@@ -12,6 +12,7 @@ import { readPrimary } from "../migration/primary.ts";
 import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
 import { knownOrThrow, withoutProvider } from "./inputs.ts";
 import { migrationStateSchema, stateOf } from "./migration-state.ts";
+import { withReadableErrors } from "./readable-errors.ts";
 import { configure, isEngineAlive, railwayClient, reporter } from "./session.ts";
 
 /**
@@ -19,7 +20,7 @@ import { configure, isEngineAlive, railwayClient, reporter } from "./session.ts"
  * fails: the journal in the target is the only truth, so a lost state, a replaced resource or a second stack find the
  * finished move there and do not repeat it.
  */
-export const provider: pulumi.dynamic.ResourceProvider = {
+export const provider = withReadableErrors({
   configure,
 
   async check(olds, news) {
@@ -72,7 +73,7 @@ export const provider: pulumi.dynamic.ResourceProvider = {
   async delete() {
     reporter.detail("the migration is forgotten by Pulumi; both databases and the journal stay as they are");
   },
-};
+});
 
 /** Once made, a migration stands for what it moved; another list of schemas would be another migration. */
 function refusedChanges(

@@ -12,6 +12,7 @@ import {
 import { reasonsAgainstRetiring } from "../migration/retire.ts";
 import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
 import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { withReadableErrors } from "./readable-errors.ts";
 import { configure, failuresOf, railwayClient, removalClient, reporter } from "./session.ts";
 
 const stateSchema = postgresServiceInputsSchema.extend({
@@ -23,7 +24,7 @@ const stateSchema = postgresServiceInputsSchema.extend({
 });
 
 /** A Railway service that runs PostgreSQL. */
-export const provider: pulumi.dynamic.ResourceProvider = {
+export const provider = withReadableErrors({
   configure,
 
   async check(olds, news) {
@@ -39,10 +40,7 @@ export const provider: pulumi.dynamic.ResourceProvider = {
     // A change towards the end of the old database is judged in the preview already.
     if (!before.success || inputs.lifecycle === "keep" || before.data.lifecycle === inputs.lifecycle)
       return checked;
-    const railway = railwayClient();
-    const scope = await railway.resolveEnvironment(inputs);
-    const { id } = await railway.findService(scope, inputs.source);
-    const reasons = await reasonsAgainstRetiring(railway, inputs, id);
+    const reasons = await reasonsAgainstRetiring(railwayClient(), inputs);
     return { ...checked, failures: reasons.map((reason) => ({ property: "lifecycle", reason })) };
   },
 
@@ -100,7 +98,7 @@ export const provider: pulumi.dynamic.ResourceProvider = {
       `${role === "source" ? source : target} is forgotten by Pulumi; service and data stay as they are`,
     );
   },
-};
+});
 
 function retireAfterAdopting(lifecycle: string): CutoverError {
   return new CutoverError({

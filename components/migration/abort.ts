@@ -15,6 +15,7 @@ import {
 } from "../postgres/fence.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
+import { dropHookRoles } from "./before-switch-hook.ts";
 import { type JournalOwner, transition } from "./journal.ts";
 import { maintenanceDatabase } from "./maintenance.ts";
 import { recallValue } from "./previous-value.ts";
@@ -101,32 +102,28 @@ async function openSource({ world, reporter }: AbortContext): Promise<void> {
 
 const fenceRemovalAttempts = 60;
 
-/** Only services that the switch had touched: a variable differs from what it was, or a deployment was asked for. */
+/** Only services that the switch had begun to touch; a deployment is made only where the serving one has other values. */
 async function restoreServices(context: AbortContext, fence: FenceRecord | null): Promise<void> {
   if (fence === null) return;
   const outcomes = await Promise.allSettled(
     context.world.services.map(async ({ service }) => {
       const record = fence.services[service.name];
-      if (record === undefined) return;
+      if (record === undefined || record.startedAt === null) return;
       const desired = new Map(
         Object.entries(record.previous).map(([name, previous]) => {
           const text = recallValue(previous, context.world.source.connection.password);
           return [name, text === undefined ? undefined : { text, host: null }] as const;
         }),
       );
-      await restoreService(
-        context,
-        {
-          scope: context.world.scope,
-          serviceId: service.id,
-          name: service.name,
-          desired,
-          healthCheckUrl: null,
-          deploymentTimeoutMs: context.deploymentTimeoutMs,
-          reporter: context.reporter,
-        },
-        record.deploymentId !== null,
-      );
+      await restoreService(context, {
+        scope: context.world.scope,
+        serviceId: service.id,
+        name: service.name,
+        desired,
+        healthCheckUrl: null,
+        deploymentTimeoutMs: context.deploymentTimeoutMs,
+        reporter: context.reporter,
+      });
     }),
   );
   const failed = outcomes.flatMap((outcome) =>
@@ -135,9 +132,8 @@ async function restoreServices(context: AbortContext, fence: FenceRecord | null)
   if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
 }
 
-async function restoreService(context: AbortContext, move: ServiceSwitch, deployed: boolean): Promise<void> {
+async function restoreService(context: AbortContext, move: ServiceSwitch): Promise<void> {
   await applyVariables(context.railway, move);
-  if (!deployed) return;
   context.reporter.detail(`${move.name}: back to the source`);
   const deploymentId = await deployWithVariables(context.railway, move, null, async () => {});
   await proveDeployment(context.railway, move, deploymentId);
@@ -150,6 +146,7 @@ async function dropTheCopy(
 ): Promise<void> {
   const { schemas } = record.context;
   if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
+  await dropHookRoles(target);
   await inTransaction(target, async () => {
     await target.query("drop event trigger if exists pgvector_cutover_ddl");
     await target.query("drop event trigger if exists pgvector_cutover_drop");

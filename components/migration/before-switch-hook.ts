@@ -20,28 +20,55 @@ export async function runBeforeSwitchHook(options: {
   target: ConnectionTarget;
   client: pg.Client;
   schemas: readonly string[];
+  /** Those of the schemas that the load made; the others keep their owner, and the role gets rights in them. */
+  createdSchemas: readonly string[];
   reporter: Reporter;
   signal: AbortSignal;
 }): Promise<void> {
   const { client, schemas, target } = options;
-  const role = `pgvector_cutover_hook_${randomBytes(6).toString("hex")}`;
+  const role = `${rolePrefix}${randomBytes(6).toString("hex")}`;
   const password = randomBytes(24).toString("base64url");
-  const owned = await ownedObjects(client, schemas);
+  const owned = await ownedObjects(client, schemas, options.createdSchemas);
   await inTransaction(client, async () => {
     await client.query(`create role ${quoteIdentifier(role)} login password ${quoteLiteral(password)}`);
-    for (const object of owned)
-      await client.query(`alter ${object.kind} ${object.name} owner to ${quoteIdentifier(role)}`);
+    for (const { kind, name } of owned)
+      await client.query(`alter ${kind} ${name} owner to ${quoteIdentifier(role)}`);
+    for (const schema of schemas.filter((name) => !options.createdSchemas.includes(name))) {
+      await client.query(
+        `grant usage, create on schema ${quoteIdentifier(schema)} to ${quoteIdentifier(role)}`,
+      );
+    }
   });
   try {
     await runCommand(options, urlOf(target, role, password));
   } finally {
     await inTransaction(client, async () => {
       for (const object of owned) await giveBack(client, object);
-      await client.query(`reassign owned by ${quoteIdentifier(role)} to current_user`);
-      await client.query(`drop owned by ${quoteIdentifier(role)}`);
-      await client.query(`drop role ${quoteIdentifier(role)}`);
+      await dropRole(client, role);
     });
   }
+}
+
+/** Ends and drops the roles of hooks whose run was killed; what they own stays, with our own role as its owner. */
+export async function dropHookRoles(client: pg.Client): Promise<void> {
+  const { rows } = await client.query("select rolname as role from pg_roles where starts_with(rolname, $1)", [
+    rolePrefix,
+  ]);
+  for (const { role } of rows) {
+    await client.query(`alter role ${quoteIdentifier(role)} nologin`);
+    await client.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1", [
+      role,
+    ]);
+    await inTransaction(client, () => dropRole(client, role));
+  }
+}
+
+const rolePrefix = "pgvector_cutover_hook_";
+
+async function dropRole(client: pg.Client, role: string): Promise<void> {
+  await client.query(`reassign owned by ${quoteIdentifier(role)} to current_user`);
+  await client.query(`drop owned by ${quoteIdentifier(role)}`);
+  await client.query(`drop role ${quoteIdentifier(role)}`);
 }
 
 interface OwnedObject {
@@ -60,11 +87,15 @@ interface OwnedObject {
 }
 
 /** Objects of the schemas that carry an owner of their own; extension members, and what follows its table, are left out. */
-async function ownedObjects(client: pg.Client, schemas: readonly string[]): Promise<OwnedObject[]> {
+async function ownedObjects(
+  client: pg.Client,
+  schemas: readonly string[],
+  createdSchemas: readonly string[],
+): Promise<OwnedObject[]> {
   const { rows } = await client.query(
     `with member as (select classid, objid from pg_depend where deptype in ('e', 'i', 'a') and refclassid <> 'pg_namespace'::regclass)
      select 'schema' as kind, quote_ident(nspname) as name, pg_get_userbyid(nspowner) as owner
-       from pg_namespace where nspname = any($1)
+       from pg_namespace where nspname = any($2)
      union all
      select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'table' end,
             format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner)
@@ -80,7 +111,7 @@ async function ownedObjects(client: pg.Client, schemas: readonly string[]): Prom
        from pg_type t join pg_namespace n on n.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
       where n.nspname = any($1) and (t.typtype in ('e', 'd', 'r') or (t.typtype = 'c' and c.relkind = 'c'))
         and not exists (select from member m where m.classid = 'pg_type'::regclass and m.objid = t.oid)`,
-    [schemas],
+    [schemas, createdSchemas],
   );
   return rows;
 }

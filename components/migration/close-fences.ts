@@ -1,6 +1,6 @@
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
-import { closeSourceFence } from "../postgres/fence.ts";
+import { closeSourceFence, isSealed, setSeal } from "../postgres/fence.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import type { VerifiedCopy } from "./copy-and-verify.ts";
 import type { ExclusiveRun } from "./cutover.ts";
@@ -21,7 +21,7 @@ export async function closeFences(
   { owner, pause }: StartedAttempt,
   { record, gate, copiedBytes }: VerifiedCopy,
 ): Promise<RecordIn<"switching">> {
-  const { world, inputs, exclusion, reporter } = run;
+  const { world, exclusion, reporter } = run;
   reporter.step("Fence both databases");
   const services = await rememberServices(run.railway, world);
   const switching: RecordIn<"switching"> = {
@@ -37,18 +37,36 @@ export async function closeFences(
         return { schema, name, source, target: equal ? source : null };
       }),
       copiedBytes,
+      sourceCatalogue: gate.sourceCatalogue,
       services,
     },
   };
   await pause.heartbeat.assertAlive();
   await transition(exclusion.target, owner, "loading", switching, "both databases are being fenced");
   await commitFence(run, pause, owner.id, owner.epoch);
-  await withConnection(world.source.connection, { purpose: "sequences", readOnly: true }, async (source) => {
-    await assertCatalogueUnchanged(source, inputs.schemas, gate);
-    await syncSequences(source, exclusion.target, inputs.schemas);
-  });
+  await settleBehindFence(run, switching);
   reporter.detail("both databases refuse writes in the moved schemas; reads go on");
   return switching;
+}
+
+/**
+ * What neither locks nor triggers hold: a source sealed by an interrupted run is opened to readers, its definitions
+ * must be those that the gate saw, and its sequences are read again.
+ *
+ * @throws CutoverError `SOURCE_CHANGED_BEFORE_FENCE`
+ */
+export async function settleBehindFence(
+  { world, exclusion, inputs }: ExclusiveRun,
+  { fence }: RecordIn<"switching">,
+): Promise<void> {
+  const { connection } = world.source;
+  if (await isSealed(exclusion.source, connection.database)) {
+    await setSeal(exclusion.source, connection.database, false);
+  }
+  await withConnection(connection, { purpose: "sequences", readOnly: true }, async (source) => {
+    await assertCatalogueUnchanged(source, inputs.schemas, fence);
+    await syncSequences(source, exclusion.target, inputs.schemas);
+  });
 }
 
 async function commitFence(

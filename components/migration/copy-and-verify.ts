@@ -64,6 +64,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
       target: world.target.connection,
       client: run.exclusion.target,
       schemas: inputs.schemas,
+      createdSchemas: record.load.createdSchemas,
       reporter,
       signal,
     });
@@ -76,6 +77,9 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
   reporter.step("Gate");
   const gate = await compare(run, attempt, record, loaded.sequences);
   assertGreen(gate);
+  for (const { code, object } of gate.staleAcceptances) {
+    reporter.detail(`accepted but not found any more: ${code} ${object}`);
+  }
   await pause.heartbeat.assertAlive();
   reporter.detail(
     `green: ${gate.tables.length} tables equal in count and content, catalogue and protected schema as they were`,

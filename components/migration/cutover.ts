@@ -3,10 +3,10 @@ import { CutoverError, describeError } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
 import { putBack } from "./abort.ts";
 import { startAttempt } from "./attempt.ts";
-import { closeFences } from "./close-fences.ts";
+import { closeFences, settleBehindFence } from "./close-fences.ts";
 import { contextMismatch, sameMembers } from "./context.ts";
 import { copyAndVerify } from "./copy-and-verify.ts";
-import { decideNext } from "./decide.ts";
+import { type Decision, decideNext } from "./decide.ts";
 import { type Exclusion, excludeOtherRuns } from "./exclusion.ts";
 import { finish } from "./finish.ts";
 import type { MigrationInputs } from "./inputs.ts";
@@ -66,8 +66,11 @@ export async function runAbort(run: CutoverRun, reason: string): Promise<"nothin
     const entry = await readJournal(exclusion.target);
     switch (entry?.record.state) {
       case undefined:
-      case "aborted":
+      case "aborted": {
+        const decision = decideNext(entry, await observeSource(world.source, run.inputs.schemas));
+        if (decision.action === "refuse") throw refused(decision);
         return "nothing to abort";
+      }
       case "promoted":
       case "finished":
         throw alreadyPromoted(world);
@@ -91,11 +94,7 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
   const decision = decideNext(entry, await observeSource(run.world.source, run.inputs.schemas));
   switch (decision.action) {
     case "refuse":
-      throw new CutoverError({
-        code: decision.code,
-        message: `Refused: ${decision.why}. Nothing was changed.`,
-        remedy: decision.remedy,
-      });
+      throw refused(decision);
     case "start":
       return attempt(run);
     case "put-back": {
@@ -109,9 +108,11 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
       run.reporter.step(`Go on: ${decision.why}`);
       const unfinished = entry as JournalEntry;
       const owner = await takeOver(run.exclusion.target, unfinished);
-      return forwardOrBack(run, owner, () =>
-        switchOver(run, owner, unfinished.record as RecordIn<"switching">),
-      );
+      const switching = unfinished.record as RecordIn<"switching">;
+      return forwardOrBack(run, owner, async () => {
+        await settleBehindFence(run, switching);
+        return switchOver(run, owner, switching);
+      });
     }
     case "finish":
     case "nothing":
@@ -194,6 +195,10 @@ function assertSameContext(entry: JournalEntry, { inputs, world }: ExclusiveRun)
     context.target.serviceId === world.target.service.id &&
     sameMembers(context.schemas, inputs.schemas);
   if (!same) throw contextMismatch(context, inputs);
+}
+
+function refused({ code, why, remedy }: Extract<Decision, { action: "refuse" }>): CutoverError {
+  return new CutoverError({ code, message: `Refused: ${why}. Nothing was changed.`, remedy });
 }
 
 function alreadyPromoted(world: ResolvedWorld): CutoverError {

@@ -84,6 +84,8 @@ const fenceSchema = z.object({
     }),
   ),
   copiedBytes: z.number(),
+  /** Hash over the source's catalogue that the gate compared: it must be the same as long as the fence stands. */
+  sourceCatalogue: z.string(),
   services: z.record(z.string(), serviceRecordSchema),
 });
 

@@ -1,7 +1,7 @@
 import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
 import { hashTables } from "../postgres/content-hash.ts";
-import { isSealed, readFence, setSeal } from "../postgres/fence.ts";
+import { readFence, setSeal } from "../postgres/fence.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../railway/railway.ts";
 import { namesService } from "../railway/references.ts";
@@ -28,17 +28,27 @@ export async function stopLegacy(
   reporter.step(`Stop ${inputs.source}: prove that nothing needs it`);
   const scope = await railway.resolveEnvironment(inputs);
   const service = await railway.findService(scope, serviceId);
+  const { volume } = service;
   const reasons = await reasonsAgainstRetiring(railway, inputs, serviceId);
-  if (reasons.length === 0) reasons.push(...(await reasonsOnTheServer(railway, inputs, scope)));
-  if (service.volume === null)
-    reasons.push(`${inputs.source} has no volume: stopping it would lose its data`);
-  if (reasons.length > 0 || service.volume === null) throw refused("stop", reasons);
+  if (volume === null) reasons.push(`${inputs.source} has no volume: stopping it would lose its data`);
+  const running = service.activeDeployments.filter(isRunning);
+  const name = `final-${inputs.source}`;
+  const earlier =
+    volume === null || running.length > 0
+      ? undefined
+      : (await railway.listVolumeBackups(volume.instanceId)).find((backup) => backup.name === name);
+  if (reasons.length === 0) {
+    if (running.length > 0) reasons.push(...(await reasonsOnTheServer(railway, inputs, scope)));
+    else if (earlier === undefined)
+      reasons.push(`${inputs.source} does not run, so nothing can be proven: deploy it once`);
+  }
+  if (reasons.length > 0 || volume === null) throw refused("stop", reasons);
 
-  const backup = await railway.backupVolume(scope, service.volume.instanceId, `final-${inputs.source}`, {
-    timeoutMs: inputs.limits.deploymentTimeoutMs,
-  });
+  const limits = { timeoutMs: inputs.limits.deploymentTimeoutMs };
+  // A stop that was interrupted after the backup had proven everything before it was made.
+  const backup = earlier ?? (await railway.backupVolume(scope, volume.instanceId, name, limits));
   reporter.detail(`volume backup ${backup.id} made and listed`);
-  for (const { id, stopped } of service.activeDeployments) if (!stopped) await railway.stopDeployment(id);
+  for (const { id } of running) await railway.stopDeployment(id);
   const at = new Date().toISOString();
   reporter.detail(`${inputs.source} is stopped; its volume is kept`);
   return {
@@ -47,7 +57,7 @@ export async function stopLegacy(
       `${at} no variable in this environment names ${inputs.source}; no session, replication slot or subscription on it`,
       `${at} sealed, fenced, and every table equal to what was hashed at the fence`,
       `${at} volume backup ${backup.id} made and listed by Railway`,
-      `${at} deployment stopped, volume ${service.volume.id} kept`,
+      `${at} deployment stopped, volume ${volume.id} kept`,
     ],
   };
 }
@@ -90,11 +100,15 @@ export async function removeLegacy(
   };
 }
 
-/** What speaks against retiring the old database, as far as it can be told without its server. Reads only. */
+/**
+ * What speaks against retiring the old database, as far as it can be told without its server. Reads only.
+ *
+ * @param adoptedId the service this stack adopted; without it, the one that the journal says was migrated
+ */
 export async function reasonsAgainstRetiring(
   railway: Railway,
   inputs: PostgresServiceInputs,
-  serviceId: string,
+  adoptedId?: string,
 ): Promise<string[]> {
   const { entry, scope, target } = await readPrimary(railway, inputs);
   if (entry?.record.state !== "finished") {
@@ -102,6 +116,7 @@ export async function reasonsAgainstRetiring(
       `the journal does not say that the cutover is finished (it says ${entry?.record.state ?? "nothing"})`,
     ];
   }
+  const serviceId = adoptedId ?? entry.record.context.source.serviceId;
   return [
     ...reasonsOfTheJournal(entry.record, inputs, serviceId, target.service.id),
     ...(await consumersEverywhere(railway, scope, inputs, serviceId)),
@@ -215,8 +230,8 @@ async function reasonsOnTheServer(
     connection,
     { purpose: "control", database: maintenanceDatabase(connection) },
     async (outside) => {
-      if (!(await isSealed(outside, connection.database)))
-        return ["the old database is not sealed any more: it may have been written"];
+      // A look inside that was interrupted leaves it open; its fence and its content tell whether it was written.
+      await setSeal(outside, connection.database, true);
       const sessions = await foreignSessions(outside, connection.database);
       const { rows: links } = await outside.query(
         `select 'replication slot ' || slot_name as name from pg_replication_slots where database = $1
@@ -272,10 +287,7 @@ function reasonsAgainstDeleting(
   stopped: Retirement,
 ): string[] {
   const { confirmServiceId, finalBackup } = inputs.removal;
-  const running =
-    service?.activeDeployments.filter(
-      (deployment) => !deployment.stopped && deployment.status === "SUCCESS",
-    ) ?? [];
+  const running = service?.activeDeployments.filter(isRunning) ?? [];
   return [
     ...(stopped.state === "stopped" ? [] : ["it was not stopped by legacyPostgres: stop before"]),
     ...(confirmServiceId === serviceId
@@ -284,6 +296,10 @@ function reasonsAgainstDeleting(
     ...(finalBackup === "" ? ["removal.finalBackup does not say where the final copy is"] : []),
     ...(running.length === 0 ? [] : ["it was deployed again since it was stopped"]),
   ];
+}
+
+function isRunning({ stopped, status }: RailwayService["activeDeployments"][number]): boolean {
+  return !stopped && status === "SUCCESS";
 }
 
 function refused(what: "stop" | "remove", reasons: readonly string[]): CutoverError {

@@ -22,7 +22,6 @@ export async function switchOver(
   record: RecordIn<"switching">,
 ): Promise<PromotedMigration> {
   const { world, exclusion, reporter } = run;
-  await unseal(run);
   const state = { record };
   const context = moveContext(run, owner, state);
   await moveServices(context, wavesOf(world.services, true));
@@ -124,12 +123,6 @@ async function sealSource({ world, exclusion, inputs, reporter }: ExclusiveRun):
 }
 
 const settleMs = 1_500;
-
-/** A source sealed by an interrupted run is opened to its readers for the rest of the switch; its fence still stands. */
-async function unseal({ world, exclusion }: ExclusiveRun): Promise<void> {
-  const { database } = world.source.connection;
-  if (await isSealed(exclusion.source, database)) await setSeal(exclusion.source, database, false);
-}
 
 async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switching">): Promise<void> {
   const { world, exclusion, inputs, railway, reporter } = run;

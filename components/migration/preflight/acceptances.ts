@@ -1,4 +1,5 @@
 import type { Finding } from "../finding.ts";
+import { gateDifferenceCodes } from "../gate-report.ts";
 import type { Acceptance } from "../inputs.ts";
 import { type FindingDefinitions, findingsOf } from "./definitions.ts";
 
@@ -18,9 +19,11 @@ export const acceptanceDefinitions = {
 
 const found = findingsOf(acceptanceDefinitions);
 
+const gateCodes: readonly string[] = gateDifferenceCodes;
+
 /**
- * Turns accepted blockers into warnings that carry the reason. Acceptances of codes that are no finding's (those of
- * the gate's differences) are left alone; stale ones are only called so when everything could be checked.
+ * Turns accepted blockers into warnings that carry the reason. Stale acceptances are only called so when everything
+ * could be checked, and never those of the gate's codes: most of its differences cannot be foreseen.
  */
 export function applyAcceptances(
   findings: readonly Finding[],
@@ -33,7 +36,7 @@ export function applyAcceptances(
     .flatMap((acceptance): Finding[] => {
       const object = `${acceptance.code} ${acceptance.object}`;
       if (!findings.some((finding) => matches(acceptance, finding))) {
-        return everythingChecked
+        return everythingChecked && !gateCodes.includes(acceptance.code)
           ? [
               found(
                 "ACCEPTANCE_STALE",

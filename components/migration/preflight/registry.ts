@@ -2,15 +2,21 @@ import { acceptanceDefinitions } from "./acceptances.ts";
 import { activityDefinitions } from "./database/activity.ts";
 import { contentDefinitions } from "./database/contents.ts";
 import { dependencyDefinitions } from "./database/dependencies.ts";
+import { existingSchemaDefinitions } from "./database/existing-schemas.ts";
 import { extensionDefinitions } from "./database/extensions.ts";
 import { identityDefinitions } from "./database/identity.ts";
+import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
+import { lockDefinitions } from "./database/locks.ts";
+import { restrictedBuildDefinitions } from "./database/restricted-builds.ts";
 import { roleDefinitions } from "./database/roles.ts";
+import { scheduledJobDefinitions } from "./database/scheduled-jobs.ts";
 import { schemaDefinitions } from "./database/schemas.ts";
 import { serverDefinitions } from "./database/server.ts";
 import { settingDefinitions } from "./database/settings.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
 import { problemDefinitions } from "./problems.ts";
+import { healthCheckDefinitions } from "./railway/health-check.ts";
 import { serviceDefinitions } from "./railway/services.ts";
 import { targetServiceDefinitions } from "./railway/target-service.ts";
 import { variableDefinitions } from "./railway/variables.ts";
@@ -23,7 +29,13 @@ export const findingDefinitions: FindingDefinitions = {
   ...contentDefinitions,
   ...dependencyDefinitions,
   ...dumpClientDefinitions,
+  ...existingSchemaDefinitions,
+  ...leftoverFenceDefinitions,
+  ...lockDefinitions,
+  ...restrictedBuildDefinitions,
+  ...scheduledJobDefinitions,
   ...extensionDefinitions,
+  ...healthCheckDefinitions,
   ...identityDefinitions,
   ...problemDefinitions,
   ...roleDefinitions,

@@ -3,24 +3,31 @@ import type { MigrationInputs } from "../../inputs.ts";
 import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
 import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
+import { compareExistingSchemas } from "./existing-schemas.ts";
 import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
+import { checkLeftoverFence } from "./leftover-fence.ts";
+import { checkLockTable } from "./locks.ts";
 import type { DatabaseObservation } from "./observe.ts";
+import { checkRestrictedBuilds } from "./restricted-builds.ts";
 import { checkSourceRoles, compareRoles } from "./roles.ts";
+import { checkScheduledJobs } from "./scheduled-jobs.ts";
 import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
-import { checkConnectionSlots, checkLockTable, checkServer, compareServers } from "./server.ts";
+import { checkConnectionSlots, checkServer, compareServers } from "./server.ts";
 import { checkReadOnly, compareSettings } from "./settings.ts";
 
 /** Everything that the source tells by itself. */
 export function checkSource(source: DatabaseObservation, inputs: MigrationInputs): Finding[] {
-  const { server, schemas, tables, dependencies, roles, settings, activity, contents } = source;
+  const { server, schemas, dependencies, roles, settings, activity, contents } = source;
   return [
     ...(server ? checkServer("source", server) : []),
-    ...(server && tables ? checkLockTable("source", server, tables.length) : []),
+    ...(server && source.lockNeeds ? checkLockTable("source", server, source.lockNeeds) : []),
+    ...(source.witness ? checkLeftoverFence(source.witness) : []),
+    ...(source.scheduledJobs ? checkScheduledJobs(source.scheduledJobs) : []),
     ...(schemas ? checkSourceSchemas(schemas, inputs.schemas, inputs.protectedSchemas) : []),
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
-    ...(settings ? checkReadOnly("source", settings) : []),
+    ...(server && settings ? checkReadOnly("source", settings, server.user) : []),
     ...(activity ? checkSourceActivity(activity) : []),
     ...(contents ? checkSourceContents(contents) : []),
   ];
@@ -44,7 +51,7 @@ export function checkTarget(
       : []),
     ...(dependencies ? checkTargetDependencies(dependencies, inputs.protectedSchemas) : []),
     ...(extensions ? checkVector(extensions) : []),
-    ...(settings ? checkReadOnly("target", settings) : []),
+    ...(server && settings ? checkReadOnly("target", settings, server.user) : []),
     ...(activity ? checkTargetActivity(activity) : []),
   ];
 }
@@ -64,7 +71,21 @@ export function compareDatabases(
       ...compareServers(source.server, target.server),
       ...checkConnectionSlots(source.server, target.server, inputs.copy.workers),
     );
-    if (source.tables) findings.push(...checkLockTable("target", target.server, source.tables.length));
+    if (source.lockNeeds) findings.push(...checkLockTable("target", target.server, source.lockNeeds));
+    if (source.restrictedBuilds) {
+      findings.push(...checkRestrictedBuilds(source.restrictedBuilds, target.server.major));
+    }
+    if (source.settings && target.settings) {
+      findings.push(...compareSettings(source.settings, target.settings, source.server.user));
+    }
+    if (source.schemaProperties && target.schemaProperties && !isSame) {
+      findings.push(
+        ...compareExistingSchemas(
+          { major: source.server.major, objects: source.schemaProperties },
+          { major: target.server.major, objects: target.schemaProperties },
+        ),
+      );
+    }
   }
   if (source.schemas && target.schemas && !isSame && !holdsOwnCopy) {
     findings.push(...checkSwapped(source.schemas, target.schemas, inputs.schemas, inputs.protectedSchemas));
@@ -73,6 +94,5 @@ export function compareDatabases(
     findings.push(...compareExtensions(source.extensions, target.extensions, source.dependencies.extensions));
   }
   if (source.roles && target.roles) findings.push(...compareRoles(source.roles, target.roles));
-  if (source.settings && target.settings) findings.push(...compareSettings(source.settings, target.settings));
   return findings;
 }

@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
+import { ownSchema } from "./leftover-fence.ts";
 
 /** How the moved schemas hang together with the rest of their database, as `pg_depend` records it. */
 export interface DependencyFacts {
@@ -109,7 +110,8 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
     string,
     { type: string; schema: string | null; identity: string; partners: string[] }
   >();
-  for (const row of rows.filter((each) => each.role === role)) {
+  for (const row of rows) {
+    if (row.role !== role || row.schema === ownSchema) continue;
     const key = `${row.type} ${row.identity}`;
     const object = objects.get(key);
     if (object === undefined) {

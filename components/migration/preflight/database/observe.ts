@@ -1,12 +1,18 @@
 import type pg from "pg";
+import type { Catalogue } from "../../../postgres/catalogue/catalogue.ts";
+import { type FenceState, readWitness } from "../../../postgres/fence.ts";
 import { listTables, type MovedTable } from "../../../postgres/relations.ts";
 import type { Finding } from "../../finding.ts";
 import { attempt } from "../problems.ts";
 import { type ActivityFacts, readActivity } from "./activity.ts";
 import { type ContentFacts, readContents } from "./contents.ts";
 import { type DependencyFacts, readDependencies } from "./dependencies.ts";
+import { readSchemaProperties } from "./existing-schemas.ts";
 import { type ExtensionFacts, readExtensions } from "./extensions.ts";
+import { type LockNeeds, readLockNeeds } from "./locks.ts";
+import { type RestrictedBuilds, readRestrictedBuilds } from "./restricted-builds.ts";
 import { type RoleFacts, readRoles } from "./roles.ts";
+import { readScheduledJobs, type ScheduledJobs } from "./scheduled-jobs.ts";
 import { readSchemas, type SchemaFacts } from "./schemas.ts";
 import { readServer, type ServerFacts } from "./server.ts";
 import { type BoundSetting, readSettings } from "./settings.ts";
@@ -23,6 +29,12 @@ export interface DatabaseObservation {
   readonly settings: readonly BoundSetting[] | undefined;
   readonly activity: ActivityFacts | undefined;
   readonly contents: ContentFacts | undefined;
+  readonly schemaProperties: Catalogue["objects"] | undefined;
+  readonly lockNeeds: LockNeeds | undefined;
+  readonly restrictedBuilds: RestrictedBuilds | undefined;
+  readonly scheduledJobs: ScheduledJobs | undefined;
+  /** What a migration left on the source; `null` when none did. */
+  readonly witness: FenceState["witness"] | undefined;
 }
 
 /** Begins the transaction in which one database is looked at: the server itself refuses every write in it. */
@@ -50,6 +62,11 @@ export async function observeDatabase(
     settings: await read("settings", () => readSettings(client)),
     activity: await read("activity", () => readActivity(client)),
     contents: await read("contents", () => readContents(client, schemas)),
+    schemaProperties: await read("schema properties", () => readSchemaProperties(client, schemas)),
+    lockNeeds: await read("locks", () => readLockNeeds(client, schemas)),
+    restrictedBuilds: await read("functions", () => readRestrictedBuilds(client, schemas)),
+    scheduledJobs: await read("scheduled jobs", () => readScheduledJobs(client)),
+    witness: await read("witness", () => readWitness(client)),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
+import { ownSchema } from "./leftover-fence.ts";
 
 /** Which schemas a database has, and which objects of its own (none of an extension's) the moved ones hold. */
 export interface SchemaFacts {
@@ -44,9 +45,6 @@ export const schemaDefinitions = {
 } as const;
 
 const found = findingsOf(schemaDefinitions);
-
-/** The journal's schema; empty of application data. */
-const ownSchema = "pgvector_cutover";
 
 export async function readSchemas(client: ClientBase, moved: readonly string[]): Promise<SchemaFacts> {
   const schemas = await client.query<{ name: string }>(schemasQuery);

@@ -54,7 +54,7 @@ export const serverDefinitions = {
   SOURCE_TOO_OLD: {
     severity: "blocker",
     acceptable: false,
-    remedy: "Upgrade the source to PostgreSQL 13 or later first.",
+    remedy: "Upgrade the source to PostgreSQL 14 or later first.",
   },
   TARGET_TOO_OLD: {
     severity: "blocker",
@@ -82,14 +82,13 @@ export const serverDefinitions = {
     remedy:
       "Raise max_connections on the target or close idle sessions there; lower `copy.workers` if that is enough.",
   },
-  LOCK_TABLE_TOO_SMALL: {
-    severity: "blocker",
-    acceptable: true,
-    remedy: "Raise max_locks_per_transaction on this server and restart it.",
-  },
 } as const;
 
 const found = findingsOf(serverDefinitions);
+
+/** The fence is made with CREATE OR REPLACE TRIGGER, which came with 14. */
+const oldestSource = 14;
+const oldestTarget = 15;
 
 /** Sessions that the cutover itself keeps open beside the copy workers: lock, snapshot, journal, watch, fence. */
 const ownSessions = 6;
@@ -135,10 +134,10 @@ export function checkServer(side: "source" | "target", server: ServerFacts): Fin
       ),
     );
   }
-  if (side === "source" && server.major < 13) {
+  if (side === "source" && server.major < oldestSource) {
     findings.push(found("SOURCE_TOO_OLD", side, `It runs PostgreSQL ${server.major}.`));
   }
-  if (side === "target" && server.major < 15) {
+  if (side === "target" && server.major < oldestTarget) {
     findings.push(found("TARGET_TOO_OLD", side, `It runs PostgreSQL ${server.major}.`));
   }
   return findings;
@@ -191,18 +190,6 @@ export function checkConnectionSlots(
       "CONNECTION_SLOTS",
       "target",
       `${free} of ${target.maxConnections} connections are free, but about ${needed} are needed: ${ownSessions} for the cutover, then ${copyWorkers} copy workers or the ${source?.otherSessions ?? "unknown number of"} sessions that now use the source.`,
-    ),
-  ];
-}
-
-/** Whether one transaction can lock every moved table: "out of shared memory" would strike in the middle of it. */
-export function checkLockTable(side: "source" | "target", server: ServerFacts, relations: number): Finding[] {
-  if (relations < server.lockCapacity * 0.8) return [];
-  return [
-    found(
-      "LOCK_TABLE_TOO_SMALL",
-      side,
-      `About ${relations} locks are needed in one transaction, and the server's lock table holds ${server.lockCapacity}.`,
     ),
   ];
 }

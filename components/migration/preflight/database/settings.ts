@@ -2,9 +2,9 @@ import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 
-/** A setting bound to the database, to a role, or to both. Its value is compared and never shown: it can be a key. */
+/** A setting bound to a database, a role, or both. Its value is compared and never shown: it can be a key. */
 export interface BoundSetting {
-  /** `database`, `role app`, `role app in this database`. */
+  /** `database`, `all roles`, `role app`, `role app in this database`; `server` for the one read from its files. */
   readonly scope: string;
   readonly name: string;
   readonly value: string;
@@ -34,16 +34,19 @@ export const settingDefinitions = {
 const found = findingsOf(settingDefinitions);
 
 export async function readSettings(client: ClientBase): Promise<BoundSetting[]> {
-  const { rows } = await client.query<BoundSetting>(settingsQuery);
-  return rows;
+  const { rows: bound } = await client.query<BoundSetting>(settingsQuery);
+  return [...bound, ...(await readServerFiles(client))];
 }
 
-export function checkReadOnly(side: "source" | "target", settings: readonly BoundSetting[]): Finding[] {
+/** Whether the applications' own role meets read-only transactions; other roles are nobody's who has to write. */
+export function checkReadOnly(
+  side: "source" | "target",
+  settings: readonly BoundSetting[],
+  user: string,
+): Finding[] {
   return settings
-    .filter(
-      ({ name, value }) =>
-        name === readOnlySetting && !["off", "false", "no", "0"].includes(value.toLowerCase()),
-    )
+    .filter((setting) => bindsApplications(setting, user))
+    .filter(({ value }) => !["off", "false", "no", "0"].includes(value.toLowerCase()))
     .map(({ scope }) =>
       found(
         side === "target" ? "TARGET_READ_ONLY" : "SOURCE_READ_ONLY",
@@ -53,9 +56,13 @@ export function checkReadOnly(side: "source" | "target", settings: readonly Boun
     );
 }
 
-export function compareSettings(source: readonly BoundSetting[], target: readonly BoundSetting[]): Finding[] {
+export function compareSettings(
+  source: readonly BoundSetting[],
+  target: readonly BoundSetting[],
+  user: string,
+): Finding[] {
   return source
-    .filter(({ name }) => name !== readOnlySetting)
+    .filter((setting) => !bindsApplications(setting, user))
     .filter(
       (setting) =>
         !target.some(
@@ -72,10 +79,32 @@ export function compareSettings(source: readonly BoundSetting[], target: readonl
     );
 }
 
+function bindsApplications({ name, scope }: BoundSetting, user: string): boolean {
+  return (
+    name === readOnlySetting &&
+    (!scope.startsWith("role ") || scope === `role ${user}` || scope === `role ${user} in this database`)
+  );
+}
+
+/** ALTER SYSTEM and the configuration file. What a session shows does not tell: every session of ours sets it itself. */
+async function readServerFiles(client: ClientBase): Promise<BoundSetting[]> {
+  const { rows: rights } = await client.query<{ mayRead: boolean }>(
+    `SELECT has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE') AS "mayRead"`,
+  );
+  if (rights[0]?.mayRead !== true) return [];
+  const { rows } = await client.query<BoundSetting>(
+    `SELECT 'server' AS scope, name, setting AS value FROM pg_file_settings
+      WHERE name = $1 AND error IS NULL ORDER BY seqno DESC LIMIT 1`,
+    [readOnlySetting],
+  );
+  return rows;
+}
+
 const readOnlySetting = "default_transaction_read_only";
 
 const settingsQuery = `
-  SELECT CASE WHEN s.setrole = 0 THEN 'database'
+  SELECT CASE WHEN s.setrole = 0 AND s.setdatabase = 0 THEN 'all roles'
+              WHEN s.setrole = 0 THEN 'database'
               WHEN s.setdatabase = 0 THEN 'role ' || r.rolname
               ELSE 'role ' || r.rolname || ' in this database' END AS scope,
          split_part(entry, '=', 1) AS name,

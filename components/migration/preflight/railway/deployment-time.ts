@@ -3,6 +3,9 @@ import type { EnvironmentScope, Railway, RailwayService } from "../../../railway
 /** How many deployments are looked at: enough to find one that succeeded, few enough for one page. */
 const deploymentsToRead = 10;
 
+/** A service that went to sleep and woke up changes its status long after the deployment. */
+const longestPlausibleMs = 3_600_000;
+
 /**
  * How long the service's last successful deployment took, in milliseconds, from its creation to the change of its
  * status; `undefined` where that is not known. Only an estimate rests on it, so a failed look-up is no finding.
@@ -18,7 +21,7 @@ export async function readDeploymentMs(
     const durations = deployments.flatMap(({ status, createdAt, statusUpdatedAt }) =>
       status === "SUCCESS" && statusUpdatedAt ? [statusUpdatedAt.getTime() - createdAt.getTime()] : [],
     );
-    return durations.find((duration) => duration > 0);
+    return durations.find((duration) => duration > 0 && duration <= longestPlausibleMs);
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import type { MigrationInputs } from "../../inputs.ts";
 import type { AppFacts } from "../run-preflight.ts";
 import { addressesOf } from "./addresses.ts";
 import { readDeploymentMs } from "./deployment-time.ts";
+import { checkHealth } from "./health-check.ts";
 import { observeRailway } from "./observe.ts";
 import { checkAppService, checkDatabaseService, checkEnvironment, findServices } from "./services.ts";
 import { checkTargetUrl } from "./target-service.ts";
@@ -46,11 +47,12 @@ export async function readRailway(
     named.map(async (app) => {
       const variables = readAppVariables(app, observed, addresses);
       findings.push(...checkAppService(app), ...checkAppVariables(app, variables, observed));
-      return {
-        ...app,
-        variables,
-        deploymentMs: await readDeploymentMs(railway, observed.scope, app.service),
-      };
+      const [deploymentMs, unhealthy] = await Promise.all([
+        readDeploymentMs(railway, observed.scope, app.service),
+        checkHealth(app.inputs),
+      ]);
+      findings.push(...unhealthy);
+      return { ...app, variables, deploymentMs };
     }),
   );
   if (addresses.source) {

@@ -1,0 +1,23 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { describeError } from "../errors.ts";
+
+/**
+ * The same provider with errors that an operator can act on: the engine prints nothing of an error but its message, so
+ * code and remedy go there; and a message that is not ours, which may quote a row or a URL, is replaced by what is safe.
+ */
+export function withReadableErrors(
+  provider: pulumi.dynamic.ResourceProvider,
+): pulumi.dynamic.ResourceProvider {
+  return Object.fromEntries(
+    Object.entries(provider).map(([name, method]) => [
+      name,
+      async (...args: unknown[]) => {
+        try {
+          return await (method as (...args: unknown[]) => Promise<unknown>)(...args);
+        } catch (error) {
+          throw new Error(describeError(error));
+        }
+      },
+    ]),
+  ) as unknown as pulumi.dynamic.ResourceProvider;
+}

@@ -1,0 +1,29 @@
+import type { FenceState } from "../../../postgres/fence.ts";
+import type { Finding } from "../../finding.ts";
+import { findingsOf } from "../definitions.ts";
+
+/** The schema that this project keeps on both servers; it is neither moved nor reported as anything of the application. */
+export const ownSchema = "pgvector_cutover";
+
+export const leftoverFenceDefinitions = {
+  SOURCE_FENCED: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "`npm run status` says what that migration left; `npm run abort` gives the source back when its target still holds the journal.",
+  },
+} as const;
+
+const found = findingsOf(leftoverFenceDefinitions);
+
+/** Whether a migration left the source fenced. What it left beside its witness is part of this one finding. */
+export function checkLeftoverFence(witness: FenceState["witness"]): Finding[] {
+  if (witness === null) return [];
+  return [
+    found(
+      "SOURCE_FENCED",
+      "source",
+      `The fence of migration ${witness.migrationId} stands on it: the moved tables refuse every write.`,
+    ),
+  ];
+}

@@ -1,0 +1,173 @@
+import type { ClientBase } from "pg";
+import type { Finding } from "../../finding.ts";
+import { findingsOf, listNames } from "../definitions.ts";
+import { type KnownNames, readBody } from "./function-body.ts";
+
+/** What the target builds out of functions of the application, and those functions. Bodies are read and never shown. */
+export interface RestrictedBuilds {
+  readonly builds: readonly Build[];
+  readonly routines: readonly Routine[];
+  readonly names: KnownNames;
+}
+
+export interface Build {
+  /** `index public.patient_name_idx`, `materialized view public.totals`. */
+  readonly object: string;
+  /** Oids of the functions that it calls itself. */
+  readonly routines: readonly number[];
+}
+
+export interface Routine {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  readonly body: string;
+  /** Its body was resolved when it was created (SQL standard form), or is no SQL: there are no names to look at. */
+  readonly isResolved: boolean;
+  /** It brings a search path of its own. */
+  readonly setsPath: boolean;
+  /** Functions that it is recorded to call. */
+  readonly calls: readonly number[];
+}
+
+export const restrictedBuildDefinitions = {
+  UNQUALIFIED_NAME: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Give the function a path of its own on the source (ALTER FUNCTION … SET search_path = …) or qualify the names; accept it if they stand on a way that is never taken.",
+  },
+} as const;
+
+const found = findingsOf(restrictedBuildDefinitions);
+
+/** From this major version on CREATE INDEX, REFRESH and ANALYZE run with an empty search path (release notes of 17). */
+const firstRestrictedMajor = 17;
+
+export async function readRestrictedBuilds(
+  client: ClientBase,
+  schemas: readonly string[],
+): Promise<RestrictedBuilds> {
+  const { rows: builds } = await client.query<Build>(buildsQuery, [schemas]);
+  const nothing = { functions: [], relations: [], types: [] };
+  if (builds.length === 0) return { builds, routines: [], names: nothing };
+  const { rows: routines } = await client.query<Routine>(routinesQuery);
+  const { rows: names } = await client.query<KnownNames>(namesQuery);
+  return { builds, routines, names: names[0] ?? nothing };
+}
+
+/**
+ * Names what could not be built on the target because a function names something without its schema. Best effort:
+ * names in dynamic SQL, operators and variables' types are not seen, and a name may stand where it is never reached.
+ */
+export function checkRestrictedBuilds(
+  { builds, routines, names }: RestrictedBuilds,
+  targetMajor: number,
+): Finding[] {
+  if (targetMajor < firstRestrictedMajor) return [];
+  const known = {
+    functions: new Set(names.functions),
+    relations: new Set(names.relations),
+    types: new Set(names.types),
+  };
+  return builds.flatMap(({ object, routines: called }): Finding[] => {
+    const faults = reachable(called, routines).flatMap((routine) => {
+      const { unqualified } = readBody(routine.body, known);
+      return unqualified.length === 0
+        ? []
+        : [`${routine.schema}.${routine.name} (${listNames(unqualified, 3)})`];
+    });
+    if (faults.length === 0) return [];
+    return [
+      found(
+        "UNQUALIFIED_NAME",
+        object,
+        `It calls ${listNames(faults, 3)}, which names that without a schema. PostgreSQL ${targetMajor} builds indexes and materialised views with an empty search path and would not find it.`,
+      ),
+    ];
+  });
+}
+
+/** The functions that run under the restricted path: called ones too, up to those that set their own. */
+function reachable(start: readonly number[], routines: readonly Routine[]): Routine[] {
+  const byOid = new Map(routines.map((routine) => [routine.oid, routine]));
+  const byName = Map.groupBy(routines, ({ name }) => name);
+  const everyCall = {
+    functions: new Set(byName.keys()),
+    relations: new Set<string>(),
+    types: new Set<string>(),
+  };
+  const visited = new Set<number>();
+  const result: Routine[] = [];
+  const visit = (oid: number) => {
+    const routine = byOid.get(oid);
+    if (routine === undefined || visited.has(oid)) return;
+    visited.add(oid);
+    if (routine.setsPath) return;
+    for (const callee of routine.calls) visit(callee);
+    if (routine.isResolved) return;
+    result.push(routine);
+    for (const name of readBody(routine.body, everyCall).called) {
+      for (const callee of byName.get(name) ?? []) visit(callee.oid);
+    }
+  };
+  for (const oid of start) visit(oid);
+  return result;
+}
+
+// A materialised view's functions may be behind the views that it reads; another materialised view is only read.
+const buildsQuery = `
+  WITH RECURSIVE relation AS MATERIALIZED (
+    SELECT c.oid, c.relkind, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = ANY ($1::text[])
+  ),
+  reads (built, relation) AS (
+    SELECT oid, oid FROM relation WHERE relkind = 'm'
+    UNION
+    SELECT reads.built, d.refobjid
+      FROM reads
+      JOIN pg_rewrite r ON r.ev_class = reads.relation
+      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+      JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v'
+  ),
+  part AS (
+    SELECT reads.built, 'pg_rewrite'::regclass AS classid, r.oid AS objid
+      FROM reads JOIN pg_rewrite r ON r.ev_class = reads.relation
+    UNION ALL
+    SELECT i.indexrelid, 'pg_class'::regclass, i.indexrelid
+      FROM pg_index i JOIN relation ON relation.oid = i.indexrelid
+     WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
+  )
+  SELECT CASE relation.relkind WHEN 'm' THEN 'materialized view ' ELSE 'index ' END
+           || relation.nspname || '.' || relation.relname AS object,
+         array_agg(DISTINCT d.refobjid::int8::float8 ORDER BY d.refobjid::int8::float8) AS routines
+    FROM part
+    JOIN relation ON relation.oid = part.built
+    JOIN pg_depend d ON d.classid = part.classid AND d.objid = part.objid AND d.refclassid = 'pg_proc'::regclass
+   WHERE d.refobjid >= 16384
+     AND NOT EXISTS (SELECT FROM pg_depend e
+                      WHERE e.classid = 'pg_proc'::regclass AND e.objid = d.refobjid AND e.deptype = 'e')
+   GROUP BY 1
+   ORDER BY 1`;
+
+const routinesQuery = `
+  SELECT p.oid::int8::float8 AS oid, n.nspname::text AS schema, p.proname::text AS name, p.prosrc AS body,
+         l.lanname NOT IN ('sql', 'plpgsql') OR to_jsonb(p) ->> 'prosqlbody' IS NOT NULL AS "isResolved",
+         EXISTS (SELECT FROM unnest(p.proconfig) entry WHERE entry LIKE 'search\\_path=%') AS "setsPath",
+         ARRAY(SELECT d.refobjid::int8::float8 FROM pg_depend d
+                WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass) AS calls
+    FROM pg_proc p
+    JOIN pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_language l ON l.oid = p.prolang
+   WHERE p.oid >= 16384
+     AND NOT EXISTS (SELECT FROM pg_depend e
+                      WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')`;
+
+// PostgreSQL's own names are always found, and found first.
+const namesQuery = `
+  SELECT ARRAY(SELECT proname::text FROM pg_proc WHERE oid >= 16384
+               EXCEPT SELECT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace) AS functions,
+         ARRAY(SELECT relname::text FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f')
+               EXCEPT SELECT relname::text FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace) AS relations,
+         ARRAY(SELECT typname::text FROM pg_type WHERE oid >= 16384
+               EXCEPT SELECT typname::text FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace) AS types`;
