@@ -40,11 +40,11 @@ export interface AbortContext {
 }
 
 /**
- * Puts everything back to the source: intent first, then writers in again on the source, then the services that had
+ * Puts everything back to the source: intent first, then, if nothing can have written to the copy, writers in again, then the services that had
  * been switched, then the copy is dropped. The journal can only go from `aborting` to `aborted`, so the target's fence
  * can never open for this migration. Every step may run twice.
  *
- * @throws CutoverError `ABORT_INCOMPLETE` with what is left; the source accepts writes by then unless the message says so
+ * @throws CutoverError `TARGET_FENCE_BROKEN` before anything is opened; `ABORT_INCOMPLETE` with what is left
  */
 export async function putBack(
   context: AbortContext,
@@ -53,6 +53,7 @@ export async function putBack(
 ): Promise<void> {
   const aborting = await recordIntent(context, record, reason);
   context.reporter.step("Abort: putting everything back to the source");
+  await assertTargetFenced(context, aborting);
   await openSource(context);
   await restoreServices(context, aborting.fence);
   await dropTheCopy(context, aborting);
@@ -76,6 +77,23 @@ async function recordIntent(
   const aborting = { state: "aborting" as const, context: record.context, load: record.load, fence, reason };
   await transition(target, owner, record.state, aborting, reason);
   return aborting;
+}
+
+/**
+ * Services may run on the copy by now. Were its fence broken, it could hold acknowledged writes, and opening the source
+ * would make a second writer: then nothing is opened, and a human decides.
+ */
+async function assertTargetFenced({ target }: AbortContext, record: RecordIn<"aborting">): Promise<void> {
+  if (record.fence === null) return;
+  const { unfenced, eventTriggers } = await readFence(target, record.context.schemas);
+  const copied = await listTables(target, record.context.schemas);
+  if (copied.length === 0 || (unfenced.length === 0 && eventTriggers)) return;
+  throw new CutoverError({
+    code: "TARGET_FENCE_BROKEN",
+    message: `The target's fence is not whole (${unfenced.map(({ schema, name }) => `${schema}.${name}`).join(", ") || "its event triggers are gone"}), so the copy may hold writes. Nothing was put back: the source stays fenced, nobody can write.`,
+    remedy:
+      "Find out what was written to the copy. Drop its tables by hand when nothing was, then run the abort again.",
+  });
 }
 
 /** Seal and fence away: after this, writers work on the source as before. */
@@ -171,7 +189,6 @@ async function assertUnwritten(
 ): Promise<void> {
   const tables = await listTables(target, record.context.schemas);
   if (tables.length === 0) return;
-  const { unfenced } = await readFence(target, record.context.schemas);
   const hashed = await hashTables({
     connect: () => connect(world.target.connection, { purpose: "abort-check", readOnly: true }),
     tables: tables.filter((table) => table.kind === "table"),
@@ -186,10 +203,10 @@ async function assertUnwritten(
         expected !== null && digests.get(`${schema}.${name}`) !== `${expected.rows} ${expected.hash}`,
     )
     .map((table) => `${table.schema}.${table.name}`);
-  if (changed.length === 0 && unfenced.length === 0) return;
+  if (changed.length === 0) return;
   throw new CutoverError({
     code: "COPY_WAS_WRITTEN",
-    message: `The copy on the target is not as it was fenced (${[...changed, ...unfenced.map((table) => `${table.schema}.${table.name}`)].slice(0, 10).join(", ")}). It is kept. The source accepts writes and the services run on it.`,
+    message: `The copy on the target is not as it was fenced (${changed.slice(0, 10).join(", ")}). It is kept. The source accepts writes and the services run on it.`,
     remedy:
       "Find who wrote there; then drop the application's schemas on the target by hand and run the abort again.",
   });

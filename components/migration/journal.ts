@@ -96,7 +96,7 @@ export async function takeOver(target: pg.Client, entry: JournalEntry): Promise<
   );
   if (rowCount !== 1) throw journalLost(entry, entry.record.state);
   const owner = { id: entry.id, epoch: entry.epoch + 1 };
-  await addEvent(target, owner, entry.record.state, "taken over by another run");
+  await addEvent(target, owner, entry.record.state, "taken over");
   return owner;
 }
 
