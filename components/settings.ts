@@ -76,28 +76,39 @@ export type Settings = z.infer<typeof settingsSchema>;
 /**
  * Reads and checks the whole configuration: the only place that does.
  *
- * @throws CutoverError `CONFIGURATION_INVALID` naming every wrong key at once
+ * @throws pulumi.RunError `CONFIGURATION_INVALID` naming every wrong key at once
  */
 export function readSettings(config = new pulumi.Config()): Settings {
-  return parseSettings({
-    phase: config.get("phase") ?? "adopt",
-    legacyPostgres: config.get("legacyPostgres") ?? "keep",
-    project: config.require("project"),
-    environment: config.get("environment") ?? "production",
-    tokenKind: config.get("tokenKind") ?? "project",
-    source: config.get("source") ?? "Postgres",
-    target: config.get("target") ?? "pgvector",
-    createTarget: config.getBoolean("createTarget") ?? false,
-    schemas: config.requireObject("schemas"),
-    protectedSchemas: config.getObject("protectedSchemas") ?? [],
-    services: config.requireObject("services"),
-    accept: config.getObject("accept") ?? [],
-    limits: config.getObject("limits") ?? {},
-    copy: config.getObject("copy") ?? {},
-    hooks: config.getObject("hooks") ?? {},
-    transport: config.getObject("transport") ?? {},
-    removal: config.getObject("removal") ?? {},
-  });
+  return orRunError(() =>
+    parseSettings({
+      phase: config.get("phase") ?? "adopt",
+      legacyPostgres: config.get("legacyPostgres") ?? "keep",
+      project: config.require("project"),
+      environment: config.get("environment") ?? "production",
+      tokenKind: config.get("tokenKind") ?? "project",
+      source: config.get("source") ?? "Postgres",
+      target: config.get("target") ?? "pgvector",
+      createTarget: config.getBoolean("createTarget") ?? false,
+      schemas: config.requireObject("schemas"),
+      protectedSchemas: config.getObject("protectedSchemas") ?? [],
+      services: config.requireObject("services"),
+      accept: config.getObject("accept") ?? [],
+      limits: config.getObject("limits") ?? {},
+      copy: config.getObject("copy") ?? {},
+      hooks: config.getObject("hooks") ?? {},
+      transport: config.getObject("transport") ?? {},
+      removal: config.getObject("removal") ?? {},
+    }),
+  );
+}
+
+/** The engine shows a RunError's text alone; of any other error it shows the stack as well. */
+function orRunError<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof CutoverError ? new pulumi.RunError(error.describe()) : error;
+  }
 }
 
 /** The same from plain values, for the scripts that run without the engine. */

@@ -2,8 +2,9 @@ import { spawn } from "node:child_process";
 import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, describeError } from "../components/errors.ts";
 import { migrationInputsSchema } from "../components/migration/inputs.ts";
+import { addEvent, readEvents } from "../components/migration/journal.ts";
 import { readPrimary } from "../components/migration/primary.ts";
-import type { ConnectionTarget } from "../components/postgres/connection.ts";
+import { type ConnectionTarget, withConnection } from "../components/postgres/connection.ts";
 import { createRailway } from "../components/railway/railway.ts";
 
 /**
@@ -18,8 +19,8 @@ async function main(): Promise<number> {
   } = process.env;
   const inputs = migrationInputsSchema.parse(JSON.parse(text ?? "null"));
   const railway = createRailway(railwayOptions({ kind, secret: undefined }));
-  const { primary, target } = await readPrimary(railway, inputs);
-  if (primary !== "target" || command === undefined) {
+  const { entry, primary, target } = await readPrimary(railway, inputs);
+  if (primary !== "target" || entry === undefined || command === undefined) {
     throw new CutoverError({
       code: "NOT_PROMOTED",
       message:
@@ -27,8 +28,16 @@ async function main(): Promise<number> {
       remedy: "Run `pulumi up` with phase: cutover first.",
     });
   }
-  return run(command, urlOf(target.connection));
+  return withConnection(target.connection, { purpose: "after-promotion" }, async (client) => {
+    // The journal, not Pulumi's state, knows whether it ran: a second stack or a lost state must not repeat it.
+    if ((await readEvents(client, entry.id)).some(({ text }) => text === doneText)) return 0;
+    const exitCode = await run(command, urlOf(target.connection));
+    if (exitCode === 0) await addEvent(client, entry, entry.record.state, doneText);
+    return exitCode;
+  });
 }
+
+const doneText = "afterPromotion command done";
 
 function run(command: string, databaseUrl: string): Promise<number> {
   const { RAILWAY_TOKEN: _project, RAILWAY_API_TOKEN: _account, ...environment } = process.env;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { CutoverError, describeError } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
 import { putBack } from "./abort.ts";
-import { startAttempt } from "./attempt.ts";
+import { type StartedAttempt, startAttempt } from "./attempt.ts";
 import { closeFences, settleBehindFence } from "./close-fences.ts";
 import { contextMismatch, sameMembers } from "./context.ts";
 import { copyAndVerify } from "./copy-and-verify.ts";
@@ -124,16 +124,17 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
 
 async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
   const started = await startAttempt(run, randomUUID());
-  return forwardOrBack(
-    run,
-    started.owner,
-    async () => {
-      const verified = await copyAndVerify(run, started);
-      const switching = await closeFences(run, started, verified);
-      return switchOver(run, started.owner, switching);
-    },
-    started.pause.release,
-  );
+  const { owner, pause } = started;
+  const forward = async () => {
+    const verified = await copyAndVerify(run, started);
+    return switchOver(run, owner, await closeFences(run, started, verified));
+  };
+  return forwardOrBack(run, owner, () => forward().catch((error) => throwCause(error, pause)), pause.release);
+}
+
+/** When the locks were lost, that is the reason, and what failed in consequence of it is not. */
+function throwCause(error: unknown, { heartbeat }: StartedAttempt["pause"]): never {
+  throw heartbeat.signal.aborted ? heartbeat.signal.reason : error;
 }
 
 /** Any failure before the promotion puts everything back within this very operation. */

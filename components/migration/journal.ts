@@ -134,7 +134,13 @@ export async function readEvents(
   return rows;
 }
 
-async function addEvent(target: pg.Client, owner: JournalOwner, state: string, text: string): Promise<void> {
+/** Adds a line to a migration's history. */
+export async function addEvent(
+  target: pg.Client,
+  owner: JournalOwner,
+  state: string,
+  text: string,
+): Promise<void> {
   await target.query(
     "insert into pgvector_cutover.event (migration_id, epoch, state, text) values ($1, $2, $3, $4)",
     [owner.id, owner.epoch, state, text],

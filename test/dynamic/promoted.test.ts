@@ -53,7 +53,7 @@ describe("DataMigration, once it is promoted", () => {
 
   test("a second stack with other schemas is refused", async () => {
     const inputs = { ...inputsFor(world).migration, schemas: ["public"] };
-    await expect(migration.create(inputs)).rejects.toThrow(/schemas/);
+    await expect(migration.create(inputs)).rejects.toThrow(/names public from Postgres/);
   });
 
   test("needs no look at anything to say that nothing is to do", async () => {
@@ -117,10 +117,14 @@ describe("AppServiceVariables, once the migration is promoted", () => {
     await expect(services.create(back)).rejects.toThrow(/pgvector accepts the application's writes/);
   });
 
-  test("put a variable right that was changed by hand, with one deployment", async () => {
+  test.each([
+    { how: "and not deployed: without a deployment", deploy: false, deployments: 0 },
+    { how: "and deployed: with one deployment", deploy: true, deployments: 1 },
+  ])("put a variable right that was changed by hand $how", async ({ deploy, deployments }) => {
     const { id, properties } = await services.create(inputsFor(world).service(name));
-    const deployments = world.railway.deployments(name).length;
-    world.railway.setVariableByHand(name, "LLM_DATABASE_URL", "${{Postgres.DATABASE_URL}}");
+    world.railway.setVariableByHand(name, "LLM_DATABASE_URL", "${{Postgres.DATABASE_URL}}", { deploy });
+    await world.railway.settle();
+    const before = world.railway.deployments(name).length;
     const read = await services.read(id, properties);
     expect(await services.diff(id, read, inputsFor(world).service(name))).toBe(true);
     const updated = await services.update(id, read, inputsFor(world).service(name));
@@ -128,7 +132,7 @@ describe("AppServiceVariables, once the migration is promoted", () => {
       variables: { LLM_DATABASE_URL: "${{pgvector.DATABASE_URL}}" },
       deployed: true,
     });
-    expect(world.railway.deployments(name).length).toBe(deployments + 1);
+    expect(world.railway.deployments(name).length).toBe(before + deployments);
   });
 });
 

@@ -3,7 +3,7 @@ import { compareFingerprints, fingerprintProtected } from "../../components/post
 import type { Verdict } from "./apps/checker.ts";
 import { createEngine, type Engine, type EngineResult } from "./engine/engine.ts";
 import { sentinelMarker } from "./postgres/source-fixture.ts";
-import { startWorld, type World } from "./world.ts";
+import { startWorld, type World, type WorldOptions } from "./world.ts";
 
 /** One line of the verdict: what was promised, and what was seen. */
 export interface Observation {
@@ -20,6 +20,8 @@ export interface RehearsalReport {
 
 export interface RehearsalOptions {
   readonly engine?: "cli" | "mocks";
+  /** Size and pace of the world; the defaults are for people who watch. */
+  readonly world?: WorldOptions;
   /** A chapter of the story begins. */
   readonly onChapter: (title: string) => void;
   /** What the world and the engine print, as it comes. */
@@ -34,7 +36,7 @@ export interface RehearsalOptions {
 export async function rehearse(options: RehearsalOptions): Promise<RehearsalReport> {
   const { onChapter, onOutput, signal } = options;
   onChapter("Start two PostgreSQL servers, Railway, and four services that keep writing");
-  const world = await startWorld({ log: (line) => onOutput(`${line}\n`) });
+  const world = await startWorld({ ...options.world, log: (line) => onOutput(`${line}\n`) });
   const engine = await createEngine({
     projectDirectory: new URL("../..", import.meta.url).pathname,
     stack: "rehearsal",

@@ -84,7 +84,8 @@ export async function createCliEngine(options: EngineOptions, version: string): 
         ...(previewOnly ? ["--preview-only"] : ["--yes", "--skip-preview"]),
         ...(expectNoChanges ? ["--expect-no-changes"] : []),
       ]),
-    destroy: () => operate(["destroy", "--yes", "--skip-preview"]),
+    destroy: ({ ignoreProtect = false } = {}) =>
+      operate(["destroy", "--yes", "--skip-preview", ...(ignoreProtect ? ["--ignore-protect"] : [])]),
     setConfig,
     outputs: async () =>
       JSON.parse(

@@ -12,7 +12,8 @@ export interface Engine {
   up(options?: OperationOptions): Promise<EngineResult>;
   /** Reads every resource of the state again, and by default saves what it saw; the program is not run. */
   refresh(options?: OperationOptions & { readonly previewOnly?: boolean }): Promise<EngineResult>;
-  destroy(): Promise<EngineResult>;
+  /** Deletes every resource; protected ones are refused unless `ignoreProtect`. */
+  destroy(options?: { readonly ignoreProtect?: boolean }): Promise<EngineResult>;
   /** Merges values into the stack's configuration, in memory and in a temporary folder; `undefined` removes a key. */
   setConfig(values: Record<string, unknown>): Promise<void>;
   /** The stack's outputs after the last `up`; secret ones read `[secret]`. */

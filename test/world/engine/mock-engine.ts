@@ -24,7 +24,7 @@ export async function createMockEngine(options: EngineOptions): Promise<Engine> 
 
   async function operate(
     operation: HostRequest["operation"],
-    { previewOnly = false, expectNoChanges = false } = {},
+    { previewOnly = false, expectNoChanges = false, ignoreProtect = false } = {},
   ): Promise<EngineResult> {
     const { stack } = options;
     const request: HostRequest = {
@@ -35,6 +35,7 @@ export async function createMockEngine(options: EngineOptions): Promise<Engine> 
       stateFile,
       stepsFile,
       previewOnly,
+      ignoreProtect,
     };
     await writeFile(requestFile, JSON.stringify(request), { mode: 0o600 });
     await rm(stepsFile, { force: true });
@@ -57,7 +58,7 @@ export async function createMockEngine(options: EngineOptions): Promise<Engine> 
     preview: (operation) => operate("preview", operation),
     up: (operation) => operate("up", operation),
     refresh: (operation) => operate("refresh", operation),
-    destroy: () => operate("destroy"),
+    destroy: (operation) => operate("destroy", operation),
     async setConfig(values) {
       config = { ...config, ...values };
     },

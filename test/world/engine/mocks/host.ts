@@ -19,6 +19,8 @@ export interface HostRequest {
   /** Where the steps are written. */
   readonly stepsFile: string;
   readonly previewOnly: boolean;
+  /** Destroys what is protected too. */
+  readonly ignoreProtect: boolean;
 }
 
 const failed = 1;
@@ -50,6 +52,9 @@ async function perform(request: HostRequest): Promise<{ exitCode: number; steps:
       return { exitCode: 0, steps };
     }
     case "destroy": {
+      if (request.ignoreProtect) {
+        state.resources = state.resources.map((resource) => ({ ...resource, protect: false }));
+      }
       const deployment = startDeployment({
         preview: false,
         state,
