@@ -101,7 +101,7 @@ async function showPlan(inputs: MigrationInputs): Promise<{ property: string; re
     return [];
   }
   const result = await runPreflight({ railway, inputs, mode: "preview" });
-  for (const line of renderPlan(makePlan(result), { width: 110 }).split("\n")) console.log(line);
+  for (const line of renderPlan(makePlan(result), { width: 100 }).split("\n")) console.log(line);
   return result.findings
     .filter(({ severity }) => severity === "blocker")
     .map((finding) => ({ property: finding.object, reason: describeFinding(finding) }));

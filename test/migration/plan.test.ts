@@ -105,26 +105,63 @@ describe("renderPlan", () => {
   test("tells the whole story in the order of events", () => {
     const text = renderPlan(makePlan(result()), { width: 120 });
     const expected = [
+      "Blockers (1)",
+      "TARGET_NOT_EMPTY public",
+      "→ Look at what is there.",
       "Cutover of clinic (production)",
       "3 tables, 4 sequences, about 300 rows, 80 MB of data",
-      "public.event_2026",
-      "DATABASE_URL: ${{Postgres.DATABASE_URL}} → ${{pgvector.DATABASE_URL}}",
+      "largest: public.event_2026 70 MB",
+      "each becomes ${{pgvector.DATABASE_URL}}",
+      "@healthcare/api     canary           DATABASE_URL  now ${{Postgres.DATABASE_URL}}",
+      "DIRECT_URL    now a literal that names Postgres",
+      "@healthcare/admin   after promotion",
       "Pause writes on Postgres",
-      "Switch @healthcare/api (canary)",
-      "Switch @healthcare/doctor",
+      "prove @healthcare/api (canary); then @healthcare/doctor",
       "promote pgvector",
       "Switch and deploy @healthcare/admin",
       "(estimates)",
       "Nothing in llm_assistant is touched.",
-      "Blockers (1)",
-      "TARGET_NOT_EMPTY public",
-      "→ Look at what is there.",
       "Warnings (1)",
       "Blocked: 1 finding",
     ];
     const positions = expected.map((part) => text.indexOf(part));
     expect(positions).toEqual(positions.toSorted((left, right) => left - right));
     expect(positions).not.toContain(-1);
+  });
+
+  test("says what holds for several findings once", () => {
+    const finding = {
+      code: "SCHEMA_NOT_LISTED",
+      severity: "warning",
+      why: "It stays.",
+      remedy: "Add it.",
+    } as const;
+    const other = { ...finding, code: "OTHER_CONSUMER", remedy: "Change it." };
+    const findings = [
+      { ...finding, object: "auth" },
+      { ...finding, object: "report" },
+      { ...other, object: "api A", why: "One." },
+      { ...other, object: "api B", why: "Two." },
+    ];
+    const text = renderPlan(makePlan({ ...result(), findings }), { width: 100 });
+    expect(text).toContain(
+      [
+        "Warnings (4)",
+        "  SCHEMA_NOT_LISTED auth, report",
+        "    It stays.",
+        "    → Add it.",
+        "  OTHER_CONSUMER",
+        "    api A: One.",
+        "    api B: Two.",
+        "    → Change it.",
+      ].join("\n"),
+    );
+  });
+
+  test("of a healthy project takes less than 30 lines of 100 columns", () => {
+    const lines = renderPlan(makePlan({ ...result(), findings: [] }), { width: 100 }).split("\n");
+    expect(lines.filter((line) => line !== "").length).toBeLessThan(30);
+    expect(lines.at(-1)).toBe("Nothing blocks the cutover.");
   });
 
   test("keeps to the width", () => {
@@ -150,6 +187,7 @@ test("formats for people", () => {
   ]);
   expect([formatCount(1, "table"), formatCount(1_234, "row")]).toEqual(["1 table", "1,234 rows"]);
   expect(wrap("  one two three", 9)).toEqual(["  one two", "  three"]);
+  expect(wrap("  1. one two", 9)).toEqual(["  1. one", "     two"]);
 });
 
 function result(): PreflightResult {
@@ -203,6 +241,11 @@ const nothingSeen = {
   settings: undefined,
   activity: undefined,
   contents: undefined,
+  schemaProperties: undefined,
+  lockNeeds: undefined,
+  restrictedBuilds: undefined,
+  scheduledJobs: undefined,
+  witness: undefined,
 };
 
 const knownFacts: PreflightFacts = {

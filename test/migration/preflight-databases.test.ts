@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { checkConnectionSlots } from "../../components/migration/preflight/database/server.ts";
 import { type PreflightResult, runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
-import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
+import { createFixture, type PreflightFixture, runSql as run } from "./preflight-fixture.ts";
 import { healthyInputs, healthyServices, preflight, scriptRailway, summarise } from "./preflight-world.ts";
 
 let source: PostgresServer;
 let target: PostgresServer;
-let templates: { source: TestDatabase; target: TestDatabase };
+let fixture: PreflightFixture;
 
 beforeAll(async () => {
   const settings = { max_prepared_transactions: "4", wal_level: "logical" };
@@ -16,9 +16,7 @@ beforeAll(async () => {
     startServer({ role: "source", settings }),
     startServer({ role: "target", settings }),
   ]);
-  templates = { source: await createDatabase(source), target: await createDatabase(target) };
-  await run(templates.source.connection, sourceContents);
-  await run(templates.target.connection, targetContents(target.hasPgvector));
+  fixture = await createFixture({ source, target });
 });
 
 afterAll(async () => {
@@ -236,6 +234,13 @@ describe("one bad thing gives its finding", () => {
     expect(summarise(await preflight(world.connections))).toContain("blocker REPLICATION_SLOT follower");
   });
 
+  test("read-only by ALTER SYSTEM, which no session of ours shows", async () => {
+    const world = await createWorld();
+    await run(world.connections.target, "ALTER SYSTEM SET default_transaction_read_only = on");
+    onTestFinished(() => run(world.connections.target, "ALTER SYSTEM RESET default_transaction_read_only"));
+    expect(summarise(await preflight(world.connections))).toContain("blocker TARGET_READ_ONLY target");
+  });
+
   test("too few connections on the target", async () => {
     const { connections } = await createWorld();
     const inputs = { copy: { workers: 32 } };
@@ -293,22 +298,8 @@ test("no finding contains a password or the content of a row, whatever is wrong"
 
 /** A pair of fresh copies of the base fixture. */
 async function createWorld(whenDone: (clean: () => Promise<void>) => unknown = onTestFinished) {
-  const databases = {
-    source: await createDatabase(source, { template: templates.source.connection.database }),
-    target: await createDatabase(target, { template: templates.target.connection.database }),
-  };
-  whenDone(async () => {
-    await Promise.all([databases.source.drop(), databases.target.drop()]);
-  });
-  const connections = { source: databases.source.connection, target: databases.target.connection };
-  const accept = target.hasPgvector
-    ? []
-    : [{ code: "VECTOR_MISSING", object: "target", reason: "no pgvector on this machine" }];
-  return { connections, accepted: { accept } };
-}
-
-async function run(connection: ConnectionTarget, sql: string): Promise<void> {
-  await withConnection(connection, { purpose: "test" }, (client) => client.query(sql));
+  const { connections, accept } = await fixture.createWorld(whenDone);
+  return { connections, accepted: { accept: [...accept] } };
 }
 
 async function xmax(connection: ConnectionTarget): Promise<string> {
@@ -316,22 +307,4 @@ async function xmax(connection: ConnectionTarget): Promise<string> {
     const { rows } = await client.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS xmax");
     return rows[0].xmax;
   });
-}
-
-const sourceContents = `
-  CREATE SCHEMA medical_records; CREATE SCHEMA practice_management;
-  CREATE TABLE public.users (id serial PRIMARY KEY, email text UNIQUE);
-  CREATE TABLE medical_records.patient (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id int REFERENCES public.users, mrn text NOT NULL);
-  CREATE TABLE practice_management.appointment (
-    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), patient_id bigint REFERENCES medical_records.patient);
-  INSERT INTO public.users (email) SELECT 'u' || g FROM generate_series(1, 100) g;
-  INSERT INTO medical_records.patient (user_id, mrn) SELECT g, 'MRN' || g FROM generate_series(1, 100) g`;
-
-function targetContents(hasPgvector: boolean): string {
-  return `
-    ${hasPgvector ? "CREATE EXTENSION vector;" : ""}
-    CREATE SCHEMA llm_assistant;
-    CREATE TABLE llm_assistant.chunk (id bigserial PRIMARY KEY, body text);
-    INSERT INTO llm_assistant.chunk (body) SELECT 'c' || g FROM generate_series(1, 50) g`;
 }

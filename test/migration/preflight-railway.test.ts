@@ -1,4 +1,7 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CutoverError } from "../../components/errors.ts";
 import { findingDefinitions } from "../../components/migration/preflight/registry.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
@@ -329,6 +332,55 @@ describe("acceptances", () => {
         "warning ACCEPTANCE_IMPOSSIBLE VARIABLE_SEALED @healthcare/api DATABASE_URL",
       ]),
     );
+  });
+});
+
+describe("the configured health check", () => {
+  test.for([
+    [200, []],
+    [503, ["warning HEALTH_CHECK_FAILING @healthcare/api"]],
+    [302, ["warning HEALTH_CHECK_FAILING @healthcare/api"]],
+  ] as const)("that answers %i", async ([status, expected]) => {
+    const server = createServer((_request, response) => response.writeHead(status).end()).listen(
+      0,
+      "127.0.0.1",
+    );
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const services = healthyInputs(world).services.map((each) => ({
+      ...each,
+      healthCheckUrl: `http://127.0.0.1:${port}/health`,
+    }));
+    const lines = summarise(await preflight(world, { inputs: { services } }));
+    expect(lines.filter((line) => line.includes("HEALTH"))).toEqual(expected);
+  });
+
+  test("that does not answer at all", async () => {
+    const services = healthyInputs(world).services.map((each) => ({
+      ...each,
+      healthCheckUrl: `http://127.0.0.1:${world.source.port}/health`,
+    }));
+    const lines = summarise(await preflight(world, { inputs: { services } }));
+    expect(lines).toContain("warning HEALTH_CHECK_FAILING @healthcare/api");
+  });
+});
+
+describe("how long a deployment takes is learnt from the last successful one", () => {
+  const lasting = (ms: number) => {
+    const listed = deployment("id-@healthcare/api", "SUCCESS");
+    return { ...listed, statusUpdatedAt: new Date(listed.createdAt.getTime() + ms) };
+  };
+
+  test.for([
+    ["its own time", [lasting(42_000)], 42_000],
+    ["not from one that woke up days later", [lasting(172_800_000), lasting(50_000)], 50_000],
+    ["nor from one without a duration", [lasting(0)], undefined],
+  ] as const)("%s", async ([, listed, expected]) => {
+    const { facts } = await preflight(world, {
+      railway: { services: healthyServices(world), methods: { listDeployments: async () => [...listed] } },
+    });
+    expect(facts.services.apps[0]?.deploymentMs).toBe(expected);
   });
 });
 

@@ -20,20 +20,20 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Breaks a line at blanks so that it fits, keeping its indentation. A longer word stays whole. */
+/** Breaks a line at blanks so that it fits, keeping its indentation, behind a number too. A longer word stays whole. */
 export function wrap(line: string, width: number): string[] {
   if (line.length <= width) return [line];
-  const indentation = /^ */.exec(line)?.[0] ?? "";
+  const start = /^ *(?:\d+\. )?/.exec(line)?.[0] ?? "";
   const lines: string[] = [];
   let current = "";
-  for (const word of line.trim().split(" ")) {
+  for (const word of line.slice(start.length).split(" ")) {
     const extended = current === "" ? word : `${current} ${word}`;
-    if (current !== "" && indentation.length + extended.length > width) {
-      lines.push(indentation + current);
+    if (current !== "" && start.length + extended.length > width) {
+      lines.push(current);
       current = word;
     } else {
       current = extended;
     }
   }
-  return [...lines, indentation + current];
+  return [...lines, current].map((text, index) => (index === 0 ? start : " ".repeat(start.length)) + text);
 }

@@ -1,25 +1,28 @@
-import type { Finding } from "../finding.ts";
 import type { Plan } from "../plan.ts";
 import { copyBytesPerSecond } from "./estimates.ts";
 import { formatBytes, formatCount, formatDuration, wrap } from "./format.ts";
+import { renderFindings } from "./render-findings.ts";
 
 export interface RenderOptions {
   /** Columns of the terminal; lines are wrapped to fit, names are never cut. */
   readonly width: number;
 }
 
-/** The plan as plain text that a reviewer reads in a minute. */
+/**
+ * The plan as plain text that a reviewer reads in a minute: what blocks it first, the verdict last. Sections are told
+ * apart by their headings alone, because Pulumi's engine drops empty lines.
+ */
 export function renderPlan(plan: Plan, { width }: RenderOptions): string {
   const sections = [
+    renderFindings("Blockers", "blocker", plan.findings),
+    renderFindings("Not checked", "unchecked", plan.findings),
     headline(plan),
     contents(plan),
     services(plan),
     steps(plan),
     estimates(plan),
     guarantees(plan),
-    findings("Blockers", "blocker", plan, width),
-    findings("Not checked", "unchecked", plan, width),
-    findings("Warnings", "warning", plan, width),
+    renderFindings("Warnings", "warning", plan.findings),
     verdict(plan),
   ];
   return sections
@@ -28,12 +31,11 @@ export function renderPlan(plan: Plan, { width }: RenderOptions): string {
     .join("\n\n");
 }
 
-function headline({ project, environment, source, target, dumpClient }: Plan): string[] {
+function headline({ project, environment, source, target }: Plan): string[] {
   return [
     `Cutover of ${project} (${environment})`,
     `  from ${describeDatabase(source)}`,
     `  to   ${describeDatabase(target)}`,
-    ...(dumpClient === null ? [] : [`  schema read with ${dumpClient}`]),
   ];
 }
 
@@ -46,57 +48,54 @@ function describeDatabase({ service, major, host, encrypted }: Plan["source"]): 
 function contents({ contents: moved, schemas }: Plan): string[] {
   if (moved === null) return ["What moves", `  ${schemas.join(", ")}: not checked`];
   const { tables, sequences, estimatedRows, dataBytes, indexBytes } = moved;
+  const largest = moved.largestTables
+    .slice(0, largestTableCount)
+    .map(({ name, bytes }) => `${name} ${formatBytes(bytes)}`);
   return [
     "What moves",
     `  ${formatCount(tables, "table")}, ${formatCount(sequences, "sequence")}, about ${formatCount(estimatedRows, "row")}, ${formatBytes(dataBytes)} of data and ${formatBytes(indexBytes)} of indexes`,
-    ...columns([
-      ["  schema", "tables", "rows (estimate)", "size"],
-      ...moved.schemas.map((schema) => [
-        `  ${schema.name}`,
-        schema.tables.toLocaleString("en"),
-        schema.estimatedRows.toLocaleString("en"),
+    ...columns(
+      moved.schemas.map((schema) => [
+        `    ${schema.name}`,
+        formatCount(schema.tables, "table"),
+        formatCount(schema.estimatedRows, "row"),
         formatBytes(schema.bytes),
       ]),
-      ["  largest tables", "", "", ""],
-      ...moved.largestTables.map((table) => [
-        `    ${table.name}`,
-        "",
-        table.estimatedRows.toLocaleString("en"),
-        formatBytes(table.bytes),
-      ]),
-    ]),
+    ),
+    ...(largest.length === 0 ? [] : [`  largest: ${largest.join(", ")}`]),
   ];
 }
 
+const largestTableCount = 3;
+
+/** One line a variable; what they all become stands in the heading, once. */
 function services({ services: planned }: Plan): string[] {
-  const lines = planned.flatMap(({ name, wave, isCanary, startsReadOnly, variables }) => {
-    const notes = [
-      `wave ${wave}`,
-      ...(isCanary ? ["canary"] : []),
-      ...(startsReadOnly ? [] : ["deployed after promotion"]),
-    ];
-    return [
-      `  ${name} (${notes.join(", ")})`,
-      ...variables.map((variable) => `    ${variable.name}: ${variable.from} → ${variable.to}`),
-    ];
+  const becomes = planned[0]?.variables[0]?.to ?? "";
+  const rows = planned.flatMap(({ name, wave, isCanary, startsReadOnly, variables }) => {
+    const turn = startsReadOnly ? (isCanary ? "canary" : `wave ${wave}`) : "after promotion";
+    return variables.map((variable, index) => [
+      `  ${index === 0 ? name : ""}`,
+      index === 0 ? turn : "",
+      variable.name,
+      `now ${variable.from}`,
+    ]);
   });
-  return ["What changes on Railway", ...lines];
+  return [`What changes on Railway: each becomes ${becomes}`, ...columns(rows, "left")];
 }
 
-function steps({ services: planned, source, target }: Plan): string[] {
-  const waves = [...new Set(planned.filter(({ startsReadOnly }) => startsReadOnly).map(({ wave }) => wave))];
+function steps({ services: planned, source, target, dumpClient }: Plan): string[] {
+  const early = planned.filter(({ startsReadOnly }) => startsReadOnly);
   const late = planned.filter(({ startsReadOnly }) => !startsReadOnly).map(({ name }) => name);
+  const waves = [...Map.groupBy(early, ({ wave }) => wave).values()].map((members, index) => {
+    const names = members.map(({ name }) => name).join(", ");
+    return index === 0 ? `${names} (canary)` : names;
+  });
   const list = [
-    `Pause writes on ${source.service} by locks; readers go on`,
-    `Copy the schemas to ${target.service}, and compare every row, sequence and definition`,
-    "Fence both databases; a difference stops here and puts everything back",
-    ...waves.map((wave, index) => {
-      const names = planned
-        .filter((each) => each.wave === wave && each.startsReadOnly)
-        .map(({ name }) => name);
-      return `Switch ${names.join(", ")}${index === 0 ? " (canary)" : ""}, deploy, and prove the new database is used`;
-    }),
-    `Seal ${source.service}, then promote ${target.service}: the only point of no return`,
+    `Pause writes on ${source.service} by locks; reads go on`,
+    `Copy to ${target.service}${dumpClient === null ? "" : ` with ${dumpClient}`}; compare every row, sequence and definition`,
+    "Fence both databases",
+    `Switch, deploy and prove ${waves.join("; then ")}`,
+    `Seal ${source.service}, promote ${target.service}: no return from here, a failure before puts everything back`,
     ...(late.length === 0 ? [] : [`Switch and deploy ${late.join(", ")}`]),
   ];
   return ["What happens, in this order", ...list.map((step, index) => `  ${index + 1}. ${step}`)];
@@ -105,36 +104,24 @@ function steps({ services: planned, source, target }: Plan): string[] {
 function estimates({
   estimates: { copyMs, gateMs, deploymentsMs, deploymentsAreMeasured, writePauseMs },
 }: Plan): string[] {
-  const basis = deploymentsAreMeasured
-    ? "as their last deployments took"
-    : "assumed where no earlier deployment tells";
+  const deployments = `deployments ${formatDuration(deploymentsMs)} (${
+    deploymentsAreMeasured ? "as the last ones took" : "assumed where no earlier one tells"
+  })`;
+  if (copyMs === null || gateMs === null || writePauseMs === null) {
+    return ["How long it should take (estimates)", `  not known, the source was not checked; ${deployments}`];
+  }
   return [
     "How long it should take (estimates)",
-    copyMs === null || gateMs === null
-      ? "  copy: not known, the source was not checked"
-      : `  copy ${formatDuration(copyMs)} at ${formatBytes(copyBytesPerSecond)}/s, comparison ${formatDuration(gateMs)}`,
-    `  deployments ${formatDuration(deploymentsMs)} (${basis})`,
-    ...(writePauseMs === null ? [] : [`  writes are paused for about ${formatDuration(writePauseMs)}`]),
+    `  writes are paused for about ${formatDuration(writePauseMs)}: copy ${formatDuration(copyMs)} at ${formatBytes(copyBytesPerSecond)}/s, comparison ${formatDuration(gateMs)}, ${deployments}`,
   ];
 }
 
 function guarantees({ protectedSchemas, source }: Plan): string[] {
   return [
-    ...protectedSchemas.map((schema) => `Nothing in ${schema} is touched.`),
-    `Nothing on ${source.service} is deleted.`,
-  ];
-}
-
-function findings(title: string, severity: Finding["severity"], plan: Plan, width: number): string[] {
-  const own = plan.findings.filter((finding) => finding.severity === severity);
-  if (own.length === 0) return [];
-  return [
-    `${title} (${own.length})`,
-    ...own.flatMap(({ code, object, why, remedy }) => [
-      `  ${code} ${object}`,
-      ...wrap(`    ${why}`, width),
-      ...wrap(`    → ${remedy}`, width),
-    ]),
+    [
+      ...protectedSchemas.map((schema) => `Nothing in ${schema} is touched.`),
+      `Nothing on ${source.service} is deleted.`,
+    ].join(" "),
   ];
 }
 
@@ -148,13 +135,15 @@ function verdict({ findings: all }: Plan): string[] {
   return ["Nothing blocks the cutover."];
 }
 
-/** Pads every column to its widest cell; the first is aligned left, the others right. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+/** Pads every column to its widest cell; the first is aligned left, the others as said. */
+function columns(rows: readonly (readonly string[])[], others: "left" | "right" = "right"): string[] {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows.map((row) =>
     row
       .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        column === 0 || others === "left"
+          ? cell.padEnd(widths[column] ?? 0)
+          : cell.padStart(widths[column] ?? 0),
       )
       .join("  ")
       .trimEnd(),

@@ -37,9 +37,13 @@ export interface DatabaseObservation {
   readonly witness: FenceState["witness"] | undefined;
 }
 
-/** Begins the transaction in which one database is looked at: the server itself refuses every write in it. */
+/**
+ * Begins the transaction in which one database is looked at: the server itself refuses every write in it. Without
+ * nested loops, because the planner knows nothing about how many rows the catalogue queries' inner parts have: with
+ * 2,000 tables it chose them, and one query took 39 s instead of 0.1 s.
+ */
 export async function beginObservation(client: pg.Client): Promise<void> {
-  await client.query("BEGIN TRANSACTION READ ONLY");
+  await client.query("BEGIN TRANSACTION READ ONLY; SET LOCAL enable_nestloop = off");
 }
 
 /** Reads everything about one database with a fixed number of set-based queries. A failed one does not end the others. */

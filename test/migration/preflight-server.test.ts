@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Finding } from "../../components/migration/finding.ts";
+import {
+  checkServer,
+  compareServers,
+  type ServerFacts,
+} from "../../components/migration/preflight/database/server.ts";
+import { checkDumpClient } from "../../components/migration/preflight/dump-client.ts";
+import { runPreflight } from "../../components/migration/preflight/run-preflight.ts";
+import { probeConnection } from "../../components/migration/transport.ts";
+import { createDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+import { createFixture, type PreflightFixture, runSql } from "./preflight-fixture.ts";
+import { startPooler } from "./preflight-pooler.ts";
+import { healthyInputs, healthyServices, preflight, scriptRailway, summarise } from "./preflight-world.ts";
+
+const servers = sharedServers();
+let fixture: PreflightFixture;
+
+beforeAll(async () => {
+  fixture = await createFixture(servers);
+});
+afterAll(() => fixture?.drop());
+
+describe("a connection pooler in front of the source", () => {
+  test.for(["refused", "ignored"] as const)("is found when start-up settings are %s", async (settings) => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const pooler = await startPooler(connections.source, settings);
+    onTestFinished(() => pooler.stop());
+    const pooled = { ...connections.source, port: pooler.port };
+    expect(summarise(await preflight({ ...connections, source: pooled }))).toContain(
+      "blocker POOLER_IN_BETWEEN source",
+    );
+  });
+});
+
+describe("what the servers are", () => {
+  let source: ServerFacts;
+  let target: ServerFacts;
+
+  beforeAll(async () => {
+    const clean: Array<() => Promise<void>> = [];
+    const { connections } = await fixture.createWorld((each) => clean.push(each));
+    const { facts } = await preflight(connections);
+    await Promise.all(clean.map((each) => each()));
+    if (!facts.source?.server || !facts.target?.server) throw new Error("the servers were not observed");
+    source = facts.source.server;
+    target = facts.target.server;
+  });
+
+  const codes = (findings: readonly Finding[]) => findings.map(({ code }) => code);
+
+  test("the two real ones are fit", () => {
+    expect(checkServer("source", source)).toEqual([]);
+    expect(checkServer("target", target)).toEqual([]);
+    expect(codes(compareServers(source, target)).filter((code) => code !== "COLLATION_DIFFERS")).toEqual([]);
+  });
+
+  test.for([13, 12])("a source of version %i is too old", (major) => {
+    expect(codes(checkServer("source", { ...source, major }))).toEqual(["SOURCE_TOO_OLD"]);
+    expect(checkServer("source", { ...source, major: 14 })).toEqual([]);
+  });
+
+  test("a target of version 14 is too old", () => {
+    expect(codes(checkServer("target", { ...target, major: 14 }))).toEqual(["TARGET_TOO_OLD"]);
+  });
+
+  test("a target of an older version than the source", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const swapped = { source: connections.target, target: connections.source };
+    expect(summarise(await preflight(swapped))).toContain("blocker TARGET_OLDER_THAN_SOURCE target");
+  });
+
+  test("a replica, on either side", () => {
+    expect(codes(checkServer("source", { ...source, inRecovery: true }))).toEqual(["SOURCE_IN_RECOVERY"]);
+    expect(codes(checkServer("target", { ...target, inRecovery: true }))).toEqual(["TARGET_IN_RECOVERY"]);
+  });
+
+  test("another encoding and collation", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const other = await createDatabase(servers.source);
+    onTestFinished(() => other.drop());
+    await runSql(servers.source.connection("postgres"), `DROP DATABASE "${other.connection.database}"`);
+    await runSql(
+      servers.source.connection("postgres"),
+      `CREATE DATABASE "${other.connection.database}" TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'`,
+    );
+    expect(summarise(await preflight({ ...connections, source: other.connection }))).toEqual(
+      expect.arrayContaining(["blocker ENCODING_DIFFERS target", "warning COLLATION_DIFFERS target"]),
+    );
+  });
+});
+
+describe("read-only by default", () => {
+  test("for the role of the applications, on either side", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    for (const { database, ...connection } of Object.values(connections)) {
+      await runSql(
+        { ...connection, database },
+        `ALTER ROLE postgres IN DATABASE "${database}" SET default_transaction_read_only = on`,
+      );
+    }
+    const lines = summarise(await preflight(connections));
+    expect(lines).toContain("blocker TARGET_READ_ONLY target");
+    expect(lines).toContain("warning SOURCE_READ_ONLY source");
+  });
+
+  test("for another role it is a setting like any other", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    await runSql(servers.source.connection("postgres"), "CREATE ROLE preflight_reader");
+    onTestFinished(() => runSql(servers.source.connection("postgres"), "DROP ROLE preflight_reader"));
+    await runSql(
+      connections.source,
+      `ALTER ROLE preflight_reader IN DATABASE "${connections.source.database}" SET default_transaction_read_only = on`,
+    );
+    const lines = summarise(await preflight(connections));
+    expect(lines.filter((line) => line.includes("READ_ONLY"))).toEqual([]);
+    expect(lines).toContain(
+      "blocker SETTING_LOST role preflight_reader in this database: default_transaction_read_only",
+    );
+  });
+});
+
+describe("reaching the servers", () => {
+  test("clear text across a public network is refused, in a finding", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const inputs = healthyInputs(connections);
+    const services = healthyServices(connections).map((service) => ({
+      ...service,
+      variables: {
+        ...service.variables,
+        DATABASE_PUBLIC_URL: "postgresql://u:p@shuttle.proxy.rlwy.net:15140/x",
+      },
+    }));
+    const result = await runPreflight({
+      railway: scriptRailway({ services }),
+      inputs: { ...inputs, transport: { ...inputs.transport, target: { via: "public" } } },
+      mode: "preview",
+      // What the pgvector image answers; everything else is the real policy.
+      probe: (request) => probeConnection(request, async () => false),
+    });
+    expect(summarise(result)).toContain("blocker PLAINTEXT_REFUSED target");
+  });
+
+  test("no pg_dump as new as the servers", async () => {
+    const findings: Finding[] = [];
+    expect(await checkDumpClient(99, findings)).toBeUndefined();
+    expect(findings).toMatchObject([{ code: "DUMP_CLIENT_MISSING", remedy: expect.stringContaining("99") }]);
+  });
+
+  test("a volume without room for the source as it is", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const withFreeMegabytes = (free: number) =>
+      healthyServices(connections).map((service) => {
+        const volume = service.settings?.volume;
+        if (!volume) return service;
+        const full = { ...volume, sizeMB: 5_000, currentSizeMB: 5_000 - free };
+        return { ...service, settings: { ...service.settings, volume: full } };
+      });
+    const lines = async (free: number) =>
+      summarise(await preflight(connections, { railway: { services: withFreeMegabytes(free) } }));
+    expect(await lines(5)).toContain("blocker DISK_SPACE target");
+    expect(await lines(500)).not.toContain("blocker DISK_SPACE target");
+  });
+});
