@@ -53,7 +53,7 @@ export async function createMockEngine(options: EngineOptions): Promise<Engine> 
   }
 
   return {
-    description: "host on Pulumi's testing mocks (no Pulumi CLI on PATH)",
+    description: "host on Pulumi's testing mocks",
     kind: "mocks",
     preview: (operation) => operate("preview", operation),
     up: (operation) => operate("up", operation),

@@ -103,15 +103,16 @@ function addService(state: RailwayState, service: ServiceModel): void {
 }
 
 function addFirstDeployment(state: RailwayState, instance: InstanceState): void {
-  const now = new Date().toISOString();
+  const now = new Date();
   const rendered = renderForDeployment(state, instance, true);
   state.deployments.push({
     id: randomUUID(),
     serviceId: instance.serviceId,
     environmentId: instance.environmentId,
     status: "SUCCESS",
-    createdAt: now,
-    statusUpdatedAt: now,
+    // It took about as long as a deployment takes at the default pace: plans estimate from it.
+    createdAt: new Date(now.getTime() - 5_000).toISOString(),
+    statusUpdatedAt: now.toISOString(),
     variables: Object.fromEntries(Object.entries(rendered).map(([name, value]) => [name, value ?? ""])),
     sealedNames: [],
     instanceId: randomUUID(),
