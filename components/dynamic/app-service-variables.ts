@@ -1,4 +1,3 @@
-import type * as pulumi from "@pulumi/pulumi";
 import { CutoverError } from "../errors.ts";
 import {
   appServiceInputsSchema,

@@ -1,4 +1,3 @@
-import type * as pulumi from "@pulumi/pulumi";
 import { CutoverError, describeError } from "../errors.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
