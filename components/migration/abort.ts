@@ -3,7 +3,7 @@ import type pg from "pg";
 import { CutoverError, describeError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
 import { hashTables } from "../postgres/content-hash.ts";
-import { dropCopy } from "../postgres/drop-copy.ts";
+import { dropCopy, listRelationNames } from "../postgres/drop-copy.ts";
 import {
   dropSourceSchema,
   inTransaction,
@@ -16,8 +16,8 @@ import {
 import { listTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
 import { dropHookRoles } from "./before-switch-hook.ts";
+import { endRunSessions } from "./exclusion.ts";
 import { type JournalOwner, transition } from "./journal.ts";
-import { maintenanceDatabase } from "./maintenance.ts";
 import { recallValue } from "./previous-value.ts";
 import type { FenceRecord, RecordIn } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
@@ -27,6 +27,7 @@ import {
   deployWithVariables,
   proveDeployment,
   type ServiceSwitch,
+  sameText,
 } from "./service-switch.ts";
 
 export interface AbortContext {
@@ -34,6 +35,8 @@ export interface AbortContext {
   readonly world: ResolvedWorld;
   /** The session that holds the exclusion lock on the target. */
   readonly target: pg.Client;
+  /** The session that holds the exclusion lock on the source's server, in its maintenance database. */
+  readonly source: pg.Client;
   readonly owner: JournalOwner;
   readonly reporter: Reporter;
   readonly deploymentTimeoutMs: number;
@@ -54,8 +57,11 @@ export async function putBack(
   const aborting = await recordIntent(context, record, reason);
   context.reporter.step("Abort: putting everything back to the source");
   await assertTargetFenced(context, aborting);
+  await endRunSessions(context.source, context.world.source.connection.database);
+  await endRunSessions(context.target, context.world.target.connection.database);
   await openSource(context);
   await restoreServices(context, aborting.fence);
+  await takeSourceFenceDown(context);
   await dropTheCopy(context, aborting);
   await transition(
     context.target,
@@ -72,9 +78,12 @@ async function recordIntent(
   record: RecordIn<"loading" | "switching" | "aborting">,
   reason: string,
 ): Promise<RecordIn<"aborting">> {
-  if (record.state === "aborting") return record;
-  const fence = record.state === "switching" ? record.fence : null;
-  const aborting = { state: "aborting" as const, context: record.context, load: record.load, fence, reason };
+  // Written again when it stands already: a run that was taken over from stops here.
+  const fence = record.state === "loading" ? null : record.fence;
+  const aborting =
+    record.state === "aborting"
+      ? record
+      : { state: "aborting" as const, context: record.context, load: record.load, fence, reason };
   await transition(target, owner, record.state, aborting, reason);
   return aborting;
 }
@@ -97,18 +106,24 @@ async function assertTargetFenced({ target }: AbortContext, record: RecordIn<"ab
 }
 
 /** Seal and fence away: after this, writers work on the source as before. */
-async function openSource({ world, reporter }: AbortContext): Promise<void> {
+async function openSource({ world, source, owner, reporter }: AbortContext): Promise<void> {
   const { connection } = world.source;
-  await withConnection(
-    connection,
-    { purpose: "unseal", database: maintenanceDatabase(connection) },
-    async (client) => {
-      if (await isSealed(client, connection.database)) await setSeal(client, connection.database, false);
-    },
-  );
-  await withConnection(connection, { purpose: "abort" }, async (client) => {
-    await openSourceFence(client);
-    reporter.detail("the source accepts writes again");
+  // Through the session that holds the exclusion lock: an orphan that lost it cannot open anything.
+  const wasSealed = await isSealed(source, connection.database);
+  if (wasSealed) await setSeal(source, connection.database, false);
+  try {
+    await withConnection(connection, { purpose: "abort" }, (client) => openSourceFence(client, owner.id));
+  } catch (error) {
+    // Not ours to open: another migration's seal goes back on.
+    if (wasSealed) await setSeal(source, connection.database, true);
+    throw error;
+  }
+  reporter.detail("the source accepts writes again");
+}
+
+/** After the services: a long reader of the source holds up the removal of triggers, which let everything pass by now. */
+async function takeSourceFenceDown({ world }: AbortContext): Promise<void> {
+  await withConnection(world.source.connection, { purpose: "abort" }, async (client) => {
     for (let attempt = 0; (await removeFence(client)).length > 0; attempt++) {
       if (attempt >= fenceRemovalAttempts)
         throw incomplete("some tables of the source still carry a fence trigger, which lets everything pass");
@@ -124,19 +139,19 @@ const fenceRemovalAttempts = 60;
 async function restoreServices(context: AbortContext, fence: FenceRecord | null): Promise<void> {
   if (fence === null) return;
   const outcomes = await Promise.allSettled(
-    context.world.services.map(async ({ service }) => {
-      const record = fence.services[service.name];
-      if (record === undefined || record.startedAt === null) return;
+    Object.entries(fence.services).map(async ([name, record]) => {
+      if (record.startedAt === null) return;
+      const { source } = context.world;
       const desired = new Map(
-        Object.entries(record.previous).map(([name, previous]) => {
-          const text = recallValue(previous, context.world.source.connection.password);
-          return [name, text === undefined ? undefined : { text, host: null }] as const;
+        Object.entries(record.previous).map(([variable, previous]) => {
+          const text = recallValue(previous, source.connection.password);
+          return [variable, text === undefined ? undefined : { text, host: hostOf(text, source) }] as const;
         }),
       );
       await restoreService(context, {
         scope: context.world.scope,
-        serviceId: service.id,
-        name: service.name,
+        serviceId: record.serviceId,
+        name,
         desired,
         healthCheckUrl: null,
         deploymentTimeoutMs: context.deploymentTimeoutMs,
@@ -148,6 +163,12 @@ async function restoreServices(context: AbortContext, fence: FenceRecord | null)
     outcome.status === "rejected" ? [describeError(outcome.reason)] : [],
   );
   if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
+}
+
+/** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
+function hostOf(text: string, source: ResolvedWorld["source"]): string | null {
+  if (sameText(text, source.reference)) return source.privateHost;
+  return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
 }
 
 async function restoreService(context: AbortContext, move: ServiceSwitch): Promise<void> {
@@ -166,12 +187,15 @@ async function dropTheCopy(
   if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
   await dropHookRoles(target);
   await inTransaction(target, async () => {
+    await target.query("set local lock_timeout = '30s'");
     await target.query("drop event trigger if exists pgvector_cutover_ddl");
     await target.query("drop event trigger if exists pgvector_cutover_drop");
     await dropCopy(target, {
       schemas,
       createdSchemas: record.load.createdSchemas,
-      expectedObjects: record.load.expectedRelations,
+      expectedObjects: record.load.hookStarted
+        ? await listRelationNames(target, schemas)
+        : record.load.expectedRelations,
     });
     await target.query(`
       drop function if exists pgvector_cutover.refuse_write();

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import type { ConnectionTarget } from "../postgres/connection.ts";
@@ -26,11 +26,13 @@ export async function runBeforeSwitchHook(options: {
   signal: AbortSignal;
 }): Promise<void> {
   const { client, schemas, target } = options;
-  const role = `${rolePrefix}${randomBytes(6).toString("hex")}`;
+  const role = `${await rolePrefix(client)}${randomBytes(6).toString("hex")}`;
   const password = randomBytes(24).toString("base64url");
   const owned = await ownedObjects(client, schemas, options.createdSchemas);
   await inTransaction(client, async () => {
-    await client.query(`create role ${quoteIdentifier(role)} login password ${quoteLiteral(password)}`);
+    await client.query(
+      `create role ${quoteIdentifier(role)} login password ${quoteLiteral(scramVerifier(password))}`,
+    );
     for (const { kind, name } of owned)
       await client.query(`alter ${kind} ${name} owner to ${quoteIdentifier(role)}`);
     for (const schema of schemas.filter((name) => !options.createdSchemas.includes(name))) {
@@ -42,6 +44,7 @@ export async function runBeforeSwitchHook(options: {
   try {
     await runCommand(options, urlOf(target, role, password));
   } finally {
+    await endSessionsOf(client, role);
     await inTransaction(client, async () => {
       for (const object of owned) await giveBack(client, object);
       await dropRole(client, role);
@@ -49,21 +52,46 @@ export async function runBeforeSwitchHook(options: {
   }
 }
 
+/**
+ * The password as the server stores it (RFC 5803; PostgreSQL manual 51.3): sent like this it never stands in clear in a
+ * statement, which a server may log.
+ */
+function scramVerifier(password: string): string {
+  const iterations = 4096;
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
+  const keyOf = (label: string) => createHmac("sha256", salted).update(label).digest();
+  const storedKey = createHash("sha256").update(keyOf("Client Key")).digest("base64");
+  const serverKey = keyOf("Server Key").toString("base64");
+  return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${storedKey}:${serverKey}`;
+}
+
 /** Ends and drops the roles of hooks whose run was killed; what they own stays, with our own role as its owner. */
 export async function dropHookRoles(client: pg.Client): Promise<void> {
   const { rows } = await client.query("select rolname as role from pg_roles where starts_with(rolname, $1)", [
-    rolePrefix,
+    await rolePrefix(client),
   ]);
   for (const { role } of rows) {
-    await client.query(`alter role ${quoteIdentifier(role)} nologin`);
-    await client.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1", [
-      role,
-    ]);
+    await endSessionsOf(client, role);
     await inTransaction(client, () => dropRole(client, role));
   }
 }
 
-const rolePrefix = "pgvector_cutover_hook_";
+/** Roles belong to the whole server: the database's oid keeps those of others out. */
+async function rolePrefix(client: pg.Client): Promise<string> {
+  const { rows } = await client.query(
+    "select oid::text as oid from pg_database where datname = current_database()",
+  );
+  return `pgvector_cutover_hook_${rows[0].oid}_`;
+}
+
+/** Processes that the command left behind would hold locks on what is given back. */
+async function endSessionsOf(client: pg.Client, role: string): Promise<void> {
+  await client.query(`alter role ${quoteIdentifier(role)} nologin`);
+  await client.query("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1", [
+    role,
+  ]);
+}
 
 async function dropRole(client: pg.Client, role: string): Promise<void> {
   await client.query(`reassign owned by ${quoteIdentifier(role)} to current_user`);

@@ -1,6 +1,5 @@
 import { CutoverError } from "../errors.ts";
-import { connect, withConnection } from "../postgres/connection.ts";
-import { listRelationNames } from "../postgres/drop-copy.ts";
+import { withConnection } from "../postgres/connection.ts";
 import { dumpSchema } from "../postgres/dump.ts";
 import { closeTargetFence } from "../postgres/fence.ts";
 import { loadCopy } from "../postgres/load.ts";
@@ -59,6 +58,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
   if (inputs.hooks.beforeSwitch !== null) {
     assertGreen(await compare(run, attempt, record, loaded.sequences));
     reporter.step("Hook before the switch");
+    record = await noteHook(run, attempt);
     await runBeforeSwitchHook({
       command: inputs.hooks.beforeSwitch,
       target: world.target.connection,
@@ -68,7 +68,6 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
       reporter,
       signal,
     });
-    record = await noteHookObjects(run, attempt);
   }
 
   await withConnection(world.target.connection, { purpose: "fence" }, async (client) =>
@@ -110,21 +109,11 @@ async function compare(
   });
 }
 
-/** What the hook created is ours too, so that an abort may drop it. */
-async function noteHookObjects(
-  run: ExclusiveRun,
-  { owner, record }: StartedAttempt,
-): Promise<RecordIn<"loading">> {
-  const client = await connect(run.world.target.connection, { purpose: "observe", readOnly: true });
-  try {
-    const names = await listRelationNames(client, run.inputs.schemas);
-    const expectedRelations = [...new Set([...record.load.expectedRelations, ...names])].sort();
-    const noted = { ...record, load: { ...record.load, expectedRelations } };
-    await transition(run.exclusion.target, owner, "loading", noted, "beforeSwitch hook ended");
-    return noted;
-  } finally {
-    await client.end().catch(() => {});
-  }
+/** Noted before it begins: whatever relations are in the moved schemas then are ours to drop, wherever it ends. */
+async function noteHook(run: ExclusiveRun, { owner, record }: StartedAttempt): Promise<RecordIn<"loading">> {
+  const noted = { ...record, load: { ...record.load, hookStarted: true } };
+  await transition(run.exclusion.target, owner, "loading", noted, "beforeSwitch hook begins");
+  return noted;
 }
 
 function assertGreen(gate: GateReport): void {

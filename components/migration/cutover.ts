@@ -75,6 +75,7 @@ export async function runAbort(run: CutoverRun, reason: string): Promise<"nothin
       case "finished":
         throw alreadyPromoted(world);
       default:
+        assertSameContext(entry as JournalEntry, { ...run, world, exclusion });
         await putBackAs(
           { ...run, world, exclusion },
           await takeOver(exclusion.target, entry as JournalEntry),
@@ -180,6 +181,7 @@ async function putBackAs(
       railway: run.railway,
       world: run.world,
       target: run.exclusion.target,
+      source: run.exclusion.source,
       owner,
       reporter: run.reporter,
       deploymentTimeoutMs: run.inputs.limits.deploymentTimeoutMs,

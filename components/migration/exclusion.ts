@@ -29,8 +29,8 @@ export async function excludeOtherRuns(
     await takeLock(onSource, "source");
     onTarget = await connect(target, { purpose: "control" });
     await takeLock(onTarget, "target");
-    await endOrphans(onSource);
-    await endOrphans(onTarget);
+    await endRunSessions(onSource, source.database);
+    await endRunSessions(onTarget, target.database);
   } catch (error) {
     await onTarget?.end().catch(() => {});
     await onSource.end().catch(() => {});
@@ -79,13 +79,17 @@ async function lockHolder(client: pg.Client): Promise<string | undefined> {
   return rows[0]?.since;
 }
 
-async function endOrphans(client: pg.Client): Promise<void> {
+/**
+ * Ends the sessions that runs left on one database, and waits until they are gone: what they had under way is rolled
+ * back then. Only for whoever holds the exclusion lock.
+ */
+export async function endRunSessions(client: pg.Client, database: string): Promise<void> {
   const observers = observerPurposes.map((purpose) => `${applicationNamePrefix}:${purpose}`);
   for (;;) {
     const { rowCount } = await client.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name like $1 and application_name <> all($2) and application_name <> $3`,
-      [`${applicationNamePrefix}:%`, observers, `${applicationNamePrefix}:control`],
+        where datname = $4 and application_name like $1 and application_name <> all($2) and application_name <> $3`,
+      [`${applicationNamePrefix}:%`, observers, `${applicationNamePrefix}:control`, database],
     );
     if (rowCount === 0) return;
     await delay(100);

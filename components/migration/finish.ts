@@ -27,7 +27,9 @@ async function removeTargetFence({ exclusion, reporter }: ExclusiveRun): Promise
     if (busy.length === 0) return;
     if (attempt === removalAttempts) {
       const names = busy.map(({ schema, name }) => `${schema}.${name}`).join(", ");
-      reporter.detail(`triggers remain on ${names}: they let everything pass; the next \`up\` removes them`);
+      reporter.detail(
+        `fence triggers remain on ${names}, which a long transaction holds; they let everything pass`,
+      );
       return;
     }
     await delay(500);

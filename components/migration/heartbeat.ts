@@ -13,6 +13,8 @@ export interface HeartbeatOptions {
   /** When the write pause must be over at the latest (epoch milliseconds). */
   readonly deadline: number;
   readonly pauseLimitMs: number;
+  /** An answer that takes longer means that the locks are gone or soon will be. */
+  readonly silenceLimitMs?: number;
   /** Whether the engine that started this run is still there: an orphan must let go. */
   isEngineAlive(): Promise<boolean>;
   /** Called with every beat; used to watch for requests that would stop readers too. */
@@ -76,7 +78,7 @@ export class Heartbeat {
       );
     }
     try {
-      await session.query("select 1");
+      await answered(session.query("select 1"), this.#options.silenceLimitMs ?? deadManTimeoutMs);
     } catch (error) {
       return this.#giveUp(
         "LOCKS_LOST",
@@ -85,11 +87,26 @@ export class Heartbeat {
         error,
       );
     }
-    await onBeat().catch(() => {});
+    // Not waited for: its own session may hang while the locks are well.
+    void onBeat().catch(() => {});
   }
 
   #giveUp(code: string, message: string, remedy: string, cause?: unknown): void {
     this.stop();
     this.#controller.abort(new CutoverError({ code, message, remedy, cause }));
+  }
+}
+
+/** A connection that fell silent gives neither an answer nor an error. */
+async function answered(query: Promise<unknown>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer")), limitMs);
+  });
+  try {
+    await Promise.race([query, silence]);
+  } finally {
+    clearTimeout(timer);
+    query.catch(() => {});
   }
 }

@@ -26,9 +26,13 @@ export async function rememberServices(
   railway: Railway,
   world: ResolvedWorld,
 ): Promise<Record<string, ServiceRecord>> {
+  // Read anew: somebody may have deployed while the data was copied.
+  const now = new Map((await railway.listServices(world.scope)).map((service) => [service.id, service]));
   const entries = await Promise.all(
     world.services.map(async ({ inputs, service }) => {
       const raw = await railway.rawVariables(world.scope, service.id);
+      const sealed = inputs.variables.find((name) => raw.get(name) === null);
+      if (sealed !== undefined) throw sealedVariable(service.name, sealed);
       const previous = Object.fromEntries(
         inputs.variables.map((name) => [
           name,
@@ -38,7 +42,7 @@ export async function rememberServices(
       const record: ServiceRecord = {
         serviceId: service.id,
         previous,
-        replaces: service.activeDeployments.map(({ id }) => id),
+        replaces: (now.get(service.id) ?? service).activeDeployments.map(({ id }) => id),
         startedAt: null,
         deploymentId: null,
         provenAt: null,
@@ -47,6 +51,14 @@ export async function rememberServices(
     }),
   );
   return Object.fromEntries(entries);
+}
+
+function sealedVariable(service: string, name: string): CutoverError {
+  return new CutoverError({
+    code: "VARIABLE_SEALED",
+    message: `${name} of ${service} is sealed: its value cannot be read, so it could not be put back.`,
+    remedy: "Delete it on Railway and create it again unsealed, then run again.",
+  });
 }
 
 /** Services grouped by wave, canaries first; those that must write while they start are left for after the promotion. */
@@ -63,10 +75,20 @@ export async function moveServices(context: MoveContext, waves: readonly Resolve
     context.reporter.step(
       index === 0 && waves.length > 1 ? `Switch the canary: ${names}` : `Switch: ${names}`,
     );
-    const outcomes = await Promise.allSettled(wave.map((service) => moveService(context, service)));
-    const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    await moveTogether(context, wave);
   }
+}
+
+/** The first failure stops the waiting for the others: writes are paused meanwhile. */
+async function moveTogether(context: MoveContext, wave: readonly ResolvedService[]): Promise<void> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([context.signal, failure.signal]);
+  await Promise.allSettled(
+    wave.map((service) =>
+      moveService({ ...context, signal }, service).catch((error) => failure.abort(error)),
+    ),
+  );
+  failure.signal.throwIfAborted();
 }
 
 async function moveService(context: MoveContext, { inputs, service }: ResolvedService): Promise<void> {

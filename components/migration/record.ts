@@ -64,6 +64,8 @@ const loadSchema = z.object({
   createdSchemas: z.array(z.string()),
   /** Names (`schema.name`) of the relations the load makes. */
   expectedRelations: z.array(z.string()),
+  /** From here on the hook may have made relations, too. */
+  hookStarted: z.boolean().optional(),
   protectedBefore: protectedFingerprintSchema,
 });
 

@@ -55,7 +55,9 @@ export async function deployWithVariables(
   onDeploying: (deploymentId: string) => Promise<void>,
 ): Promise<string> {
   const deploymentId =
-    ongoing ?? (await newestMatching(railway, move)) ?? (await railway.deploy(move.scope, move.serviceId));
+    (await stillUsable(railway, move, ongoing)) ??
+    (await newestMatching(railway, move)) ??
+    (await railway.deploy(move.scope, move.serviceId));
   await onDeploying(deploymentId);
   const deployment = await railway.waitForDeployment(move.scope, move.serviceId, deploymentId, {
     timeoutMs: move.deploymentTimeoutMs,
@@ -108,7 +110,18 @@ function wasGiven(
 ): boolean {
   const value = given.get(name);
   if (value === undefined || desired === undefined) return value === desired;
-  return sameText(value, desired.text) || desired.host === null || namesHost(value, desired.host);
+  return surelyGiven(given, name, desired) || desired.host === null;
+}
+
+/** Nothing is taken for granted where the host is not known: such a deployment is not adopted. */
+function surelyGiven(
+  given: ReadonlyMap<string, string>,
+  name: string,
+  desired: DesiredValue | undefined,
+): boolean {
+  const value = given.get(name);
+  if (value === undefined || desired === undefined) return value === desired;
+  return sameText(value, desired.text) || (desired.host !== null && namesHost(value, desired.host));
 }
 
 /** References are rendered some time after they were written; a wrong one stays empty for ever, without an error. */
@@ -134,6 +147,19 @@ async function waitUntilRendered(railway: Railway, move: ServiceSwitch): Promise
 const renderAttempts = 10;
 const renderIntervalMs = 1_000;
 
+/** An earlier run's deployment, unless it has ended: waiting for a failed one would fail every further run. */
+async function stillUsable(
+  railway: Railway,
+  { scope, serviceId }: ServiceSwitch,
+  ongoing: string | null,
+): Promise<string | undefined> {
+  if (ongoing === null) return undefined;
+  const recent = await railway.listDeployments(scope, serviceId, recentDeployments);
+  const own = recent.find(({ id }) => id === ongoing);
+  // Not in the list: Railway's reads lag behind its writes.
+  return own === undefined || (usable.has(own.status) && !own.stopped) ? ongoing : undefined;
+}
+
 /**
  * The newest deployment that runs or is under way, if it was given what is desired: adopting it avoids another one. A
  * failed one is passed over, since the one before it goes on serving.
@@ -144,7 +170,7 @@ async function newestMatching(railway: Railway, move: ServiceSwitch): Promise<st
   if (newest === undefined) return undefined;
   const given = await railway.deploymentVariables(newest.id);
   if (given === undefined) return undefined;
-  const matches = [...move.desired].every(([name, value]) => wasGiven(given, name, value));
+  const matches = [...move.desired].every(([name, value]) => surelyGiven(given, name, value));
   return matches ? newest.id : undefined;
 }
 

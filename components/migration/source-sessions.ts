@@ -36,6 +36,17 @@ export async function endSessions(maintenance: pg.Client, database: string): Pro
   return rowCount ?? 0;
 }
 
+/**
+ * Ends every session on a sealed database that is not ours until none is left: one that was just starting shows itself
+ * late, and a terminated one may still be committing.
+ */
+export async function waitUntilEmpty(maintenance: pg.Client, database: string): Promise<void> {
+  for (let quiet = 0; quiet < 3; ) {
+    quiet = (await endSessions(maintenance, database)) === 0 ? quiet + 1 : 0;
+    await delay(100);
+  }
+}
+
 /** Sessions on the database that are not ours, asked from another database of the server. */
 export async function foreignSessions(
   maintenance: pg.Client,

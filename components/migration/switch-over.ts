@@ -3,12 +3,13 @@ import { connect } from "../postgres/connection.ts";
 import { inTransaction, isSealed, readFence, setSeal } from "../postgres/fence.ts";
 import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
 import { finish } from "./finish.ts";
+import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
 import { type JournalOwner, transition } from "./journal.ts";
 import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
 import type { RecordIn, ServiceRecord } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
-import { emptySource, endSessions } from "./source-sessions.ts";
+import { emptySource, waitUntilEmpty } from "./source-sessions.ts";
 
 /**
  * From two fenced databases to the promoted target: services wave by wave, the source emptied and sealed, one commit.
@@ -27,7 +28,7 @@ export async function switchOver(
   await moveServices(context, wavesOf(world.services, true));
 
   reporter.step("Seal the source");
-  await sealSource(run);
+  await sealSource(run, owner, record);
   await assertReadyToPromote(run, state.record);
 
   reporter.step("Promote");
@@ -103,7 +104,11 @@ function describeStage({ provenAt, deploymentId }: ServiceRecord): string {
 }
 
 /** Ends all sessions on the source, then refuses new ones, then takes the last word of its sequences. */
-async function sealSource({ world, exclusion, inputs, reporter }: ExclusiveRun): Promise<void> {
+async function sealSource(
+  { world, exclusion, inputs, reporter }: ExclusiveRun,
+  owner: JournalOwner,
+  { fence }: RecordIn<"switching">,
+): Promise<void> {
   const { connection } = world.source;
   const late = world.services.some(({ inputs: { startsReadOnly } }) => !startsReadOnly);
   const ended = await emptySource(exclusion.source, {
@@ -115,7 +120,10 @@ async function sealSource({ world, exclusion, inputs, reporter }: ExclusiveRun):
   const reader = await connect(connection, { purpose: "sequences", readOnly: true });
   try {
     await setSeal(exclusion.source, connection.database, true);
-    await endSessions(exclusion.source, connection.database);
+    await waitUntilEmpty(exclusion.source, connection.database);
+    // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
+    await assertFenceHeld(reader, inputs.schemas, owner);
+    await assertCatalogueUnchanged(reader, inputs.schemas, fence);
     await syncSequences(reader, exclusion.target, inputs.schemas);
   } finally {
     await reader.end().catch(() => {});
@@ -123,6 +131,20 @@ async function sealSource({ world, exclusion, inputs, reporter }: ExclusiveRun):
 }
 
 const settleMs = 1_500;
+
+async function assertFenceHeld(
+  source: Parameters<typeof readFence>[0],
+  schemas: readonly string[],
+  owner: JournalOwner,
+): Promise<void> {
+  const { unfenced, eventTriggers, witness } = await readFence(source, schemas);
+  if (unfenced.length === 0 && eventTriggers && witness?.migrationId === owner.id) return;
+  throw new CutoverError({
+    code: "SOURCE_FENCE_BROKEN",
+    message: "The source's fence is not whole any more: it may have taken writes that the copy lacks.",
+    remedy: "Find who took it down, then run again: everything is copied afresh.",
+  });
+}
 
 async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switching">): Promise<void> {
   const { world, exclusion, inputs, railway, reporter } = run;

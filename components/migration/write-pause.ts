@@ -16,6 +16,8 @@ export interface WritePauseOptions {
   readonly lockTimeoutMs: number;
   readonly pauseLimitMs: number;
   readonly reporter: Reporter;
+  /** After how long without a sign of life the server frees the writers. */
+  readonly deadManTimeoutMs?: number;
   isEngineAlive(): Promise<boolean>;
 }
 
@@ -55,10 +57,8 @@ async function pauseWithMonitor(options: WritePauseOptions, monitor: pg.Client):
   for (;;) {
     const tables = await listTables(monitor, options.schemas);
     const pausedAt = await lockTables(options, monitor, tables, giveUpAt);
-    const snapshotSession = await connect(options.source, { purpose: "snapshot" });
-    await snapshotSession.query("begin isolation level repeatable read read only");
-    const exported = await snapshotSession.query("select pg_export_snapshot() as snapshot");
-    if (sameTables(tables, await listTables(snapshotSession, options.schemas))) {
+    const { snapshotSession, snapshot, tablesNow } = await exportSnapshot(options);
+    if (sameTables(tables, tablesNow)) {
       const heartbeat = new Heartbeat({
         session: options.lockSession,
         deadline: pausedAt.getTime() + options.pauseLimitMs,
@@ -71,7 +71,7 @@ async function pauseWithMonitor(options: WritePauseOptions, monitor: pg.Client):
         tables,
         lockSession: options.lockSession,
         snapshotSession,
-        snapshot: exported.rows[0].snapshot,
+        snapshot,
         heartbeat,
         release: async () => {
           heartbeat.stop();
@@ -87,12 +87,32 @@ async function pauseWithMonitor(options: WritePauseOptions, monitor: pg.Client):
   }
 }
 
+/** Session S and what it sees; begun when the locks stand. */
+async function exportSnapshot({
+  source,
+  schemas,
+}: WritePauseOptions): Promise<{ snapshotSession: pg.Client; snapshot: string; tablesNow: MovedTable[] }> {
+  const snapshotSession = await connect(source, { purpose: "snapshot" });
+  try {
+    await snapshotSession.query("begin isolation level repeatable read read only");
+    const { rows } = await snapshotSession.query("select pg_export_snapshot() as snapshot");
+    return {
+      snapshotSession,
+      snapshot: rows[0].snapshot,
+      tablesNow: await listTables(snapshotSession, schemas),
+    };
+  } catch (error) {
+    await snapshotSession.end().catch(() => {});
+    throw error;
+  }
+}
+
 /**
  * One try after another until all locks are had at once. Everything is released between tries: locks held while
  * waiting for the next would pause writers without getting anywhere. The first try does not wait at all.
  */
 async function lockTables(
-  { lockSession, lockTimeoutMs, reporter }: WritePauseOptions,
+  { lockSession, lockTimeoutMs, reporter, deadManTimeoutMs: timeoutMs = deadManTimeoutMs }: WritePauseOptions,
   monitor: pg.Client,
   tables: readonly MovedTable[],
   giveUpAt: number,
@@ -107,13 +127,15 @@ async function lockTables(
     const remainingMs = giveUpAt - Date.now();
     if (remainingMs <= 0) throw locksNotGranted(lockTimeoutMs, await describeBlockers(monitor, tables));
     await lockSession.query("begin");
-    await lockSession.query(`set local idle_in_transaction_session_timeout = ${deadManTimeoutMs}`);
+    await lockSession.query(`set local idle_in_transaction_session_timeout = ${timeoutMs}`);
     const waitMs = Math.min(remainingMs, attemptTimeoutMs);
     await lockSession.query(`set local statement_timeout = ${attempt === 0 ? 0 : Math.ceil(waitMs)}`);
     const pausedAt = new Date();
     const watching = new AbortController();
     const watcher =
-      attempt === 0 ? Promise.resolve() : endBlockers(monitor, pid, endBlockersAt, reporter, watching.signal);
+      attempt === 0
+        ? Promise.resolve()
+        : endBlockers(monitor, pid, endBlockersAt, reporter, watching.signal).catch(() => {});
     try {
       if (names !== "") {
         await lockSession.query(

@@ -50,6 +50,8 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
     ssl: target.tls === "require" ? { rejectUnauthorized: false } : false,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
     keepAlive: true,
+    // Sessions idle for minutes pass a TCP proxy; the system's default of two hours notices nothing in time.
+    keepAliveInitialDelayMillis: 10_000,
     application_name: `${applicationNamePrefix}:${options.purpose}`.slice(0, 63),
     options: sessionSettings(options.readOnly ?? false),
   });

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { CutoverError } from "../errors.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "./identifiers.ts";
 
 /** A relation that carries the fence: a table or a partition. */
@@ -55,12 +56,22 @@ export async function closeTargetFence(
  * Lets writers in again on the source at once: the functions become harmless, which needs no lock on any table, and
  * the witness goes, in one commit. What is left of the fence is taken down by `removeFence`. Safe to repeat.
  */
-export async function openSourceFence(source: pg.Client): Promise<void> {
+export async function openSourceFence(source: pg.Client, migrationId: string): Promise<void> {
   const { rows } = await source.query("select to_regnamespace('pgvector_cutover') is not null as present");
   if (!rows[0].present) return;
   await inTransaction(source, async () => {
+    const witness = await readWitness(source);
+    if (witness !== null && witness.migrationId !== migrationId) throw fencedByAnother(witness.migrationId);
     await dropEventTriggers(source);
     await source.query(`${fenceFunctions([], "true")} drop table if exists pgvector_cutover.witness;`);
+  });
+}
+
+function fencedByAnother(migrationId: string): CutoverError {
+  return new CutoverError({
+    code: "JOURNAL_LOST",
+    message: `The source is fenced by another migration (${migrationId}); it was not opened.`,
+    remedy: "Let the other run finish; `npm run status` shows what it does.",
   });
 }
 

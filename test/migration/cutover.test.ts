@@ -1,0 +1,158 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { setSeal } from "../../components/postgres/fence.ts";
+import { type CutoverWorld, startCutoverWorld } from "./cutover-world.ts";
+
+const app = ["@healthcare/api", "@healthcare/doctor", "@healthcare/admin"] as const;
+const canary = "@healthcare/public";
+const oldHost = "postgres.railway.internal";
+const newHost = "pgvector.railway.internal";
+
+let here: CutoverWorld;
+let before: Awaited<ReturnType<CutoverWorld["protectedNow"]>>;
+
+beforeAll(async () => {
+  here = await startCutoverWorld();
+  before = await here.protectedNow();
+});
+afterAll(() => here?.stop());
+
+/** What every abort has to leave behind: promises P1 to P4 and P6. */
+async function expectEverythingBack() {
+  expect(await here.judge("source")).toMatchObject({ violations: [] });
+  for (const service of [canary, ...app]) expect(here.databaseOf(service), service).toBe(oldHost);
+  const texts = here.world.railway
+    .inspect()
+    .variables.filter(({ name }) => name === "DATABASE_URL" || name === "LLM_DATABASE_URL")
+    .map(({ value }) => value);
+  expect(texts.filter((text) => text.includes("{{pgvector."))).toEqual([]);
+  expect((await here.journal())?.record.state).toBe("aborted");
+  const leftovers = `select nspname || '.' || relname as name from pg_class c join pg_namespace n on n.oid = relnamespace
+     where nspname in ('public', 'medical_records', 'practice_management') and relkind in ('r', 'p', 'v', 'm', 'S')`;
+  expect(await here.query("target", leftovers)).toEqual([]);
+  const ours =
+    "select nspname from pg_namespace where nspname = 'pgvector_cutover' union all select evtname from pg_event_trigger";
+  expect(await here.query("source", ours)).toEqual([]);
+  expect(
+    await here.query("target", "select rolname from pg_roles where rolname like 'pgvector_cutover%'"),
+  ).toEqual([]);
+  expect(await here.protectedNow()).toMatchObject({
+    structure: before.structure,
+    identities: before.identities,
+    extension: before.extension,
+  });
+}
+
+async function expectAborted(run: Promise<unknown>, reason: string) {
+  await expect(run).rejects.toMatchObject({
+    code: "CUTOVER_ABORTED",
+    message: expect.stringContaining(reason),
+  });
+  await here.world.railway.settle();
+  await expectEverythingBack();
+}
+
+test("a canary that fails aborts; nothing of the other services was touched", async () => {
+  const earlier = here.world.railway.mutations().length;
+  const deployments = new Map(app.map((name) => [name, here.world.railway.deployments(name).length]));
+  here.world.railway.failNext(canary, "BUILD");
+  await expectAborted(here.run(), "DEPLOYMENT_FAILED");
+  for (const name of app)
+    expect(here.world.railway.deployments(name)).toHaveLength(deployments.get(name) ?? 0);
+  expect(here.world.railway.mutations().slice(earlier)).toEqual([
+    "variableUpsert",
+    "serviceInstanceDeployV2",
+    "variableUpsert",
+  ]);
+});
+
+test("a service of the second wave that fails brings the canary back, too", async () => {
+  here.world.railway.failNext(app[0], "BUILD");
+  await expectAborted(here.run(), "DEPLOYMENT_FAILED");
+});
+
+test("a hook that fails half way leaves nothing", async () => {
+  const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
+  const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}' && exit 3`;
+  await expectAborted(here.run({ inputs: { hooks: { beforeSwitch } } }), "BEFORE_SWITCH_HOOK_FAILED");
+});
+
+test("a table that was under way before the fence, and is acknowledged behind it, stops the switch", async () => {
+  const client = await connect(here.world.source.connection(), { purpose: "world" });
+  try {
+    await client.query(
+      "set application_name = 'migration'; begin; create table public.late as select 1 as id",
+    );
+    const commit = (line: string) =>
+      line.startsWith("Switch the canary") ? client.query("commit") : undefined;
+    await expectAborted(here.run({ onLine: commit }), "Reason: SOURCE_");
+    expect(await here.query("source", "select id from public.late")).toEqual([{ id: 1 }]);
+    await here.query("source", "drop table public.late");
+  } finally {
+    // Sealing the source has ended this session.
+    await client.end().catch(() => {});
+  }
+});
+
+test("a source whose fence somebody took down while services moved is not left behind", async () => {
+  const open = (line: string) =>
+    line.startsWith("Switch the canary")
+      ? withConnection(here.world.source.connection(), { purpose: "observe" }, (client) =>
+          client.query(
+            "alter event trigger pgvector_cutover_ddl disable; create or replace function pgvector_cutover.refuse_write() returns trigger language plpgsql as 'begin return null; end'",
+          ),
+        )
+      : undefined;
+  await expectAborted(here.run({ onLine: open }), "SOURCE_FENCE_BROKEN");
+});
+
+test("killed while the canary deploys, the abort puts everything back", async () => {
+  await here.killAt(`${canary}: deployment`);
+  expect((await here.journal())?.record.state).toBe("switching");
+  expect(await here.abort()).toBe("aborted");
+  await here.world.railway.settle();
+  await expectEverythingBack();
+});
+
+test("killed while it copies and again while services move, the third run ends the move", async () => {
+  await here.killAt("schema read by pg_dump");
+  expect((await here.journal())?.record.state).toBe("loading");
+  await here.killAt("Switch: ");
+  const lines: string[] = [];
+  const { id, record } = await here.run({ onLine: (line) => lines.push(line) });
+  expect(lines[0]).toMatch(/^Go on: /);
+  expect(record.state).toBe("finished");
+  expect(await here.judge("target")).toMatchObject({ violations: [] });
+  for (const service of [canary, ...app]) expect(here.databaseOf(service), service).toBe(newHost);
+  await expect(connect(here.world.source.connection(), { purpose: "test" })).rejects.toMatchObject({
+    code: "DATABASE_SEALED",
+  });
+  expect(await here.protectedNow()).toEqual(before);
+  expect(await here.query("target", "select evtname from pg_event_trigger")).toEqual([]);
+  expect((await here.journal())?.id).toBe(id);
+});
+
+test("once more it does nothing, and there is nothing to abort", async () => {
+  const earlier = here.world.railway.mutations().length;
+  const entry = await here.journal();
+  expect((await here.run()).id).toBe(entry?.id);
+  await expect(here.abort()).rejects.toMatchObject({ code: "ALREADY_PROMOTED" });
+  expect(await here.journal()).toEqual(entry);
+  expect(here.world.railway.mutations()).toHaveLength(earlier);
+});
+
+test("with the journal lost, a fenced source is refused and left as it is", async () => {
+  const earlier = here.world.railway.mutations().length;
+  await here.query("target", "drop schema pgvector_cutover cascade");
+  await expect(here.run()).rejects.toMatchObject({ code: "FENCED_WITHOUT_JOURNAL" });
+  await expect(here.abort()).rejects.toMatchObject({ code: "FENCED_WITHOUT_JOURNAL" });
+  const outside = await connect(here.world.source.connection("postgres"), { purpose: "test" });
+  await setSeal(outside, here.world.source.connection().database, false);
+  await outside.end();
+  await expect(here.run()).rejects.toMatchObject({ code: "FENCED_WITHOUT_JOURNAL" });
+  expect(here.world.railway.mutations()).toHaveLength(earlier);
+  expect(await here.query("target", "select to_regnamespace('pgvector_cutover') as journal")).toEqual([
+    { journal: null },
+  ]);
+});

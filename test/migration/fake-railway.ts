@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import type { Deployment, Railway } from "../../components/railway/railway.ts";
+
+interface FakeDeployment {
+  readonly id: string;
+  status: string;
+  readonly variables: ReadonlyMap<string, string>;
+}
+
+/** One service of a Railway without lag: what the protocol needs of it, and every mutation on record. */
+export class FakeRailway {
+  readonly variables = new Map<string, string | null>();
+  readonly deployments: FakeDeployment[] = [];
+  readonly mutations: string[] = [];
+  /** What a reference renders to. */
+  readonly rendered: Record<string, string>;
+  /** How the next deployments end. */
+  outcomes: string[] = [];
+
+  constructor(rendered: Record<string, string>) {
+    this.rendered = rendered;
+  }
+
+  /** A deployment that runs with what the variables hold now. */
+  deploy(status = "SUCCESS"): string {
+    const id = randomUUID();
+    const variables = [...this.variables].map(([name, text]) => [name, this.#render(text ?? "")] as const);
+    this.deployments.unshift({ id, status, variables: new Map(variables) });
+    return id;
+  }
+
+  client(): Railway {
+    const toDeployment = ({ id, status }: FakeDeployment) =>
+      ({ id, status, stopped: false, instances: [] }) as unknown as Deployment;
+    const find = (id: string) => this.deployments.find((deployment) => deployment.id === id);
+    const methods: Partial<Railway> = {
+      // The services as the test hands them over are still as they were.
+      listServices: async () => [],
+      rawVariables: async () => new Map(this.variables),
+      renderedVariables: async () =>
+        new Map([...this.variables].map(([name, text]) => [name, text === null ? null : this.#render(text)])),
+      setVariable: async (_scope, _service, name, text) => {
+        this.mutations.push(`set ${name} ${text}`);
+        this.variables.set(name, text);
+      },
+      deleteVariable: async (_scope, _service, name) => {
+        this.mutations.push(`delete ${name}`);
+        this.variables.delete(name);
+      },
+      deploy: async () => {
+        this.mutations.push("deploy");
+        return this.deploy(this.outcomes.shift() ?? "SUCCESS");
+      },
+      listDeployments: async () => this.deployments.map(toDeployment),
+      deployment: async (id) => toDeployment(find(id) as FakeDeployment),
+      deploymentVariables: async (id) => find(id)?.variables,
+      waitForDeployment: async (_scope, _service, id) => {
+        const deployment = find(id) as FakeDeployment;
+        if (deployment.status !== "SUCCESS")
+          throw Object.assign(new Error(deployment.status), { code: "DEPLOYMENT_FAILED" });
+        return toDeployment(deployment);
+      },
+      waitUntilRemoved: async () => {},
+    };
+    return methods as Railway;
+  }
+
+  #render(text: string): string {
+    return this.rendered[text] ?? text;
+  }
+}

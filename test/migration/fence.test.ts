@@ -1,0 +1,340 @@
+import type pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sqlState } from "../../components/errors.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
+import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
+import { connect, withConnection } from "../../components/postgres/connection.ts";
+import {
+  closeSourceFence,
+  closeTargetFence,
+  dropSourceSchema,
+  inTransaction,
+  isSealed,
+  openSourceFence,
+  readFence,
+  removeFence,
+  setSeal,
+} from "../../components/postgres/fence.ts";
+import { listTables } from "../../components/postgres/relations.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+
+const servers = sharedServers();
+const schemas = ["public", "Clinic"];
+
+const ddl = `
+  create schema "Clinic";
+  create schema llm_assistant;
+  create table public.patient (id serial primary key, name text);
+  create table public.visit (id int, patient int references public.patient on delete cascade);
+  create table "Clinic"."Event" (id int, at date) partition by range (at);
+  create table "Clinic"."Event_2025" partition of "Clinic"."Event" for values from ('2025-01-01') to ('2026-01-01');
+  create view public.names as select id, name from public.patient;
+  create materialized view public.counted as select count(*) from public.patient;
+  create function public.touch() returns trigger language plpgsql as 'begin return null; end';
+  create trigger app_trigger after insert on public.patient execute function public.touch();
+  create policy own_rows on public.patient using (true);
+  create table llm_assistant.chunk (id serial primary key, body text);
+  insert into public.patient (name) values ('a'), ('b');
+`;
+
+/** Everything that would change the moved schemas, or that would open the way to it. */
+const refusedWrites = {
+  insert: "insert into public.patient (name) values ('c')",
+  "insert through a view": "insert into public.names (id, name) values (10, 'c')",
+  "update of no row": "update public.patient set name = 'c' where false",
+  delete: "delete from public.patient",
+  merge:
+    "merge into public.patient p using (values (1)) v(id) on p.id = v.id when matched then update set name = 'c'",
+  upsert: "insert into public.patient values (1, 'c') on conflict (id) do update set name = excluded.name",
+  "write in a CTE": "with gone as (delete from public.patient returning id) select count(*) from gone",
+  "cascade from a partition's root": `insert into "Clinic"."Event" values (1, '2025-05-05')`,
+  "insert straight into a partition": `insert into "Clinic"."Event_2025" values (1, '2025-05-05')`,
+  truncate: "truncate public.visit",
+  "truncate of a partition": `truncate "Clinic"."Event_2025"`,
+  "read-write transaction": "begin read write; insert into public.visit values (1, 1); commit",
+  "create table": "create table public.fresh (id int)",
+  "create table as": `create table "Clinic".fresh as select * from public.patient`,
+  "select into": "select * into public.fresh from public.patient",
+  "create index": "create index on public.patient (name)",
+  "alter table": "alter table public.patient add column extra int",
+  "alter sequence": "alter sequence public.patient_id_seq restart with 100",
+  "drop table": "drop table public.visit",
+  "drop schema": `drop schema "Clinic" cascade`,
+  "drop function": "drop function public.touch() cascade",
+  "create function": "create function public.other() returns int language sql as 'select 1'",
+  "disable the fence's trigger": "alter table public.patient disable trigger pgvector_cutover_fence",
+  "disable all triggers": "alter table public.patient disable trigger all",
+  "refresh of a materialised view": "refresh materialized view public.counted",
+  "rename of a table": "alter table public.patient rename to patients",
+  comment: "comment on table public.patient is 'moved'",
+} as const;
+
+const passes = {
+  read: "select * from public.patient",
+  "read for update": "begin; select * from public.patient for update; commit",
+  "write elsewhere": "insert into llm_assistant.chunk (body) values ('x')",
+  "definition elsewhere": "create index on llm_assistant.chunk (body)",
+  "table elsewhere": "create table llm_assistant.more (id int); drop table llm_assistant.more",
+  "temporary table":
+    "create temporary table scratch as select 1 as id; insert into scratch values (2); drop table scratch",
+  "truncate elsewhere": "truncate llm_assistant.chunk",
+} as const;
+
+async function attempt(client: pg.Client, statement: string): Promise<string> {
+  try {
+    await client.query(statement);
+    return "accepted";
+  } catch (error) {
+    await client.query("rollback");
+    return sqlState(error) ?? String(error);
+  }
+}
+
+/** Takes the locks as the write pause does, and closes the fence in the same transaction. */
+async function closeUnderLocks(client: pg.Client): Promise<void> {
+  const tables = await listTables(client, schemas);
+  await inTransaction(client, async () => {
+    await client.query(
+      `lock table public.patient, public.visit, "Clinic"."Event" in share row exclusive mode`,
+    );
+    await closeSourceFence(client, { tables, schemas, migrationId: "m1", epoch: 3 });
+  });
+}
+
+async function fencedSource(): Promise<TestDatabase> {
+  const database = await createDatabase(servers.source);
+  await withConnection(database.connection, { purpose: "test" }, async (client) => {
+    await client.query(ddl);
+    await closeUnderLocks(client);
+  });
+  return database;
+}
+
+describe("the source's fence", () => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  beforeAll(async () => {
+    database = await fencedSource();
+    client = await connect(database.connection, { purpose: "test" });
+  });
+  afterAll(async () => {
+    await client?.end();
+    await database?.drop();
+  });
+
+  const sessions = {
+    "the superuser": "reset session_replication_role",
+    "the superuser as a replica": "set session_replication_role = replica",
+  };
+  describe.each(Object.entries(sessions))("against %s", (_who, prepare) => {
+    it.each(Object.entries(refusedWrites))("refuses %s", async (_what, statement) => {
+      await client.query(prepare);
+      expect(await attempt(client, statement)).toBe("25006");
+    });
+    it.each(Object.entries(passes))("lets pass: %s", async (_what, statement) => {
+      await client.query(prepare);
+      expect(await attempt(client, statement)).toBe("accepted");
+    });
+  });
+
+  it.each([
+    "drop trigger pgvector_cutover_fence on public.patient",
+    "drop trigger app_trigger on public.patient",
+    "drop policy own_rows on public.patient",
+  ])("refuses a drop that belongs to a moved table: %s", async (statement) => {
+    await client.query("begin");
+    const outcome = await attempt(client, statement);
+    await client.query("rollback");
+    expect(outcome).toBe("25006");
+  });
+
+  it("refuses COPY and statements that were prepared before", async () => {
+    expect(await attempt(client, "copy public.patient (name) from stdin")).toBe("25006");
+    const other = await fencedLater();
+    expect(other).toEqual({ before: "accepted", after: "25006" });
+  });
+
+  it("is seen whole, with its witness", async () => {
+    expect(await readFence(client, schemas)).toEqual({
+      unfenced: [],
+      eventTriggers: true,
+      witness: { migrationId: "m1", epoch: 3 },
+    });
+  });
+});
+
+/** Prepares a statement in an open session, fences, and executes it again. */
+async function fencedLater(): Promise<{ before: string; after: string }> {
+  const database = await createDatabase(servers.source);
+  const client = await connect(database.connection, { purpose: "test" });
+  try {
+    await client.query(ddl);
+    await client.query("prepare add as insert into public.patient (name) values ('p')");
+    const before = await attempt(client, "execute add");
+    await withConnection(database.connection, { purpose: "lock" }, closeUnderLocks);
+    return { before, after: await attempt(client, "execute add") };
+  } finally {
+    await client.end();
+    await database.drop();
+  }
+}
+
+describe("closing and opening", () => {
+  it("refuses writers that waited for the locks, at the very commit", async () => {
+    const database = await createDatabase(servers.source);
+    const lock = await connect(database.connection, { purpose: "lock" });
+    const writers = await Promise.all(
+      Array.from({ length: 4 }, () => connect(database.connection, { purpose: "test" })),
+    );
+    try {
+      await lock.query(ddl);
+      const tables = await listTables(lock, schemas);
+      await lock.query("begin");
+      await lock.query(
+        `lock table public.patient, public.visit, "Clinic"."Event" in share row exclusive mode`,
+      );
+      const [simple, prepared, replica, readWrite] = writers as [pg.Client, pg.Client, pg.Client, pg.Client];
+      await replica.query("set session_replication_role = replica");
+      await readWrite.query("begin transaction isolation level repeatable read, read write");
+      await readWrite.query("select 1 from public.patient");
+      const outcomes = [
+        attempt(simple, refusedWrites.insert),
+        prepared.query("insert into public.patient (name) values ($1)", ["x"]).then(
+          () => "accepted",
+          (error) => sqlState(error),
+        ),
+        attempt(replica, refusedWrites["insert straight into a partition"]),
+        attempt(readWrite, refusedWrites["update of no row"]),
+      ];
+      await waitingForLocks(lock, 4);
+      await closeSourceFence(lock, { tables, schemas, migrationId: "m1", epoch: 1 });
+      await lock.query("commit");
+      expect(await Promise.all(outcomes)).toEqual(["25006", "25006", "25006", "25006"]);
+      expect((await lock.query("select count(*)::int as count from public.patient")).rows[0].count).toBe(2);
+    } finally {
+      await Promise.all([lock, ...writers].map((client) => client.end()));
+      await database.drop();
+    }
+  });
+
+  it("opens for sessions that are open, and leaves nothing behind", async () => {
+    const database = await fencedSource();
+    const [client, reader, writer] = (await Promise.all(
+      ["test", "test", "test"].map((purpose) => connect(database.connection, { purpose })),
+    )) as [pg.Client, pg.Client, pg.Client];
+    try {
+      expect(await attempt(writer, refusedWrites.insert)).toBe("25006");
+      // A reader that will not let go, such as a backup, must not keep writers out.
+      await reader.query("begin; select * from public.patient");
+      await openSourceFence(client, "m1");
+      expect(await attempt(writer, refusedWrites.insert)).toBe("accepted");
+      expect(await attempt(writer, refusedWrites["create table"])).toBe("accepted");
+      expect(await removeFence(client)).toEqual([{ schema: "public", name: "patient" }]);
+      await reader.query("commit");
+      expect(await removeFence(client)).toEqual([]);
+      await dropSourceSchema(client);
+      await openSourceFence(client, "m1");
+      const left = `select tgname as name from pg_trigger where tgname like 'pgvector%'
+        union all select evtname from pg_event_trigger union all select nspname from pg_namespace where nspname like 'pgvector%'`;
+      expect((await client.query(left)).rows).toEqual([]);
+    } finally {
+      await Promise.all([client, reader, writer].map((session) => session.end()));
+      await database.drop();
+    }
+  });
+
+  it("leaves nothing when the session dies before its commit", async () => {
+    const database = await createDatabase(servers.source);
+    const client = await connect(database.connection, { purpose: "test" });
+    try {
+      await client.query(ddl);
+      const lock = await connect(database.connection, { purpose: "lock" });
+      const tables = await listTables(lock, schemas);
+      await lock.query("begin");
+      await closeSourceFence(lock, { tables, schemas, migrationId: "m1", epoch: 1 });
+      const { rows } = await lock.query("select pg_backend_pid() as pid");
+      await client.query("select pg_terminate_backend($1, 10000)", [rows[0].pid]);
+      await lock.end().catch(() => {});
+      expect(await attempt(client, refusedWrites.insert)).toBe("accepted");
+      expect(await readFence(client, schemas)).toMatchObject({ eventTriggers: false, witness: null });
+    } finally {
+      await client.end();
+      await database.drop();
+    }
+  });
+});
+
+describe("the target's fence", () => {
+  it("opens with the row, for open sessions and sessions without rights, and an older snapshot stays out", async () => {
+    const database = await createDatabase(servers.target);
+    const client = await connect(database.connection, { purpose: "test" });
+    const old = await connect(database.connection, { purpose: "test" });
+    try {
+      await client.query(ddl);
+      await ensureJournal(client);
+      await closeTargetFence(client, { tables: await listTables(client, schemas), schemas });
+      await client.query(`
+        create role ${role} ;
+        grant all on schema llm_assistant to ${role}; grant all on all tables in schema llm_assistant to ${role};
+        grant all on all tables in schema public to ${role}; grant all on all sequences in schema public to ${role};
+        grant all on all sequences in schema llm_assistant to ${role}`);
+      await client.query(`set role ${role}`);
+      expect(await attempt(client, refusedWrites.insert)).toBe("25006");
+      expect(await attempt(client, "insert into llm_assistant.chunk (body) values ('y')")).toBe("accepted");
+      expect(await attempt(client, "create table llm_assistant.theirs (id int)")).toBe("accepted");
+      await client.query("reset role");
+      await old.query("begin isolation level repeatable read");
+      await old.query("select 1 from public.patient");
+
+      await client.query("update pgvector_cutover.fence set open = true");
+      expect(await attempt(old, refusedWrites.insert)).toBe("25006");
+      await client.query(`set role ${role}`);
+      expect(await attempt(client, refusedWrites.insert)).toBe("accepted");
+      await client.query("reset role");
+      expect(await attempt(client, refusedWrites["create table"])).toBe("accepted");
+      expect(await removeFence(client)).toEqual([]);
+    } finally {
+      await client.query(`reset role; drop owned by ${role}; drop role ${role}`).catch(() => {});
+      await Promise.all([client.end(), old.end()]);
+      await database.drop();
+    }
+  });
+});
+
+const role = `fence_test_${process.pid}`;
+
+describe("the seal", () => {
+  it("refuses new sessions of the superuser, and is lifted again", async () => {
+    const database = await createDatabase(servers.source);
+    const { connection } = database;
+    try {
+      await withConnection(
+        connection,
+        { purpose: "test", database: maintenanceDatabase(connection) },
+        async (outside) => {
+          expect(await isSealed(outside, connection.database)).toBe(false);
+          await setSeal(outside, connection.database, true);
+          expect(await isSealed(outside, connection.database)).toBe(true);
+          await expect(connect(connection, { purpose: "test" })).rejects.toMatchObject({
+            code: "DATABASE_SEALED",
+          });
+          await setSeal(outside, connection.database, false);
+          await (await connect(connection, { purpose: "test" })).end();
+        },
+      );
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+async function waitingForLocks(client: pg.Client, count: number): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query(
+      `select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    if (rows[0].waiting >= count) return;
+  }
+}

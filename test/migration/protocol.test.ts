@@ -1,0 +1,221 @@
+import type pg from "pg";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { putBack } from "../../components/migration/abort.ts";
+import {
+  beginMigration,
+  ensureJournal,
+  readJournal,
+  transition,
+} from "../../components/migration/journal.ts";
+import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
+import type { MigrationRecord, RecordIn, ServiceRecord } from "../../components/migration/record.ts";
+import type { ResolvedWorld } from "../../components/migration/resolve.ts";
+import { connect } from "../../components/postgres/connection.ts";
+import { hashTables } from "../../components/postgres/content-hash.ts";
+import { closeSourceFence, closeTargetFence, readWitness, setSeal } from "../../components/postgres/fence.ts";
+import { listTables } from "../../components/postgres/relations.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+import { FakeRailway } from "./fake-railway.ts";
+import { abortingRecord, loadingRecord, switchingRecord } from "./records.ts";
+
+const servers = sharedServers();
+const ddl = "create table public.patient (id int); insert into public.patient values (1), (2)";
+const oldText = "${{Postgres.DATABASE_URL}}";
+const newText = "${{pgvector.DATABASE_URL}}";
+
+let source: TestDatabase;
+let target: TestDatabase;
+let open: pg.Client[];
+let railway: FakeRailway;
+
+beforeEach(async () => {
+  [source, target] = await Promise.all([createDatabase(servers.source), createDatabase(servers.target)]);
+  open = [];
+  railway = new FakeRailway({
+    [oldText]: "postgresql://u:p@postgres.railway.internal:5432/railway",
+    [newText]: "postgresql://u:p@pgvector.railway.internal:5432/railway",
+  });
+});
+afterEach(async () => {
+  await Promise.all(open.map((client) => client.end().catch(() => {})));
+  await Promise.all([source.drop(), target.drop()]);
+});
+
+async function session(database: TestDatabase, purpose = "test", inside?: string): Promise<pg.Client> {
+  const client = await connect(database.connection, {
+    purpose,
+    ...(inside === undefined ? {} : { database: inside }),
+  });
+  // An abort ends what a run left behind, by its name.
+  if (purpose === "test") await client.query("set application_name = 'test'");
+  open.push(client);
+  return client;
+}
+
+/** Both databases fenced by migration `m1` and its journal in `switching`. */
+async function switched(services: Record<string, ServiceRecord> = {}) {
+  const [onSource, onTarget] = [await session(source), await session(target)];
+  await onSource.query(ddl);
+  await onTarget.query(ddl);
+  await ensureJournal(onTarget);
+  const tables = await listTables(onTarget, ["public"]);
+  await closeTargetFence(onTarget, { tables, schemas: ["public"] });
+  await closeSourceFence(onSource, { tables, schemas: ["public"], migrationId: "m1", epoch: 1 });
+  const [digest] = await hashTables({
+    connect: () => connect(target.connection, { purpose: "test", readOnly: true }),
+    tables,
+    workers: 1,
+  });
+  const content = { rows: digest?.rows ?? "", hash: digest?.hash ?? "" };
+  const loading = loadingRecord({ expectedRelations: ["public.patient"] });
+  const record: RecordIn<"switching"> = {
+    ...switchingRecord(services),
+    load: loading.load,
+  };
+  record.fence.tables = [{ schema: "public", name: "patient", source: content, target: content }];
+  const owner = await beginMigration(onTarget, "m1", loading);
+  await transition(onTarget, owner, "loading", record, "fenced");
+  return { onSource, onTarget, owner, record };
+}
+
+async function back(
+  owner: { id: string; epoch: number },
+  record: MigrationRecord,
+  names: readonly string[] = [],
+): Promise<void> {
+  const world = {
+    scope: { projectId: "p", environmentId: "e" },
+    source: { connection: source.connection, privateHost: "postgres.railway.internal", reference: oldText },
+    target: { connection: target.connection, privateHost: "pgvector.railway.internal", reference: newText },
+    services: names.map((name) => ({ inputs: { name }, service: { id: name, name } })),
+  } as unknown as ResolvedWorld;
+  const control = await session(target, "control");
+  const context = {
+    railway: railway.client(),
+    world,
+    target: control,
+    source: await session(source, "control", maintenanceDatabase(source.connection)),
+    owner,
+    reporter: { step: () => {}, detail: () => {} },
+    deploymentTimeoutMs: 5_000,
+  };
+  await putBack(context, record as RecordIn<"switching">, "test");
+}
+
+const moving: ServiceRecord = {
+  serviceId: "api",
+  previous: { DATABASE_URL: { kind: "reference", text: oldText } },
+  replaces: [],
+  startedAt: "2025-01-01 00:00:00+00",
+  deploymentId: null,
+  provenAt: null,
+};
+
+describe("putting back", () => {
+  it("opens the source, drops the copy and is recorded; a second time is refused", async () => {
+    const { onSource, onTarget, owner, record } = await switched();
+    await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
+      code: "25006",
+    });
+    await back(owner, record);
+    await onSource.query("insert into public.patient values (3)");
+    expect((await onTarget.query("select to_regclass('public.patient') as copy")).rows).toEqual([
+      { copy: null },
+    ]);
+    expect((await readJournal(onTarget))?.record.state).toBe("aborted");
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+  });
+
+  it("opens a sealed source", async () => {
+    const { onTarget, owner, record } = await switched();
+    const outside = await session(source, "test", maintenanceDatabase(source.connection));
+    await setSeal(outside, source.connection.database, true);
+    await back(owner, record);
+    const again = await session(source);
+    await again.query("insert into public.patient values (3)");
+    expect((await readJournal(onTarget))?.record.state).toBe("aborted");
+  });
+
+  it("keeps a copy that was written, and never calls the migration aborted then", async () => {
+    const { onTarget, owner, record } = await switched();
+    await onTarget.query(
+      "alter event trigger pgvector_cutover_ddl disable; alter table public.patient disable trigger all; insert into public.patient values (9); alter table public.patient enable always trigger pgvector_cutover_fence; alter event trigger pgvector_cutover_ddl enable always",
+    );
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "COPY_WAS_WRITTEN" });
+    expect((await onTarget.query("select count(*)::int as rows from public.patient")).rows).toEqual([
+      { rows: 3 },
+    ]);
+    expect((await readJournal(onTarget))?.record.state).toBe("aborting");
+  });
+
+  it("opens nothing for an orphan whose migration is over: a later one has fenced the source", async () => {
+    const { onSource, onTarget, owner, record } = await switched();
+    const orphans = { ...abortingRecord(record.fence), load: record.load };
+    await onTarget.query("update pgvector_cutover.migration set id = 'm2', epoch = 5");
+    await onSource.query("update pgvector_cutover.witness set migration_id = 'm2'");
+    await expect(back(owner, orphans)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+    expect(await readWitness(onSource)).toMatchObject({ migrationId: "m2" });
+    await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
+      code: "25006",
+    });
+  });
+
+  it("brings the services back although a reader of the source lets no trigger be dropped", async () => {
+    const { owner, record } = await switched({ api: moving });
+    railway.variables.set("DATABASE_URL", newText);
+    railway.deploy();
+    const reader = await session(source);
+    await reader.query("begin; select * from public.patient");
+    const deployed = new Promise<void>((resolve) => {
+      const { push } = railway.mutations;
+      railway.mutations.push = (...items) => {
+        if (items.includes("deploy")) resolve();
+        return push.apply(railway.mutations, items);
+      };
+    });
+    const putting = back(owner, record, ["api"]);
+    await Promise.race([deployed, putting]);
+    await reader.query("commit");
+    await putting;
+    expect([...railway.mutations]).toEqual([`set DATABASE_URL ${oldText}`, "deploy"]);
+  }, 10_000);
+
+  it("brings back a service that has left the configuration since", async () => {
+    const { owner, record } = await switched({ api: moving });
+    railway.variables.set("DATABASE_URL", newText);
+    railway.deploy();
+    await back(owner, record, []);
+    expect(railway.variables.get("DATABASE_URL")).toBe(oldText);
+  });
+
+  it("brings back a service whose deployment the journal had no time to note", async () => {
+    const { owner, record } = await switched({ api: moving });
+    railway.variables.set("DATABASE_URL", newText);
+    railway.deploy();
+    await back(owner, record, ["api"]);
+    expect(railway.deployments[0]?.variables.get("DATABASE_URL")).toContain("postgres.railway.internal");
+  });
+
+  it("leaves a service alone that it had not begun to move", async () => {
+    const { owner, record } = await switched({ api: { ...moving, startedAt: null } });
+    railway.variables.set("DATABASE_URL", "${{Other.URL}}");
+    railway.deploy();
+    await back(owner, record, ["api"]);
+    expect(railway.mutations).toEqual([]);
+  });
+
+  it("ends a load that an interrupted attempt left running, before it drops the copy", async () => {
+    const onTarget = await session(target);
+    await ensureJournal(onTarget);
+    const record = loadingRecord({ expectedRelations: ["public.patient", "public.visit"] });
+    const owner = await beginMigration(onTarget, "m1", record);
+    const loader = await session(target, "load");
+    await loader.query("begin; create table public.visit (id int)");
+    await back(owner, record);
+    await loader.query("commit").catch(() => {});
+    expect((await onTarget.query("select to_regclass('public.visit') as copy")).rows).toEqual([
+      { copy: null },
+    ]);
+  });
+});

@@ -1,0 +1,151 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { rememberServices, wavesOf } from "../../components/migration/move-services.ts";
+import type { ResolvedService, ResolvedWorld } from "../../components/migration/resolve.ts";
+import {
+  applyVariables,
+  deployWithVariables,
+  proveDeployment,
+  type ServiceSwitch,
+} from "../../components/migration/service-switch.ts";
+import { FakeRailway } from "./fake-railway.ts";
+
+const oldUrl = "postgresql://u:p@postgres.railway.internal:5432/railway";
+const newUrl = "postgresql://u:p@pgvector.railway.internal:5432/railway";
+const oldText = "${{Postgres.DATABASE_URL}}";
+const newText = "${{pgvector.DATABASE_URL}}";
+
+let railway: FakeRailway;
+beforeEach(() => {
+  railway = new FakeRailway({ [oldText]: oldUrl, [newText]: newUrl });
+  railway.variables.set("DATABASE_URL", oldText);
+  railway.deploy();
+});
+
+function move(changes: Partial<ServiceSwitch> = {}): ServiceSwitch {
+  return {
+    scope: { projectId: "p", environmentId: "e" } as ServiceSwitch["scope"],
+    serviceId: "api",
+    name: "api",
+    desired: new Map([["DATABASE_URL", { text: newText, host: "pgvector.railway.internal" }]]),
+    healthCheckUrl: null,
+    deploymentTimeoutMs: 1_000,
+    reporter: { step: () => {}, detail: () => {} },
+    ...changes,
+  };
+}
+
+const deploy = (wanted: ServiceSwitch, ongoing: string | null = null) =>
+  deployWithVariables(railway.client(), wanted, ongoing, async () => {});
+
+describe("moving one service", () => {
+  it("writes, deploys once and proves it; again it does nothing", async () => {
+    for (const expected of [[`set DATABASE_URL ${newText}`, "deploy"], []]) {
+      railway.mutations.length = 0;
+      await applyVariables(railway.client(), move());
+      await proveDeployment(railway.client(), move(), await deploy(move()));
+      expect(railway.mutations).toEqual(expected);
+    }
+  });
+
+  it("takes a reference with other spaces for the same", async () => {
+    railway.variables.set("DATABASE_URL", "${{ pgvector.DATABASE_URL }}");
+    railway.rendered["${{ pgvector.DATABASE_URL }}"] = newUrl;
+    await applyVariables(railway.client(), move());
+    expect(railway.mutations).toEqual([]);
+  });
+
+  it("waits for a deployment that an interrupted run asked for", async () => {
+    railway.variables.set("DATABASE_URL", newText);
+    const ongoing = railway.deploy();
+    expect(await deploy(move(), ongoing)).toBe(ongoing);
+    expect(railway.mutations).toEqual([]);
+  });
+
+  it.each(["FAILED", "CRASHED", "REMOVED"])(
+    "deploys anew when the deployment of an interrupted run is %s",
+    async (status) => {
+      railway.variables.set("DATABASE_URL", newText);
+      const ongoing = railway.deploy(status);
+      expect(await deploy(move(), ongoing)).not.toBe(ongoing);
+      expect(railway.mutations).toEqual(["deploy"]);
+    },
+  );
+
+  it("does not take a deployment with the old database for its own", async () => {
+    const serving = railway.deployments[0]?.id;
+    railway.variables.set("DATABASE_URL", newText);
+    expect(await deploy(move())).not.toBe(serving);
+  });
+
+  it("refuses a deployment that was given another database", async () => {
+    const old = railway.deployments[0]?.id ?? "";
+    await expect(proveDeployment(railway.client(), move(), old)).rejects.toMatchObject({
+      code: "DEPLOYMENT_HAS_OLD_VARIABLES",
+    });
+  });
+});
+
+describe("moving one service back", () => {
+  const back = (text: string) => move({ desired: new Map([["DATABASE_URL", { text, host: null }]]) });
+
+  it.each([
+    ["a reference", oldText],
+    ["a literal", oldUrl],
+  ])("deploys it again when what serves was given the new database: %s", async (_what, text) => {
+    railway.variables.set("DATABASE_URL", newText);
+    const moved = railway.deploy();
+    await applyVariables(railway.client(), back(text));
+    expect(await deploy(back(text))).not.toBe(moved);
+    expect(railway.deployments[0]?.variables.get("DATABASE_URL")).toBe(oldUrl);
+  });
+});
+
+describe("remembering", () => {
+  const service = (name: string, wave = 0, startsReadOnly = true) =>
+    ({
+      inputs: { name, variables: ["DATABASE_URL", "LLM_DATABASE_URL"], wave, startsReadOnly },
+      service: { id: name, name, activeDeployments: [{ id: "d1" }] },
+    }) as unknown as ResolvedService;
+
+  it("keeps references and absence, and hides literals", async () => {
+    railway.variables.set("LLM_DATABASE_URL", oldUrl);
+    const world = {
+      services: [service("api")],
+      source: { connection: { password: "p" } },
+    } as unknown as ResolvedWorld;
+    const { api } = await rememberServices(railway.client(), world);
+    expect(api).toMatchObject({
+      replaces: ["d1"],
+      previous: { DATABASE_URL: { kind: "reference", text: oldText }, LLM_DATABASE_URL: { kind: "literal" } },
+    });
+    expect(JSON.stringify(api)).not.toContain(oldUrl);
+    railway.variables.delete("LLM_DATABASE_URL");
+    expect((await rememberServices(railway.client(), world)).api?.previous.LLM_DATABASE_URL).toEqual({
+      kind: "absent",
+    });
+  });
+
+  it("does not take a sealed variable for an absent one: putting it back would delete it", async () => {
+    railway.variables.set("LLM_DATABASE_URL", null);
+    const world = {
+      services: [service("api")],
+      source: { connection: { password: "p" } },
+    } as unknown as ResolvedWorld;
+    await expect(rememberServices(railway.client(), world)).rejects.toMatchObject({
+      code: "VARIABLE_SEALED",
+    });
+  });
+
+  it("groups services by wave, canaries first, and leaves writers at start for later", () => {
+    const services = [
+      service("c", 2),
+      service("late", 0, false),
+      service("a", 0),
+      service("b", 2),
+      service("d", 10),
+    ];
+    const names = (waves: ResolvedService[][]) => waves.map((wave) => wave.map((one) => one.service.name));
+    expect(names(wavesOf(services, true))).toEqual([["a"], ["c", "b"], ["d"]]);
+    expect(names(wavesOf(services, false))).toEqual([["late"]]);
+  });
+});
