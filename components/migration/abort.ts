@@ -15,7 +15,7 @@ import {
 } from "../postgres/fence.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
-import { dropHookRoles } from "./before-switch-hook.ts";
+import { dropHookRoles, endHooks } from "./before-switch-hook.ts";
 import { endRunSessions } from "./exclusion.ts";
 import { type JournalOwner, transition } from "./journal.ts";
 import { recallValue } from "./previous-value.ts";
@@ -185,7 +185,7 @@ async function dropTheCopy(
 ): Promise<void> {
   const { schemas } = record.context;
   if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
-  await dropHookRoles(target);
+  await endHooks(target);
   await inTransaction(target, async () => {
     await target.query("set local lock_timeout = '30s'");
     await target.query("drop event trigger if exists pgvector_cutover_ddl");
@@ -202,6 +202,7 @@ async function dropTheCopy(
       drop function if exists pgvector_cutover.refuse_ddl();
     `);
   });
+  await dropHookRoles(target);
   reporter.detail("the copy is dropped from the target");
 }
 

@@ -3,7 +3,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import type { ConnectionTarget } from "../postgres/connection.ts";
-import { inTransaction } from "../postgres/fence.ts";
+import { inTransaction, loaderSetting } from "../postgres/fence.ts";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
 import type { Reporter } from "./reporter.ts";
 
@@ -22,6 +22,8 @@ export async function runBeforeSwitchHook(options: {
   schemas: readonly string[];
   /** Those of the schemas that the load made; the others keep their owner, and the role gets rights in them. */
   createdSchemas: readonly string[];
+  /** Lets the role's sessions pass the fence around the copy. */
+  loaderToken: string;
   reporter: Reporter;
   signal: AbortSignal;
 }): Promise<void> {
@@ -29,9 +31,13 @@ export async function runBeforeSwitchHook(options: {
   const role = `${await rolePrefix(client)}${randomBytes(6).toString("hex")}`;
   const password = randomBytes(24).toString("base64url");
   const owned = await ownedObjects(client, schemas, options.createdSchemas);
+  await client.query("select set_config($1, $2, false)", [loaderSetting, options.loaderToken]);
   await inTransaction(client, async () => {
     await client.query(
       `create role ${quoteIdentifier(role)} login password ${quoteLiteral(scramVerifier(password))}`,
+    );
+    await client.query(
+      `alter role ${quoteIdentifier(role)} set ${loaderSetting} = ${quoteLiteral(options.loaderToken)}`,
     );
     for (const { kind, name } of owned)
       await client.query(`alter ${kind} ${name} owner to ${quoteIdentifier(role)}`);
@@ -49,6 +55,7 @@ export async function runBeforeSwitchHook(options: {
       for (const object of owned) await giveBack(client, object);
       await dropRole(client, role);
     });
+    await client.query("select set_config($1, '', false)", [loaderSetting]);
   }
 }
 
@@ -66,15 +73,21 @@ function scramVerifier(password: string): string {
   return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${storedKey}:${serverKey}`;
 }
 
-/** Ends and drops the roles of hooks whose run was killed; what they own stays, with our own role as its owner. */
+/** Ends what hooks of killed runs left at work. */
+export async function endHooks(client: pg.Client): Promise<void> {
+  for (const role of await hookRoles(client)) await endSessionsOf(client, role);
+}
+
+/** Drops the roles of hooks whose run was killed; what they own stays, with our own role as its owner. */
 export async function dropHookRoles(client: pg.Client): Promise<void> {
+  for (const role of await hookRoles(client)) await inTransaction(client, () => dropRole(client, role));
+}
+
+async function hookRoles(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query("select rolname as role from pg_roles where starts_with(rolname, $1)", [
     await rolePrefix(client),
   ]);
-  for (const { role } of rows) {
-    await endSessionsOf(client, role);
-    await inTransaction(client, () => dropRole(client, role));
-  }
+  return rows.map(({ role }) => role);
 }
 
 /** Roles belong to the whole server: the database's oid keeps those of others out. */

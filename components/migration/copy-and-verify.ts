@@ -1,7 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { dumpSchema } from "../postgres/dump.ts";
-import { closeTargetFence } from "../postgres/fence.ts";
+import { closeTargetFence, type FencedTable } from "../postgres/fence.ts";
 import { loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
@@ -40,6 +41,15 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     signal,
   });
   reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
+  const loaderToken = randomBytes(24).toString("base64url");
+  const fence = (tables: readonly FencedTable[], token?: string) =>
+    withConnection(world.target.connection, { purpose: "fence" }, (client) =>
+      closeTargetFence(client, {
+        tables,
+        schemas: inputs.schemas,
+        ...(token === undefined ? {} : { loaderToken: token }),
+      }),
+    );
   const showProgress = throttled(reporter, describeLoadProgress);
   const loaded = await loadCopy({
     source: world.source.connection,
@@ -48,6 +58,8 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     dump,
     tables: pause.tables.filter(({ kind }) => kind === "table"),
     schemas: inputs.schemas,
+    loaderToken,
+    afterDefinitions: (tables) => fence(tables, loaderToken),
     workers: inputs.copy.workers,
     onProgress: showProgress,
     signal,
@@ -65,13 +77,16 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
       client: run.exclusion.target,
       schemas: inputs.schemas,
       createdSchemas: record.load.createdSchemas,
+      loaderToken,
       reporter,
       signal,
     });
   }
 
-  await withConnection(world.target.connection, { purpose: "fence" }, async (client) =>
-    closeTargetFence(client, { tables: await listTables(client, inputs.schemas), schemas: inputs.schemas }),
+  await fence(
+    await withConnection(world.target.connection, { purpose: "observe", readOnly: true }, (client) =>
+      listTables(client, inputs.schemas),
+    ),
   );
   reporter.step("Gate");
   const gate = await compare(run, attempt, record, loaded.sequences);

@@ -61,7 +61,8 @@ export async function ensureJournal(target: pg.Client): Promise<void> {
     );
     create table if not exists pgvector_cutover.fence (
       only_row boolean primary key default true check (only_row),
-      open boolean not null
+      open boolean not null,
+      loader_hash bytea
     );
     insert into pgvector_cutover.fence (open) values (false) on conflict do nothing;
     comment on schema pgvector_cutover is 'Journal of the move of the application schemas into this database.';

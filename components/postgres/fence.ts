@@ -36,21 +36,35 @@ export async function closeSourceFence(
 
 /**
  * Closes the target's fence. Its functions read the row that promotion sets: opening by a row reaches every session at
- * once and together with the journal, and an older snapshot errs on the closed side.
+ * once and together with the journal, and an older snapshot errs on the closed side. Safe to repeat.
+ *
+ * @param options.loaderToken lets those pass that set it in their session (`loaderSetting`), until the fence is closed
+ *   again without one: while the copy is made, nobody but the loader writes to it
  */
 export async function closeTargetFence(
   target: pg.Client,
-  options: { tables: readonly FencedTable[]; schemas: readonly string[] },
+  options: { tables: readonly FencedTable[]; schemas: readonly string[]; loaderToken?: string },
 ): Promise<void> {
   await inTransaction(target, async () => {
-    await target.query("update pgvector_cutover.fence set open = false");
     await target.query(
-      fenceFunctions(options.schemas, "exists (select from pgvector_cutover.fence where open)"),
+      "update pgvector_cutover.fence set open = false, loader_hash = sha256(convert_to($1::text, 'UTF8'))",
+      [options.loaderToken ?? null],
+    );
+    await dropEventTriggers(target);
+    await target.query(
+      fenceFunctions(
+        options.schemas,
+        `exists (select from pgvector_cutover.fence
+                  where open or loader_hash = sha256(convert_to(current_setting('${loaderSetting}', true), 'UTF8')))`,
+      ),
     );
     await target.query(fenceTriggers(options.tables));
     await target.query(eventTriggers);
   });
 }
+
+/** The session setting in which the loader shows its token. */
+export const loaderSetting = "pgvector_cutover.loader";
 
 /**
  * Lets writers in again on the source at once: the functions become harmless, which needs no lock on any table, and

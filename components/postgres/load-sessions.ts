@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
 import { type ConnectionTarget, connect } from "./connection.ts";
+import { loaderSetting } from "./fence.ts";
 import { quoteLiteral } from "./identifiers.ts";
 
 /** The sessions of one load, so that all of them can be cut at once. */
@@ -9,13 +10,20 @@ export class LoadSessions {
   readonly #source: ConnectionTarget;
   readonly #target: ConnectionTarget;
   readonly #snapshot: string;
+  readonly #loaderToken: string;
   readonly #open = new Set<pg.Client>();
   #cut = false;
 
-  constructor(options: { source: ConnectionTarget; target: ConnectionTarget; snapshot: string }) {
+  constructor(options: {
+    source: ConnectionTarget;
+    target: ConnectionTarget;
+    snapshot: string;
+    loaderToken?: string;
+  }) {
     this.#source = options.source;
     this.#target = options.target;
     this.#snapshot = options.snapshot;
+    this.#loaderToken = options.loaderToken ?? "";
   }
 
   /**
@@ -45,6 +53,7 @@ export class LoadSessions {
     const client = await this.#track(connect(this.#target, { purpose: "load" }));
     await silenceServerLog(client);
     await client.query(targetSettingsQuery, [searchPath]);
+    await client.query("SELECT pg_catalog.set_config($1, $2, false)", [loaderSetting, this.#loaderToken]);
     return client;
   }
 

@@ -33,6 +33,10 @@ export interface LoadOptions {
   readonly dump: SchemaDump;
   readonly tables: readonly TableToCopy[];
   readonly schemas: readonly string[];
+  /** Shown by every writing session, so that the fence around the unfinished copy lets it pass. */
+  readonly loaderToken?: string;
+  /** Called when the tables exist and are empty, before anything is written to them. */
+  afterDefinitions?(tables: readonly TableName[]): Promise<void>;
   /** Tables and indexes worked on at once: as many sessions on the target, and as many plus one on the source. */
   readonly workers: number;
   onProgress(progress: LoadProgress): void;
@@ -131,6 +135,7 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
   const steps = planSteps(options.dump.entries, await listSchemas(first, schemas));
   await first.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
   await applyEntries(first, steps.definitions);
+  await options.afterDefinitions?.(await listTables(first, schemas));
   const others = await Promise.all(
     Array.from({ length: options.workers - 1 }, () => sessions.openTarget(searchPath)),
   );

@@ -5,9 +5,12 @@ import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { runBeforeSwitchHook } from "../../components/migration/before-switch-hook.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
 import { catalogueHash, readCatalogue } from "../../components/postgres/catalogue/catalogue.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { closeTargetFence } from "../../components/postgres/fence.ts";
 import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
+import { listTables } from "../../components/postgres/relations.ts";
 import { richDdl, richSchemas } from "../postgres/catalogue-ddl.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
@@ -50,6 +53,7 @@ function hook(statements: string, { suffix = "", signal }: { suffix?: string; si
     client,
     schemas: richSchemas,
     createdSchemas: richSchemas.filter((schema) => schema !== "public"),
+    loaderToken: "only the loader knows",
     reporter: { step: () => {}, detail: () => {} },
     signal: signal ?? new AbortController().signal,
   });
@@ -111,6 +115,20 @@ describe("the hook before the switch", () => {
       code: "BEFORE_SWITCH_HOOK_FAILED",
       message: expect.stringContaining("exit code 3"),
     });
+    expect(await rolesLeft()).toEqual([]);
+  });
+
+  it("may write to the fenced copy, where nobody else may", async () => {
+    await client.query("create table public.ward (id int)");
+    await ensureJournal(client);
+    await closeTargetFence(client, {
+      tables: await listTables(client, richSchemas),
+      schemas: richSchemas,
+      loaderToken: "only the loader knows",
+    });
+    await hook("insert into public.ward values (1); alter table public.ward add column beds int");
+    await expect(client.query("insert into public.ward values (2)")).rejects.toMatchObject({ code: "25006" });
+    expect((await client.query("select id, beds from public.ward")).rows).toEqual([{ id: 1, beds: null }]);
     expect(await rolesLeft()).toEqual([]);
   });
 

@@ -10,6 +10,7 @@ import {
   dropSourceSchema,
   inTransaction,
   isSealed,
+  loaderSetting,
   openSourceFence,
   readFence,
   removeFence,
@@ -214,6 +215,37 @@ describe("closing and opening", () => {
       expect((await lock.query("select count(*)::int as count from public.patient")).rows[0].count).toBe(2);
     } finally {
       await Promise.all([lock, ...writers].map((client) => client.end()));
+      await database.drop();
+    }
+  });
+
+  it("lets only the loader write to an unfinished copy, until it is closed again", async () => {
+    const database = await createDatabase(servers.target);
+    const [client, loader, other] = (await Promise.all(
+      ["test", "test", "test"].map((purpose) => connect(database.connection, { purpose })),
+    )) as [pg.Client, pg.Client, pg.Client];
+    try {
+      await client.query("create table public.patient (id int)");
+      await ensureJournal(client);
+      const fence = { tables: await listTables(client, ["public"]), schemas: ["public"] };
+      await closeTargetFence(client, { ...fence, loaderToken: "t0ken" });
+      await loader.query("select set_config($1, 't0ken', false)", [loaderSetting]);
+      await other.query("select set_config($1, 'guess', false)", [loaderSetting]);
+      await loader.query("insert into public.patient values (1); create index on public.patient (id)");
+      await expect(other.query("insert into public.patient values (2)")).rejects.toMatchObject({
+        code: "25006",
+      });
+      await expect(other.query("drop table public.patient")).rejects.toMatchObject({ code: "25006" });
+
+      await closeTargetFence(client, fence);
+      await expect(loader.query("insert into public.patient values (3)")).rejects.toMatchObject({
+        code: "25006",
+      });
+      await expect(client.query("insert into public.patient values (4)")).rejects.toMatchObject({
+        code: "25006",
+      });
+    } finally {
+      await Promise.all([client, loader, other].map((session) => session.end()));
       await database.drop();
     }
   });
