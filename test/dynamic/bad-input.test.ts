@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { findFreePort } from "../world/postgres/free-port.ts";
@@ -35,7 +35,7 @@ afterEach(async () => {
 
 test("nothing is wrong with the world as it is", async () => {
   expect(await migration.check({}, inputsFor(world).migration)).toEqual([]);
-  expect(process.printed()).toContain("medical_records");
+  await vi.waitFor(() => expect(process.printed()).toContain("medical_records"));
 });
 
 describe("values that are wrong in themselves", () => {
@@ -172,7 +172,7 @@ describe("databases that are not what they should be", () => {
     const port = await findFreePort();
     const transport = { ...inputs.transport, source: { via: "tunnel", port } };
     expect(await findings({ transport })).toEqual([]);
-    expect(process.printed()).toMatch(/SERVER_UNREACHABLE/);
+    await vi.waitFor(() => expect(process.printed()).toMatch(/SERVER_UNREACHABLE/));
     await expect(migration.create({ ...inputs, transport })).rejects.toThrow(
       new RegExp(`127\\.0\\.0\\.1:${port}.*Remedy: Check`),
     );

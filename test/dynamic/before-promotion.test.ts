@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
 import type { World } from "../world/world.ts";
 import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";
@@ -66,7 +66,8 @@ describe("PostgresService", () => {
     const requests = world.railway.requests().length;
     await provider.delete(id, properties);
     expect(world.railway.requests().length).toBe(requests);
-    expect(process.printed()).toContain("pgvector is forgotten by Pulumi");
+    // What the process prints comes through a pipe, beside its answer.
+    await vi.waitFor(() => expect(process.printed()).toContain("pgvector is forgotten by Pulumi"));
   });
 
   test("is not retired by a stack that has never adopted it, nor before a cutover", async () => {

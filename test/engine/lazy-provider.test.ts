@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { lazyProvider } from "../../components/dynamic/lazy-provider.ts";
 import { createFixtureProject, type FixtureProject } from "../world/engine/fixture-project.ts";
 import {
@@ -56,7 +56,7 @@ describe("in Pulumi's own provider process", () => {
 
     const created = await provider.create(checked.inputs);
     expect(created).toEqual({ id: "first", properties: { ...inputs, length: 3, observed: "one" } });
-    expect(provider.printed()).toContain("keeping first");
+    await vi.waitFor(() => expect(provider.printed()).toContain("keeping first"));
     expect(await provider.diff("first", created.properties, inputs)).toMatchObject({ changes: false });
     expect(await provider.diff("first", created.properties, { ...inputs, label: "b" })).toEqual({
       changes: true,
@@ -102,7 +102,7 @@ describe("in Pulumi's own provider process", () => {
 
     provider = await startProcess();
     await provider.update("first", properties, inputs);
-    expect(provider.printed()).toContain("keeping by new code first");
+    await vi.waitFor(() => expect(provider.printed()).toContain("keeping by new code first"));
   });
 
   test("falls back as Pulumi does where a provider has only a create", async () => {
