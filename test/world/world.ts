@@ -76,7 +76,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       source,
       target,
       railway,
-      config: stackConfig(railway),
+      config: stackConfig(railway, target.hasPgvector),
       environment: {
         RAILWAY_TOKEN: railway.tokens.project,
         RAILWAY_API_URL: railway.url,
@@ -91,13 +91,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   }
 }
 
-function stackConfig(railway: Simulator): Record<string, unknown> {
+function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, unknown> {
   return {
     project: "DOCTORES-SEO-PACIENTE-MGMT",
     environment: "production",
     tokenKind: "project",
     schemas: ["public", "medical_records", "practice_management"],
     protectedSchemas: ["llm_assistant"],
+    accept: hasPgvector
+      ? []
+      : [{ code: "VECTOR_MISSING", object: "target", reason: "no server with pgvector on this machine" }],
     services: healthcareServiceNames.map((name) => ({
       name,
       healthCheckUrl: `${railway.serviceUrl(name)}/health`,
