@@ -77,26 +77,6 @@ export function encodeProperties(schema: z.ZodType, value: unknown, carrier: Pro
   return { ...encoded, [providerKey]: carrier[providerKey] };
 }
 
-/**
- * Tells Pulumi that the resource exists but is not finished: the update fails, `properties` are saved, and the next
- * `up` calls `update` whatever `diff` says.
- */
-export class UnfinishedResource extends Error {
-  readonly id: string;
-  readonly properties: Properties;
-  /** All that the operator gets to see: Pulumi drops the message when there are reasons. */
-  readonly reasons: string[];
-
-  /** @param properties From `encodeProperties`: without the provider's text the state could never be read again. */
-  constructor(id: string, properties: Properties, reasons: string[]) {
-    super(reasons.join("\n"));
-    this.name = "UnfinishedResource";
-    this.id = id;
-    this.properties = properties;
-    this.reasons = reasons;
-  }
-}
-
 function containsUnknown(value: unknown): boolean {
   if (value === unknownValue) return true;
   if (Array.isArray(value)) return value.some(containsUnknown);

@@ -140,7 +140,7 @@ async function restoreServices(context: AbortContext, fence: FenceRecord | null)
   if (fence === null) return;
   const outcomes = await Promise.allSettled(
     Object.entries(fence.services).map(async ([name, record]) => {
-      if (record.startedAt === null) return;
+      if (record.startedAt === null) return restartIfCrashed(context, name, record.serviceId);
       const { source } = context.world;
       const desired = new Map(
         Object.entries(record.previous).map(([variable, previous]) => {
@@ -163,6 +163,18 @@ async function restoreServices(context: AbortContext, fence: FenceRecord | null)
     outcome.status === "rejected" ? [describeError(outcome.reason)] : [],
   );
   if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
+}
+
+/** A service that was not touched may have gone down over refused writes; it is left alone where it runs. */
+async function restartIfCrashed(
+  { railway, world, reporter }: AbortContext,
+  name: string,
+  serviceId: string,
+): Promise<void> {
+  const [newest] = await railway.listDeployments(world.scope, serviceId, 1);
+  if (newest?.status !== "CRASHED") return;
+  reporter.detail(`${name}: crashed meanwhile, restarting it`);
+  await railway.restartDeployment(newest.id);
 }
 
 /** The host a former value leads to; `null` for a reference to anything but the source's own URL. */

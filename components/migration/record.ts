@@ -132,6 +132,6 @@ export type RecordIn<State extends MigrationState> = Extract<MigrationRecord, { 
 export type PromotedRecord = RecordIn<"promoted"> | RecordIn<"finished">;
 export type MigrationContext = z.infer<typeof contextSchema>;
 export type FenceRecord = z.infer<typeof fenceSchema>;
-export type LoadRecord = z.infer<typeof loadSchema>;
+
 export type ServiceRecord = z.infer<typeof serviceRecordSchema>;
 export type PreviousValue = z.infer<typeof previousValueSchema>;

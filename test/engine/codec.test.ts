@@ -5,7 +5,6 @@ import {
   checkInputs,
   encodeProperties,
   knownInputs,
-  UnfinishedResource,
   unknownValue,
 } from "../../components/dynamic/codec.ts";
 import { CutoverError } from "../../components/errors.ts";
@@ -88,14 +87,4 @@ describe("encodeProperties", () => {
     const attempt = () => encodeProperties(schema, { name: 12345, services: [] }, text);
     expect(attempt).toThrow(/schema at: name/);
     expect(attempt).not.toThrow(/12345/);
-  });
-});
-
-test("UnfinishedResource has what Pulumi looks for", () => {
-  const error = new UnfinishedResource("id", { state: "half", ...text }, ["why", "what next"]);
-  expect({ ...error }).toMatchObject({
-    id: "id",
-    properties: { state: "half", ...text },
-    reasons: ["why", "what next"],
-  });
 });

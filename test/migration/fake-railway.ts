@@ -61,6 +61,10 @@ export class FakeRailway {
         return toDeployment(deployment);
       },
       waitUntilRemoved: async () => {},
+      restartDeployment: async (id) => {
+        this.mutations.push("restart");
+        (find(id) as FakeDeployment).status = "SUCCESS";
+      },
     };
     return methods as Railway;
   }

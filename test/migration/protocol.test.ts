@@ -205,6 +205,14 @@ describe("putting back", () => {
     expect(railway.mutations).toEqual([]);
   });
 
+  it("restarts a service that it had not begun to move, when that crashed", async () => {
+    const { owner, record } = await switched({ api: { ...moving, startedAt: null } });
+    railway.variables.set("DATABASE_URL", oldText);
+    railway.deploy("CRASHED");
+    await back(owner, record);
+    expect(railway.mutations).toEqual(["restart"]);
+  });
+
   it("ends a load that an interrupted attempt left running, before it drops the copy", async () => {
     const onTarget = await session(target);
     await ensureJournal(onTarget);

@@ -7,7 +7,6 @@ import {
   encodeProperties,
   knownInputs,
   type Properties,
-  UnfinishedResource,
 } from "../../../../../components/dynamic/codec.ts";
 
 const inputsSchema = z.strictObject({
@@ -82,4 +81,24 @@ function path(name: string): string {
   const world = process.env.FIXTURE_WORLD;
   if (world === undefined) throw new Error("FIXTURE_WORLD is not set");
   return join(world, name);
+}
+
+/**
+ * Tells Pulumi that the resource exists but is not finished: the update fails, `properties` are saved, and the next
+ * `up` calls `update` whatever `diff` says.
+ */
+class UnfinishedResource extends Error {
+  readonly id: string;
+  readonly properties: Record<string, unknown>;
+  /** All that the operator gets to see: Pulumi drops the message when there are reasons. */
+  readonly reasons: string[];
+
+  /** @param properties From `encodeProperties`: without the provider's text the state could never be read again. */
+  constructor(id: string, properties: Record<string, unknown>, reasons: string[]) {
+    super(reasons.join("\n"));
+    this.name = "UnfinishedResource";
+    this.id = id;
+    this.properties = properties;
+    this.reasons = reasons;
+  }
 }
