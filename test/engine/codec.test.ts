@@ -1,12 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import {
-  checkInputs,
-  encodeProperties,
-  knownInputs,
-  unknownValue,
-} from "../../components/dynamic/codec.ts";
+import { checkInputs, encodeProperties, knownInputs, unknownValue } from "../../components/dynamic/codec.ts";
 import { CutoverError } from "../../components/errors.ts";
 
 const schema = z.strictObject({
@@ -87,4 +82,5 @@ describe("encodeProperties", () => {
     const attempt = () => encodeProperties(schema, { name: 12345, services: [] }, text);
     expect(attempt).toThrow(/schema at: name/);
     expect(attempt).not.toThrow(/12345/);
+  });
 });
