@@ -99,9 +99,9 @@ async function assertTargetFenced({ target }: AbortContext, record: RecordIn<"ab
   if (copied.length === 0 || (unfenced.length === 0 && eventTriggers)) return;
   throw new CutoverError({
     code: "TARGET_FENCE_BROKEN",
-    message: `The target's fence is not whole (${unfenced.map(({ schema, name }) => `${schema}.${name}`).join(", ") || "its event triggers are gone"}), so the copy may hold writes. Nothing was put back: the source stays fenced, nobody can write.`,
+    message: `The target's fence is not whole (${unfenced.map(({ schema, name }) => `${schema}.${name}`).join(", ") || "its event triggers are gone"}), so the copy may hold writes. Nothing was put back and nothing was opened on the source.`,
     remedy:
-      "Find out what was written to the copy. Drop its tables by hand when nothing was, then run the abort again.",
+      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run the abort again.",
   });
 }
 
@@ -245,7 +245,7 @@ async function assertUnwritten(
     code: "COPY_WAS_WRITTEN",
     message: `The copy on the target is not as it was fenced (${changed.slice(0, 10).join(", ")}). It is kept. The source accepts writes and the services run on it.`,
     remedy:
-      "Find who wrote there; then drop the application's schemas on the target by hand and run the abort again.",
+      "Find who wrote there; then drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and the copy's tables by hand, and run the abort again.",
   });
 }
 

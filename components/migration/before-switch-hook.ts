@@ -8,7 +8,7 @@ import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
 import type { Reporter } from "./reporter.ts";
 
 /**
- * Runs the operator's command against the loaded copy, before anything is fenced or switched, as a temporary role that
+ * Runs the operator's command against the loaded copy, before the source is fenced or anything switched, as a temporary role that
  * owns the moved schemas and their objects and nothing else: it cannot reach the protected schema. The role's URL
  * arrives as `DATABASE_URL` in the command's environment, never in its arguments. Afterwards every object has its
  * former owner again, new objects belong to their schema's owner, and the role is gone, whatever the command did.

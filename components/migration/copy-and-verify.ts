@@ -23,7 +23,7 @@ export interface VerifiedCopy {
 
 /**
  * Copies the schemas from the pause's snapshot, fences the copy, and lets the gate compare both sides. A hook runs
- * between two gates, before the fence.
+ * between two gates.
  *
  * @throws CutoverError `GATE_RED`, `COPY_FAILED`, the heartbeat's reason when the locks were lost
  */

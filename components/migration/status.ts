@@ -77,15 +77,20 @@ function describeServices(entry: JournalEntry | undefined): Status["services"] {
   // Once put back, what the attempt had reached says nothing about the services any more.
   if (record === undefined || record.state === "aborted" || !("fence" in record) || record.fence === null)
     return [];
-  return Object.entries(record.fence.services).map(([name, { provenAt, deploymentId }]) => ({
+  return Object.entries(record.fence.services).map(([name, { provenAt, deploymentId, startedAt }]) => ({
     name,
-    state:
-      provenAt !== null
-        ? `proven on the target at ${provenAt}`
-        : deploymentId === null
-          ? "not touched"
-          : `deployment ${deploymentId} under way`,
+    state: describeStage(provenAt, deploymentId, startedAt),
   }));
+}
+
+function describeStage(
+  provenAt: string | null,
+  deploymentId: string | null,
+  startedAt: string | null,
+): string {
+  if (provenAt !== null) return `proven on the target at ${provenAt}`;
+  if (deploymentId !== null) return `deployment ${deploymentId} under way`;
+  return startedAt === null ? "not touched" : "being pointed at the target";
 }
 
 function describeNext(
