@@ -4,7 +4,7 @@ import { CutoverError, describeError } from "../components/errors.ts";
 import { migrationInputsSchema } from "../components/migration/inputs.ts";
 import { addEvent, readEvents } from "../components/migration/journal.ts";
 import { readPrimary } from "../components/migration/primary.ts";
-import { type ConnectionTarget, withConnection } from "../components/postgres/connection.ts";
+import { databaseUrl, withConnection } from "../components/postgres/connection.ts";
 import { createRailway } from "../components/railway/railway.ts";
 
 /**
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
   return withConnection(target.connection, { purpose: "after-promotion" }, async (client) => {
     // The journal, not Pulumi's state, knows whether it ran: a second stack or a lost state must not repeat it.
     if ((await readEvents(client, entry.id)).some(({ text }) => text === doneText)) return 0;
-    const exitCode = await run(command, urlOf(target.connection));
+    const exitCode = await run(command, databaseUrl(target.connection));
     if (exitCode === 0) await addEvent(client, entry, entry.record.state, doneText);
     return exitCode;
   });
@@ -39,24 +39,16 @@ async function main(): Promise<number> {
 
 const doneText = "afterPromotion command done";
 
-function run(command: string, databaseUrl: string): Promise<number> {
+function run(command: string, url: string): Promise<number> {
   const { RAILWAY_TOKEN: _project, RAILWAY_API_TOKEN: _account, ...environment } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn("sh", ["-c", command], {
-      env: { ...environment, DATABASE_URL: databaseUrl },
+      env: { ...environment, DATABASE_URL: url },
       stdio: ["ignore", "inherit", "inherit"],
     });
     child.once("error", reject);
     child.once("exit", (code) => resolve(code ?? 1));
   });
-}
-
-function urlOf({ host, port, user, password, database }: ConnectionTarget): string {
-  const url = new URL(`postgresql://${host.includes(":") ? `[${host}]` : host}:${port}`);
-  url.username = encodeURIComponent(user);
-  url.password = encodeURIComponent(password);
-  url.pathname = `/${encodeURIComponent(database)}`;
-  return url.href;
 }
 
 try {

@@ -6,8 +6,8 @@ import {
   observeAppService,
   reconcileAppService,
 } from "../migration/app-service.ts";
-import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
-import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
+import { knownOrThrow } from "./inputs.ts";
 import { withReadableErrors } from "./readable-errors.ts";
 import { configure, failuresOf, railwayClient, reporter } from "./session.ts";
 

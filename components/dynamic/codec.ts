@@ -33,13 +33,19 @@ export function knownInputs<Schema extends z.ZodType>(
   schema: Schema,
   news: Properties,
 ): InputsReading<z.output<Schema>> {
-  const { [providerKey]: _text, ...inputs } = news;
+  const inputs = withoutProvider(news);
   const parsed = schema.safeParse(inputs);
   if (parsed.success && !containsUnknown(inputs)) return { kind: "known", inputs: parsed.data };
   const failures = (parsed.error?.issues ?? [])
     .filter((issue) => !containsUnknown(valueAt(inputs, issue.path)))
     .map((issue) => ({ property: describePath(issue.path), reason: issue.message }));
   return failures.length === 0 ? { kind: "unknown" } : { kind: "invalid", failures };
+}
+
+/** The same properties without the text in which Pulumi carries the provider. */
+export function withoutProvider(properties: Properties | undefined): Properties {
+  const { [providerKey]: _text, ...rest } = properties ?? {};
+  return rest;
 }
 
 /** The answer of `check`: normalised inputs, or the failures by property. */
@@ -66,8 +72,7 @@ export function checkInputs(
  * @throws CutoverError `RESULT_NOT_SERIALISABLE`
  */
 export function encodeProperties(schema: z.ZodType, value: unknown, carrier: Properties): Properties {
-  const { [providerKey]: _text, ...properties } = isPlainObject(value) ? value : {};
-  const parsed = schema.safeParse(properties);
+  const parsed = schema.safeParse(withoutProvider(isPlainObject(value) ? value : undefined));
   if (!parsed.success) {
     const paths = parsed.error.issues.map((issue) => describePath(issue.path)).join(", ");
     throw notSerialisable(`does not fit its schema at: ${paths || "the top level"}`);

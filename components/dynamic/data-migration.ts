@@ -8,8 +8,8 @@ import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs
 import { makePlan, renderPlan } from "../migration/plan.ts";
 import { runPreflight } from "../migration/preflight/run-preflight.ts";
 import { readPrimary } from "../migration/primary.ts";
-import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
-import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
+import { knownOrThrow } from "./inputs.ts";
 import { migrationStateSchema, stateOf } from "./migration-state.ts";
 import { withReadableErrors } from "./readable-errors.ts";
 import { configure, isEngineAlive, railwayClient, reporter } from "./session.ts";

@@ -20,9 +20,3 @@ export function knownOrThrow<Schema extends z.ZodType>(schema: Schema, inputs: P
     remedy: "Correct the stack's configuration.",
   });
 }
-
-/** The same properties without the text in which Pulumi carries the provider. */
-export function withoutProvider(properties: Properties | undefined): Properties {
-  const { __provider: _text, ...rest } = properties ?? {};
-  return rest;
-}

@@ -9,8 +9,8 @@ import {
   retirementSchema,
 } from "../migration/postgres-service.ts";
 import { reasonsAgainstRetiring } from "../migration/retire.ts";
-import { checkInputs, encodeProperties, knownInputs } from "./codec.ts";
-import { knownOrThrow, withoutProvider } from "./inputs.ts";
+import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
+import { knownOrThrow } from "./inputs.ts";
 import { withReadableErrors } from "./readable-errors.ts";
 import { configure, failuresOf, railwayClient, removalClient, reporter } from "./session.ts";
 

@@ -43,9 +43,9 @@ export interface AbortContext {
 }
 
 /**
- * Puts everything back to the source: intent first, then, if nothing can have written to the copy, writers in again, then the services that had
- * been switched, then the copy is dropped. The journal can only go from `aborting` to `aborted`, so the target's fence
- * can never open for this migration. Every step may run twice.
+ * Puts everything back to the source: intent first, then, if nothing can have written to the copy, writers in again,
+ * then the services that had been switched, then the copy is dropped. The journal can only go from `aborting` to
+ * `aborted`, so the target's fence can never open for this migration. Every step may run twice.
  *
  * @throws CutoverError `TARGET_FENCE_BROKEN` before anything is opened; `ABORT_INCOMPLETE` with what is left
  */

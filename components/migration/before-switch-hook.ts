@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
-import type { ConnectionTarget } from "../postgres/connection.ts";
+import { type ConnectionTarget, databaseUrl } from "../postgres/connection.ts";
 import { inTransaction, loaderSetting } from "../postgres/fence.ts";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
 import type { Reporter } from "./reporter.ts";
@@ -48,7 +48,7 @@ export async function runBeforeSwitchHook(options: {
     }
   });
   try {
-    await runCommand(options, urlOf(target, role, password));
+    await runCommand(options, databaseUrl({ ...target, user: role, password }));
   } finally {
     await endSessionsOf(client, role);
     await inTransaction(client, async () => {
@@ -169,12 +169,12 @@ async function giveBack(client: pg.Client, object: OwnedObject): Promise<void> {
 
 function runCommand(
   options: { command: string; reporter: Reporter; signal: AbortSignal },
-  databaseUrl: string,
+  url: string,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     // The output is the command's own and may name rows or secrets, so it is not shown; its exit code is.
     const child = spawn("sh", ["-c", options.command], {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: databaseUrl },
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, DATABASE_URL: url },
       stdio: "ignore",
       signal: options.signal,
     });
@@ -183,11 +183,6 @@ function runCommand(
       code === 0 ? resolve() : reject(hookFailed(`ended with ${signal ?? `exit code ${code}`}`)),
     );
   });
-}
-
-function urlOf(target: ConnectionTarget, role: string, password: string): string {
-  const host = target.host.includes(":") ? `[${target.host}]` : target.host;
-  return `postgresql://${role}:${password}@${host}:${target.port}/${encodeURIComponent(target.database)}`;
 }
 
 function hookFailed(what: string, cause?: unknown): CutoverError {

@@ -2,6 +2,7 @@ import { withConnection } from "../postgres/connection.ts";
 import { isSealed } from "../postgres/fence.ts";
 import { compareFingerprints, fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listTables } from "../postgres/relations.ts";
+import { isRunning } from "../railway/deployments.ts";
 import type { Railway } from "../railway/railway.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import { maintenanceDatabase } from "./maintenance.ts";
@@ -53,11 +54,8 @@ async function sourceDrift(
   inputs: MigrationInputs & { sourceServiceId: string },
 ): Promise<string[]> {
   const service = await railway.readService(scope, inputs.sourceServiceId);
-  const running =
-    service?.activeDeployments.some(({ stopped, status }) => !stopped && status === "SUCCESS") ?? false;
-  if (!running) return [];
-  const source = await resolveDatabase(railway, scope, inputs, "source");
-  const { connection } = source;
+  if (!service?.activeDeployments.some(isRunning)) return [];
+  const { connection } = await resolveDatabase(railway, scope, inputs, "source");
   const sealed = await withConnection(
     connection,
     { purpose: "observe", readOnly: true, database: maintenanceDatabase(connection) },

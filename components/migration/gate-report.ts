@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { catalogueDifferenceCodes } from "../postgres/catalogue/diff-catalogues.ts";
+import { compareText } from "../text-order.ts";
 import { type Acceptance, acceptanceSchema } from "./inputs.ts";
 
 export const gateDifferenceCodes = [
@@ -95,8 +96,4 @@ export function assembleReport(
         known.includes(acceptance.code) && !found.some((difference) => matches(acceptance, difference)),
     ),
   };
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

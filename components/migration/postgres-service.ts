@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
+import { currentMajor } from "../postgres/relations.ts";
 import type { Railway, RailwayService } from "../railway/railway.ts";
 import { createTarget } from "./create-target.ts";
 import { migrationInputsSchema } from "./inputs.ts";
@@ -152,12 +153,7 @@ async function serverMajor(connection: Parameters<typeof withConnection>[0]): Pr
   return withConnection(
     connection,
     { purpose: "observe", readOnly: true, database: maintenanceDatabase(connection) },
-    async (client) => {
-      const { rows } = await client.query(
-        "select current_setting('server_version_num')::int / 10000 as major",
-      );
-      return rows[0].major;
-    },
+    currentMajor,
   );
 }
 

@@ -3,6 +3,7 @@ import { connect, withConnection } from "../postgres/connection.ts";
 import { hashTables } from "../postgres/content-hash.ts";
 import { readFence, setSeal } from "../postgres/fence.ts";
 import { listTables } from "../postgres/relations.ts";
+import { isRunning } from "../railway/deployments.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../railway/railway.ts";
 import { namesService } from "../railway/references.ts";
 import { maintenanceDatabase } from "./maintenance.ts";
@@ -296,10 +297,6 @@ function reasonsAgainstDeleting(
     ...(finalBackup === "" ? ["removal.finalBackup does not say where the final copy is"] : []),
     ...(running.length === 0 ? [] : ["it was deployed again since it was stopped"]),
   ];
-}
-
-function isRunning({ stopped, status }: RailwayService["activeDeployments"][number]): boolean {
-  return !stopped && status === "SUCCESS";
 }
 
 function refused(what: "stop" | "remove", reasons: readonly string[]): CutoverError {

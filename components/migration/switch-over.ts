@@ -113,7 +113,7 @@ async function sealSource(
   const late = world.services.some(({ inputs: { startsReadOnly } }) => !startsReadOnly);
   const ended = await emptySource(exclusion.source, {
     database: connection.database,
-    settleMs: settleMs,
+    settleMs,
     mayReturn: late,
   });
   reporter.detail(`${ended} sessions ended on the source`);

@@ -103,6 +103,15 @@ export function parseDatabaseUrl(label: string, text: string, tls: TlsPolicy): C
   };
 }
 
+/** The URL of a database as a command gets it in `DATABASE_URL`; the inverse of {@link parseDatabaseUrl}. A secret. */
+export function databaseUrl({ host, port, user, password, database }: ConnectionTarget): string {
+  const url = new URL(`postgresql://${host.includes(":") ? `[${host}]` : host}:${port}`);
+  url.username = encodeURIComponent(user);
+  url.password = encodeURIComponent(password);
+  url.pathname = `/${encodeURIComponent(database)}`;
+  return url.href;
+}
+
 function sessionSettings(readOnly: boolean): string {
   const settings: Record<string, string> = {
     search_path: "pg_catalog",

@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { sqlState } from "../errors.ts";
+import { compareText } from "../text-order.ts";
 import { quoteIdentifier, quoteQualified } from "./identifiers.ts";
 import { readOnlyTransaction } from "./read-only-transaction.ts";
 import type { MovedTable, TableColumn } from "./relations.ts";
@@ -171,8 +172,4 @@ function sumOfHashes(seed: number): string {
 
 function low64(sum: string): string {
   return BigInt.asUintN(64, BigInt(sum)).toString(16).padStart(16, "0");
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

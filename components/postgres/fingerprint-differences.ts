@@ -1,3 +1,4 @@
+import { compareText } from "../text-order.ts";
 import type { ProtectedFingerprint } from "./fingerprint.ts";
 import { advancesBeyond } from "./sequences.ts";
 
@@ -82,8 +83,4 @@ function compareSequences(
 function wasWritten(before: ProtectedFingerprint, after: ProtectedFingerprint, table: string): boolean {
   const [then, now] = [before.tables[table], after.tables[table]];
   return then !== undefined && now !== undefined && now.writesAtEnd > then.writesAtStart;
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -20,6 +20,11 @@ export interface Deployment {
   readonly instances: readonly { readonly id: string; readonly status: string }[];
 }
 
+/** Whether the deployment serves now, told from the list alone: one that was stopped may still read SUCCESS. */
+export function isRunning({ stopped, status }: Deployment): boolean {
+  return !stopped && status === "SUCCESS";
+}
+
 /** Reads one deployment. */
 export async function readDeployment({ transport }: RailwayContext, id: string): Promise<Deployment> {
   const { deployment } = await transport.request(operations.deployment, { id });

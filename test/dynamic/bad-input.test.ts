@@ -1,15 +1,15 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { findFreePort } from "../world/postgres/free-port.ts";
 import type { World } from "../world/world.ts";
+import { expectPassivity } from "./passivity.ts";
 import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";
-import { inputsFor, secretsOf, startQuietWorld, transactionIds } from "./quiet-world.ts";
+import { inputsFor, startQuietWorld } from "./quiet-world.ts";
 
 let world: World;
 let process: ProviderProcess;
 let migration: RemoteProvider;
-let before: string[];
 
 beforeAll(async () => {
   world = await startQuietWorld();
@@ -22,16 +22,8 @@ afterAll(async () => {
   await world?.stop();
 });
 
-beforeEach(async () => {
-  before = await transactionIds(world);
-});
-
 // Whatever was found, the look was passive, and nothing that was said is a secret.
-afterEach(async () => {
-  expect(await transactionIds(world)).toEqual(before);
-  expect(world.railway.mutations()).toEqual([]);
-  for (const secret of secretsOf(world)) expect(process.printed()).not.toContain(secret);
-});
+const passivity = expectPassivity(() => ({ world, process }));
 
 test("nothing is wrong with the world as it is", async () => {
   expect(await migration.check({}, inputsFor(world).migration)).toEqual([]);
@@ -258,5 +250,5 @@ async function findingsWith(service: string, name: string, value: string): Promi
 
 async function onTarget(statement: string): Promise<void> {
   await withConnection(world.target.connection(), { purpose: "world" }, (client) => client.query(statement));
-  before = await transactionIds(world);
+  await passivity.rebase();
 }

@@ -1,12 +1,12 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
 import type { World } from "../world/world.ts";
+import { expectPassivity } from "./passivity.ts";
 import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";
-import { inputsFor, secretsOf, startQuietWorld, transactionIds } from "./quiet-world.ts";
+import { inputsFor, secretsOf, startQuietWorld } from "./quiet-world.ts";
 
 let world: World;
 let process: ProviderProcess;
-let before: string[];
 
 beforeAll(async () => {
   world = await startQuietWorld();
@@ -18,16 +18,8 @@ afterAll(async () => {
   await world?.stop();
 });
 
-beforeEach(async () => {
-  before = await transactionIds(world);
-});
-
 // Adopting and observing change nothing anywhere, whatever comes of it.
-afterEach(async () => {
-  expect(await transactionIds(world)).toEqual(before);
-  expect(world.railway.mutations()).toEqual([]);
-  for (const secret of secretsOf(world)) expect(process.printed()).not.toContain(secret);
-});
+expectPassivity(() => ({ world, process }));
 
 describe("PostgresService", () => {
   let provider: RemoteProvider;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { compareText } from "../../text-order.ts";
 import type { Catalogue, CatalogueObject } from "./catalogue.ts";
 import { normaliseAcl, sameDefinition } from "./major-differences.ts";
 
@@ -75,8 +76,4 @@ function onlyIn(catalogue: Catalogue, other: Catalogue): CatalogueObject[] {
     }),
   );
   return absent.filter(({ parent }) => parent === null || !relations.has(parent));
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
