@@ -40,7 +40,12 @@ async function main(): Promise<number> {
 const doneText = "afterPromotion command done";
 
 function run(command: string, url: string): Promise<number> {
-  const { RAILWAY_TOKEN: _project, RAILWAY_API_TOKEN: _account, ...environment } = process.env;
+  const {
+    RAILWAY_TOKEN: _project,
+    RAILWAY_API_TOKEN: _account,
+    RAILWAY_REMOVAL_TOKEN: _removal,
+    ...environment
+  } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn("sh", ["-c", command], {
       env: { ...environment, DATABASE_URL: url },
