@@ -46,6 +46,7 @@ test("fills in what is left out", () => {
       },
     ],
     limits: { writePauseMs: 900_000, lockTimeoutMs: 30_000, deploymentTimeoutMs: 600_000, soakDays: 14 },
+    onFailure: "put-back",
     copy: { workers: 4 },
     hooks: { beforeSwitch: null, afterPromotion: null },
     transport: { source: { via: "private" }, target: { via: "private" }, plaintextReason: null },

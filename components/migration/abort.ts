@@ -21,7 +21,7 @@ import { type JournalOwner, transition } from "./journal.ts";
 import { recallValue } from "./previous-value.ts";
 import type { FenceRecord, RecordIn } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
-import type { ResolvedWorld } from "./resolve.ts";
+import type { ResolvedDatabases } from "./resolve.ts";
 import {
   applyVariables,
   deployWithVariables,
@@ -32,7 +32,7 @@ import {
 
 export interface AbortContext {
   readonly railway: Railway;
-  readonly world: ResolvedWorld;
+  readonly world: ResolvedDatabases;
   /** The session that holds the exclusion lock on the target. */
   readonly target: pg.Client;
   /** The session that holds the exclusion lock on the source's server, in its maintenance database. */
@@ -178,7 +178,7 @@ async function restartIfCrashed(
 }
 
 /** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
-function hostOf(text: string, source: ResolvedWorld["source"]): string | null {
+function hostOf(text: string, source: ResolvedDatabases["source"]): string | null {
   if (sameText(text, source.reference)) return source.privateHost;
   return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
 }
@@ -219,7 +219,7 @@ async function dropTheCopy(
 }
 
 async function assertUnwritten(
-  world: ResolvedWorld,
+  world: ResolvedDatabases,
   target: pg.Client,
   record: RecordIn<"aborting">,
   fence: FenceRecord,

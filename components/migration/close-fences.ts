@@ -3,7 +3,7 @@ import { withConnection } from "../postgres/connection.ts";
 import { closeSourceFence, isSealed, setSeal } from "../postgres/fence.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import type { VerifiedCopy } from "./copy-and-verify.ts";
-import type { ExclusiveRun } from "./cutover.ts";
+import type { ExclusiveRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { transition } from "./journal.ts";
 import { rememberServices } from "./move-services.ts";
@@ -83,7 +83,6 @@ async function commitFence(
       migrationId,
       epoch,
     });
-    await lockSession.query("set local synchronous_commit = on");
     await lockSession.query("commit");
   } catch (cause) {
     throw new CutoverError({

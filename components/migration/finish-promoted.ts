@@ -1,5 +1,5 @@
 import { contextMismatch, sameMembers } from "./context.ts";
-import type { CutoverRun, PromotedMigration } from "./cutover.ts";
+import type { CutoverRun, PromotedMigration } from "./exclusive-run.ts";
 import { readPrimary } from "./primary.ts";
 
 /**

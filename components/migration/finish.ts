@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { removeFence } from "../postgres/fence.ts";
-import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
+import type { ExclusiveRun, PromotedMigration } from "./exclusive-run.ts";
 import { type JournalEntry, type JournalOwner, takeOver, transition } from "./journal.ts";
 import { moveServices, wavesOf } from "./move-services.ts";
 import type { PromotedRecord, RecordIn } from "./record.ts";

@@ -1,11 +1,10 @@
 import { CutoverError } from "../errors.ts";
 import { connect } from "../postgres/connection.ts";
 import { inTransaction, isSealed, readFence, setSeal } from "../postgres/fence.ts";
-import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
-import { finish } from "./finish.ts";
+import type { ExclusiveRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
-import { type JournalOwner, transition } from "./journal.ts";
+import { type JournalEntry, type JournalOwner, transition } from "./journal.ts";
 import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
 import type { RecordIn, ServiceRecord } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
@@ -21,7 +20,7 @@ export async function switchOver(
   run: ExclusiveRun,
   owner: JournalOwner,
   record: RecordIn<"switching">,
-): Promise<PromotedMigration> {
+): Promise<JournalEntry> {
   const { world, exclusion, reporter } = run;
   const state = { record };
   const context = moveContext(run, owner, state);
@@ -42,19 +41,13 @@ export async function switchOver(
     },
   };
   await inTransaction(exclusion.target, async () => {
-    await exclusion.target.query("set local synchronous_commit = on");
     await transition(exclusion.target, owner, "switching", promoted, "promoted");
     await exclusion.target.query("update pgvector_cutover.fence set open = true");
   });
   reporter.detail(
     `${world.target.service.name} accepts writes; they had been paused for ${(promoted.promotion.writePauseMs / 1000).toFixed(1)} s`,
   );
-  return finish(run, {
-    id: owner.id,
-    epoch: owner.epoch,
-    updatedAt: promotedAt.toISOString(),
-    record: promoted,
-  });
+  return { ...owner, updatedAt: promotedAt.toISOString(), record: promoted };
 }
 
 /** The journal-backed view that moving services reads and writes. */
@@ -69,10 +62,7 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
     world,
     deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
     reporter,
-    signal:
-      state.record.state === "switching"
-        ? pauseLimit(state.record.fence.pausedAt, inputs.limits.writePauseMs)
-        : new AbortController().signal,
+    signal: exclusion.signal,
     read: (name) => {
       const service = state.record.fence.services[name];
       if (service !== undefined) return service;
@@ -188,19 +178,4 @@ async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switchi
       remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
     });
   }
-}
-
-function pauseLimit(pausedAt: string, writePauseMs: number): AbortSignal {
-  const controller = new AbortController();
-  const remainingMs = Math.max(0, Date.parse(pausedAt) + writePauseMs - Date.now());
-  setTimeout(() => {
-    controller.abort(
-      new CutoverError({
-        code: "WRITE_PAUSE_LIMIT",
-        message: `The write pause reached its limit of ${Math.round(writePauseMs / 1000)} s before all services had moved.`,
-        remedy: "Look at what made the deployments slow, or raise limits.writePauseMs.",
-      }),
-    );
-  }, remainingMs).unref();
-  return controller.signal;
 }

@@ -34,7 +34,7 @@ it("lets one of two in that come at the same time", async () => {
   const outcomes = await Promise.allSettled([exclude(), exclude()]);
   const granted = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   expect(granted.length).toBeLessThanOrEqual(1);
-  await Promise.all(granted.map(({ release }) => release()));
+  await Promise.all(granted.map((one) => one.release()));
   await (await exclude()).release();
 });
 
