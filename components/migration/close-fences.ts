@@ -7,6 +7,7 @@ import type { ExclusiveRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { transition } from "./journal.ts";
 import { rememberServices } from "./move-services.ts";
+import { remainingPauseMs } from "./pause-limit.ts";
 import type { RecordIn } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
 
@@ -82,6 +83,7 @@ async function commitFence(
       schemas: run.inputs.schemas,
       migrationId,
       epoch,
+      yieldAfterMs: run.inputs.onFailure === "hold" ? null : remainingPauseMs(run.inputs.limits, pause.pausedAt),
     });
     await lockSession.query("commit");
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { withConnection } from "../postgres/connection.ts";
-import { isSealed, readFence } from "../postgres/fence.ts";
+import { isSealed, isWhole, readFence } from "../postgres/fence.ts";
 import type { SourceObservation } from "./decide.ts";
 import { maintenanceDatabase } from "./maintenance.ts";
 import type { ResolvedDatabase } from "./resolve.ts";
@@ -17,7 +17,7 @@ export async function observeSource(
   );
   if (sealed) return { sealed, witness: null, fenceUnbroken: null };
   return withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => {
-    const { witness, unfenced, eventTriggers } = await readFence(client, schemas);
-    return { sealed, witness, fenceUnbroken: unfenced.length === 0 && eventTriggers };
+    const fence = await readFence(client, schemas);
+    return { sealed, witness: fence.witness, fenceUnbroken: isWhole(fence) };
   });
 }

@@ -12,13 +12,20 @@ export async function withinPauseLimit<Result>(
   pausedAt: Date,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const remainingMs = Math.max(0, pausedAt.getTime() + limits.writePauseMs - Date.now());
-  const timer = setTimeout(() => exclusion.giveUp(limitReached(limits.writePauseMs)), remainingMs);
+  const timer = setTimeout(
+    () => exclusion.giveUp(limitReached(limits.writePauseMs)),
+    remainingPauseMs(limits, pausedAt),
+  );
   try {
     return await work();
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** How long writers may still be kept out, never negative. */
+export function remainingPauseMs(limits: { readonly writePauseMs: number }, pausedAt: Date): number {
+  return Math.max(0, pausedAt.getTime() + limits.writePauseMs - Date.now());
 }
 
 /** The write pause lasts as long as it may: whoever finds that stops, and puts back. */

@@ -1,6 +1,13 @@
 import { CutoverError } from "../errors.ts";
-import { connect } from "../postgres/connection.ts";
-import { inTransaction, isSealed, readFence, setSeal } from "../postgres/fence.ts";
+import { connect, endConnection } from "../postgres/connection.ts";
+import {
+  inTransaction,
+  isSealed,
+  isWhole,
+  perpetuateSourceFence,
+  readFence,
+  setSeal,
+} from "../postgres/fence.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
@@ -107,16 +114,17 @@ async function sealSource(
     mayReturn: late,
   });
   reporter.detail(`${ended} sessions ended on the source`);
-  const reader = await connect(connection, { purpose: "sequences", readOnly: true });
+  const inside = await connect(connection, { purpose: "seal" });
   try {
     await setSeal(exclusion.source, connection.database, true);
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
-    await assertFenceHeld(reader, inputs.schemas, owner);
-    await assertCatalogueUnchanged(reader, inputs.schemas, fence);
-    await syncSequences(reader, exclusion.target, inputs.schemas);
+    await assertFenceHeld(inside, inputs.schemas, owner);
+    if (await perpetuateSourceFence(inside, inputs.schemas)) throw fenceBroken();
+    await assertCatalogueUnchanged(inside, inputs.schemas, fence);
+    await syncSequences(inside, exclusion.target, inputs.schemas);
   } finally {
-    await reader.end().catch(() => {});
+    await endConnection(inside);
   }
 }
 
@@ -127,9 +135,12 @@ async function assertFenceHeld(
   schemas: readonly string[],
   owner: JournalOwner,
 ): Promise<void> {
-  const { unfenced, eventTriggers, witness } = await readFence(source, schemas);
-  if (unfenced.length === 0 && eventTriggers && witness?.migrationId === owner.id) return;
-  throw new CutoverError({
+  const fence = await readFence(source, schemas);
+  if (!isWhole(fence) || fence.witness?.migrationId !== owner.id) throw fenceBroken();
+}
+
+function fenceBroken(): CutoverError {
+  return new CutoverError({
     code: "SOURCE_FENCE_BROKEN",
     message: "The source's fence is not whole any more: it may have taken writes that the copy lacks.",
     remedy: "Find who took it down, then run again: everything is copied afresh.",

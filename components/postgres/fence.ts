@@ -13,25 +13,62 @@ export const fenceTriggerName = "pgvector_cutover_fence";
 /**
  * Closes the source's fence inside the caller's transaction, which holds SHARE ROW EXCLUSIVE locks on every table, so
  * that one COMMIT releases the locks and refuses the writers that waited (fencing.md: tried with simple and prepared
- * statements, READ WRITE transactions and session_replication_role = replica). The function reads nothing: a fence
- * that looks at a row would be open to transactions with an older snapshot.
+ * statements, READ WRITE transactions and session_replication_role = replica). The function reads no row: a fence
+ * that looks at one would be open to transactions with an older snapshot.
+ *
+ * @param options.yieldAfterMs the fence lets writers pass again by itself after so long, and remembers that it did: a
+ *   run that died must not keep them out for ever. `null`: it never does. See {@link perpetuateSourceFence}.
  */
 export async function closeSourceFence(
   source: pg.Client,
-  options: { tables: readonly FencedTable[]; schemas: readonly string[]; migrationId: string; epoch: number },
+  options: {
+    tables: readonly FencedTable[];
+    schemas: readonly string[];
+    migrationId: string;
+    epoch: number;
+    yieldAfterMs: number | null;
+  },
 ): Promise<void> {
   await source.query(`
     create schema if not exists pgvector_cutover;
+    create sequence pgvector_cutover.passed;
     create table pgvector_cutover.witness (
-      migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp());
+      migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp(),
+      yields_at timestamptz not null);
   `);
-  await source.query("insert into pgvector_cutover.witness (migration_id, epoch) values ($1, $2)", [
-    options.migrationId,
-    options.epoch,
-  ]);
-  await source.query(fenceFunctions(options.schemas, "false"));
+  const { rows } = await source.query(
+    `insert into pgvector_cutover.witness (migration_id, epoch, yields_at)
+     values ($1, $2, coalesce(clock_timestamp() + $3::float8 * interval '1 millisecond', 'infinity'))
+     returning yields_at::text as "yieldsAt"`,
+    [options.migrationId, options.epoch, options.yieldAfterMs],
+  );
+  await source.query(fenceFunctions(options.schemas, yieldsAt(rows[0].yieldsAt)));
   await source.query(fenceTriggers(options.tables));
   await source.query(eventTriggers);
+}
+
+/**
+ * Makes the source's fence last, from inside a sealed database that nobody else has a session on: it will be looked
+ * into again after the promotion. Only when nobody was let pass until now is the copy still whole.
+ *
+ * @returns whether a writer was let pass before
+ */
+export async function perpetuateSourceFence(source: pg.Client, schemas: readonly string[]): Promise<boolean> {
+  await inTransaction(source, async () => {
+    await source.query(fenceFunctions(schemas, "false"));
+    await source.query("update pgvector_cutover.witness set yields_at = 'infinity'");
+  });
+  const { rows } = await source.query("select is_called as passed from pgvector_cutover.passed");
+  return rows[0].passed;
+}
+
+/**
+ * Not transactional, therefore seen whatever becomes of the write: that is what proves afterwards that nobody passed.
+ * The server's clock decides when, which may be set; it does not decide whether.
+ */
+function yieldsAt(time: string): string {
+  return `case when clock_timestamp() >= ${quoteLiteral(time)}::timestamptz
+               then nextval('pgvector_cutover.passed') > 0 else false end`;
 }
 
 /**
@@ -77,7 +114,10 @@ export async function openSourceFence(source: pg.Client, migrationId: string): P
     const witness = await readWitness(source);
     if (witness !== null && witness.migrationId !== migrationId) throw fencedByAnother(witness.migrationId);
     await dropEventTriggers(source);
-    await source.query(`${fenceFunctions([], "true")} drop table if exists pgvector_cutover.witness;`);
+    await source.query(`
+      ${fenceFunctions([], "true")}
+      drop table if exists pgvector_cutover.witness;
+      drop sequence if exists pgvector_cutover.passed;`);
   });
 }
 
@@ -127,7 +167,20 @@ export interface FenceState {
   readonly unfenced: readonly FencedTable[];
   readonly eventTriggers: boolean;
   /** The witness on the source, `null` where there is none (and always on the target). */
-  readonly witness: { readonly migrationId: string; readonly epoch: number } | null;
+  readonly witness: Witness | null;
+}
+
+/** What the commit that closes the source's fence leaves there. */
+export interface Witness {
+  readonly migrationId: string;
+  readonly epoch: number;
+  /** The fence's time is over and it lets writers pass, or it has let one pass: the copy may lack something. */
+  readonly yielded: boolean;
+}
+
+/** Whether nothing can have been written behind it: all triggers stand, and it has let nobody pass. */
+export function isWhole({ unfenced, eventTriggers, witness }: FenceState): boolean {
+  return unfenced.length === 0 && eventTriggers && witness?.yielded !== true;
 }
 
 /** What stands of the fence. Reads only. */
@@ -157,7 +210,9 @@ export async function readWitness(source: pg.Client): Promise<FenceState["witnes
   const present = await source.query("select to_regclass('pgvector_cutover.witness') is not null as present");
   if (!present.rows[0].present) return null;
   const { rows } = await source.query(
-    'select migration_id as "migrationId", epoch::int as epoch from pgvector_cutover.witness',
+    `select migration_id as "migrationId", epoch::int as epoch,
+            yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded
+       from pgvector_cutover.witness`,
   );
   return rows[0] ?? null;
 }

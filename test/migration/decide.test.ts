@@ -5,8 +5,8 @@ import { migrationStates } from "../../components/migration/record.ts";
 
 const witnesses = {
   none: null,
-  own: { migrationId: "m1", epoch: 1 },
-  foreign: { migrationId: "m0", epoch: 1 },
+  own: { migrationId: "m1", epoch: 1, yielded: false },
+  foreign: { migrationId: "m0", epoch: 1, yielded: false },
 };
 
 const observations: ReadonlyArray<readonly [string, SourceObservation | null]> = [
