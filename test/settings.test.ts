@@ -27,6 +27,7 @@ const valid = {
   services: [{ name: "api" }],
   accept: [],
   limits: {},
+  onFailure: "put-back",
   copy: {},
   hooks: {},
   transport: {},

@@ -67,8 +67,8 @@ export async function perpetuateSourceFence(source: pg.Client, schemas: readonly
  * The server's clock decides when, which may be set; it does not decide whether.
  */
 function yieldsAt(time: string): string {
-  return `case when clock_timestamp() >= ${quoteLiteral(time)}::timestamptz
-               then nextval('pgvector_cutover.passed') > 0 else false end`;
+  return `(case when clock_timestamp() >= ${quoteLiteral(time)}::timestamptz
+                then nextval('pgvector_cutover.passed') > 0 else false end)`;
 }
 
 /**
@@ -251,7 +251,6 @@ function fenceFunctions(schemas: readonly string[], isOpen: string): string {
     declare
       touched text;
     begin
-      if ${isOpen} then return; end if;
       if tg_event = 'sql_drop' then
         select object_identity into touched from pg_event_trigger_dropped_objects()
          where schema_name = any(${moved}) or (object_type = 'schema' and object_name = any(${moved})) limit 1;
@@ -261,10 +260,10 @@ function fenceFunctions(schemas: readonly string[], isOpen: string): string {
            and (schema_name = any(${moved}) or (object_type = 'schema' and object_identity = any(select quote_ident(s) from unnest(${moved}) s)))
          limit 1;
       end if;
-      if touched is not null then
-        raise exception using errcode = '25006',
-          message = 'schema changes are paused: this schema is being moved to another database';
-      end if;
+      if touched is null then return; end if;
+      if ${isOpen} then return; end if;
+      raise exception using errcode = '25006',
+        message = 'schema changes are paused: this schema is being moved to another database';
     end $fence$;`;
 }
 
