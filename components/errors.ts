@@ -51,7 +51,10 @@ export function isConnectionLoss(error: unknown): boolean {
   if (state !== undefined) return state.startsWith("08") || connectionLossStates.has(state);
   if (!(error instanceof Error)) return false;
   const { code = "" } = error as NodeJS.ErrnoException;
-  return /^(ECONN|EPIPE|ETIMEDOUT)/.test(code) || /connection (terminated|error)|client was closed|not queryable/i.test(error.message);
+  return (
+    /^(ECONN|EPIPE|ETIMEDOUT)/.test(code) ||
+    /connection (terminated|error)|client was closed|not queryable/i.test(error.message)
+  );
 }
 
 const connectionLossCodes: ReadonlySet<string> = new Set(["EXCLUSION_LOST", "SERVER_UNREACHABLE"]);

@@ -83,7 +83,8 @@ async function commitFence(
       schemas: run.inputs.schemas,
       migrationId,
       epoch,
-      yieldAfterMs: run.inputs.onFailure === "hold" ? null : remainingPauseMs(run.inputs.limits, pause.pausedAt),
+      yieldAfterMs:
+        run.inputs.onFailure === "hold" ? null : remainingPauseMs(run.inputs.limits, pause.pausedAt),
     });
     await lockSession.query("commit");
   } catch (cause) {

@@ -122,7 +122,10 @@ function assertSameContext(entry: JournalEntry, run: ExclusiveRun): void {
   }
 }
 
-function assertSameDatabases({ record: { context } }: JournalEntry, { inputs, world }: ExclusiveAccess): void {
+function assertSameDatabases(
+  { record: { context } }: JournalEntry,
+  { inputs, world }: ExclusiveAccess,
+): void {
   const same =
     context.source.serviceId === world.source.service.id &&
     context.target.serviceId === world.target.service.id;

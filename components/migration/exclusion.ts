@@ -97,7 +97,13 @@ export class Exclusion {
     }
     const lost = new AbortController();
     const watches = [
-      new LockWatch({ server: this.#source, database: maintenanceDatabase(this.#source), holder: source, runKey, lost }),
+      new LockWatch({
+        server: this.#source,
+        database: maintenanceDatabase(this.#source),
+        holder: source,
+        runKey,
+        lost,
+      }),
       new LockWatch({ server: this.#target, database: this.#target.database, holder: target, runKey, lost }),
     ];
     for (const holder of [source, target]) {
@@ -211,7 +217,7 @@ async function takeLock(client: pg.Client, label: string, runKey: string): Promi
 
 /** Ends the session that holds a run's own lock, if it still lives on a server that has not noticed its end. */
 async function endHolder(server: ConnectionTarget, database: string, runKey: string): Promise<void> {
-  await withConnection(server, { purpose: "observe", database }, (client) =>
+  await withConnection(server, { purpose: "renew", database }, (client) =>
     client.query(
       `select pg_terminate_backend(pid) from pg_locks
         where locktype = 'advisory' and granted and ((classid::bigint << 32) | objid::bigint) = $1::bigint`,

@@ -19,6 +19,15 @@ export interface WorldOptions {
   readonly writeIntervalMs?: number;
   readonly settings?: Record<string, string>;
   readonly log?: (line: string) => void;
+  /** Running servers with the fixtures loaded, for a world that does not begin with new ones. It leaves them running. */
+  readonly servers?: Servers;
+  /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */
+  readonly proxyPorts?: { readonly source: number; readonly target: number };
+}
+
+export interface Servers {
+  readonly source: PostgresServer;
+  readonly target: PostgresServer;
 }
 
 /** The whole local world: two real servers with data, Railway, and four application services that keep writing. */
@@ -44,28 +53,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     for (const end of started.splice(0).reverse()) await end();
   };
   try {
-    const [source, target] = (await Promise.all(
-      (["source", "target"] as const).map(async (role) => {
-        const server = await startServer({
-          role,
-          progress: log,
-          ...(options.settings === undefined ? {} : { settings: options.settings }),
-        });
-        started.push(() => server.dispose());
-        return server;
-      }),
-    )) as [PostgresServer, PostgresServer];
+    const { source, target } = options.servers ?? (await startServers(options, started));
     log(`source: ${source.origin}`);
     log(`target: ${target.origin}`);
-    await Promise.all([
-      loadSourceFixture(source.connection(), options.rows === undefined ? {} : { rows: options.rows }),
-      loadTargetFixture(target.connection(), target),
-    ]);
     const railway = await startSimulator({
       schemaSdl: await readFile(new URL("../../components/railway/schema.graphql", import.meta.url), "utf8"),
       world: buildHealthcareWorld({
-        postgres: accountOf(source),
-        pgvector: accountOf(target),
+        postgres: accountOf(source, options.proxyPorts?.source),
+        pgvector: accountOf(target, options.proxyPorts?.target),
         ledgerFolder: folder,
         writeIntervalMs: options.writeIntervalMs ?? 15,
       }),
@@ -89,6 +84,29 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await stop();
     throw error;
   }
+}
+
+/** Two new servers with the old and the new database's contents; what ends them is added to `started`. */
+export async function startServers(
+  options: Pick<WorldOptions, "rows" | "settings" | "log">,
+  started: Array<() => Promise<void>>,
+): Promise<Servers> {
+  const [source, target] = (await Promise.all(
+    (["source", "target"] as const).map(async (role) => {
+      const server = await startServer({
+        role,
+        ...(options.log === undefined ? {} : { progress: options.log }),
+        ...(options.settings === undefined ? {} : { settings: options.settings }),
+      });
+      started.push(() => server.dispose());
+      return server;
+    }),
+  )) as [PostgresServer, PostgresServer];
+  await Promise.all([
+    loadSourceFixture(source.connection(), options.rows === undefined ? {} : { rows: options.rows }),
+    loadTargetFixture(target.connection(), target),
+  ]);
+  return { source, target };
 }
 
 function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, unknown> {
@@ -132,6 +150,7 @@ async function judge(
   });
 }
 
-function accountOf(server: PostgresServer) {
-  return { server, user: server.user, password: server.password, database: defaultDatabase };
+function accountOf(server: PostgresServer, proxyPort?: number) {
+  const account = { server, user: server.user, password: server.password, database: defaultDatabase };
+  return proxyPort === undefined ? account : { ...account, proxyPort };
 }
