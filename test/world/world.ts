@@ -20,6 +20,8 @@ export interface WorldOptions {
   readonly settings?: Record<string, string>;
   readonly intercept?: SimulatorOptions["intercept"];
   readonly log?: (line: string) => void;
+  /** Who the services log in as; by default each server's own superuser. */
+  readonly accounts?: Readonly<Record<"source" | "target", { readonly user: string; readonly password: string }>>;
   /** Running servers with the fixtures loaded, for a world that does not begin with new ones. It leaves them running. */
   readonly servers?: Servers;
   /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */
@@ -60,8 +62,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const railway = await startSimulator({
       schemaSdl: await readFile(new URL("../../components/railway/schema.graphql", import.meta.url), "utf8"),
       world: buildHealthcareWorld({
-        postgres: accountOf(source, options.proxyPorts?.source),
-        pgvector: accountOf(target, options.proxyPorts?.target),
+        postgres: { ...accountOf(source, options.proxyPorts?.source), ...options.accounts?.source },
+        pgvector: { ...accountOf(target, options.proxyPorts?.target), ...options.accounts?.target },
         ledgerFolder: folder,
         writeIntervalMs: options.writeIntervalMs ?? 15,
       }),
