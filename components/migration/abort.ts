@@ -29,6 +29,7 @@ import {
   type ServiceSwitch,
   sameText,
 } from "./service-switch.ts";
+import { assertNotBehind } from "./source-position.ts";
 
 export interface AbortContext {
   readonly railway: Railway;
@@ -47,7 +48,8 @@ export interface AbortContext {
  * then the services that had been switched, then the copy is dropped. The journal can only go from `aborting` to
  * `aborted`, so the target's fence can never open for this migration. Every step may run twice.
  *
- * @throws CutoverError `TARGET_FENCE_BROKEN` before anything is opened; `ABORT_INCOMPLETE` with what is left
+ * @throws CutoverError `TARGET_FENCE_BROKEN`, `SOURCE_BEHIND_COPY` before anything is opened; `ABORT_INCOMPLETE` with
+ *   what is left
  */
 export async function putBack(
   context: AbortContext,
@@ -57,6 +59,7 @@ export async function putBack(
   const aborting = await recordIntent(context, record, reason);
   context.reporter.step("Abort: putting everything back to the source");
   await assertTargetFenced(context, aborting);
+  await assertNotBehind(context.source, aborting.fence?.sourcePosition);
   await endRunSessions(context.source, context.world.source.connection.database);
   await endRunSessions(context.target, context.world.target.connection.database);
   await openSource(context);

@@ -1,10 +1,36 @@
 import { CutoverError } from "../errors.ts";
 import type { MigrationInputs } from "./inputs.ts";
-import type { MigrationContext } from "./record.ts";
+import { remainingPauseMs } from "./pause-limit.ts";
+import type { MigrationContext, RecordIn } from "./record.ts";
 
 /** Whether two lists hold the same names in any order. */
 export function sameMembers(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && new Set([...a, ...b]).size === new Set(a).size;
+}
+
+/**
+ * Why an interrupted switch had better not go on although its fence is whole; `undefined` when nothing speaks against
+ * it. Pure.
+ */
+export function speaksAgainstGoingOn(
+  { fence }: RecordIn<"switching">,
+  inputs: MigrationInputs,
+  now: Date,
+): string | undefined {
+  const noted = Object.entries(fence.services);
+  const isSame =
+    sameMembers(
+      noted.map(([name]) => name),
+      inputs.services.map(({ name }) => name),
+    ) &&
+    inputs.services.every(({ name, variables }) =>
+      sameMembers(variables, Object.keys(fence.services[name]?.previous ?? {})),
+    );
+  if (!isSame) return "the configuration's services or their variables are not those the switch began with";
+  // Whoever wants a failed switch held has decided that the pause may last.
+  const isOver =
+    inputs.onFailure !== "hold" && remainingPauseMs(inputs.limits, new Date(fence.pausedAt), now) === 0;
+  return isOver ? "the write pause is over its limit" : undefined;
 }
 
 /** A journal of other databases or schemas: the configuration changed in mid-migration, or it is the wrong stack. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { CutoverError } from "../errors.ts";
 import { type StartedAttempt, startAttempt } from "./attempt.ts";
 import { closeFences, settleBehindFence } from "./close-fences.ts";
-import { contextMismatch, sameMembers } from "./context.ts";
+import { contextMismatch, sameMembers, speaksAgainstGoingOn } from "./context.ts";
 import { copyAndVerify } from "./copy-and-verify.ts";
 import { type Decision, decideNext } from "./decide.ts";
 import {
@@ -12,12 +12,15 @@ import {
   exclusively,
   type PromotedMigration,
 } from "./exclusive-run.ts";
+import { finishPromoted } from "./finish-promoted.ts";
 import { type JournalEntry, readJournal, takeOver } from "./journal.ts";
 import { observeSource } from "./observe.ts";
 import { withinPauseLimit } from "./pause-limit.ts";
+import { readPrimary } from "./primary.ts";
 import type { RecordIn } from "./record.ts";
 import { finishPromotion, forwardOrBack, putBackFrom } from "./recover.ts";
 import { resolveDatabases, resolveWorld } from "./resolve.ts";
+import { assertNotBehind } from "./source-position.ts";
 import { switchOver } from "./switch-over.ts";
 
 /**
@@ -28,7 +31,7 @@ import { switchOver } from "./switch-over.ts";
  *   `CUTOVER_HELD`, `ABORT_INCOMPLETE`, `ANOTHER_RUN_ACTIVE`
  */
 export async function runCutover(run: CutoverRun): Promise<PromotedMigration> {
-  return exclusively(run, await resolveWorld(run.railway, run.inputs), goOn);
+  return (await finishPromoted(run)) ?? exclusively(run, await resolveWorld(run.railway, run.inputs), goOn);
 }
 
 /**
@@ -37,6 +40,7 @@ export async function runCutover(run: CutoverRun): Promise<PromotedMigration> {
  * @throws CutoverError `ALREADY_PROMOTED` when the target is the primary: only a rollback leads back from there
  */
 export async function runAbort(run: CutoverRun, reason: string): Promise<"nothing to abort" | "aborted"> {
+  if ((await readPrimary(run.railway, run.inputs)).primary === "target") throw alreadyPromoted(run);
   return exclusively(run, await resolveDatabases(run.railway, run.inputs), async (alone) => {
     const entry = await readJournal(alone.exclusion.target);
     switch (entry?.record.state) {
@@ -66,21 +70,31 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
       throw refused(decision);
     case "start":
       return attempt(run);
-    case "put-back": {
-      run.reporter.step(`Recover: ${decision.why}`);
-      const owner = await takeOver(run.exclusion.target, entry as JournalEntry);
-      await putBackFrom(run, owner, decision.why);
-      return attempt(run);
-    }
-    case "go-on":
+    case "put-back":
+      return putBackAndBegin(run, entry as JournalEntry, decision.why);
+    case "go-on": {
+      const { record } = entry as JournalEntry;
+      const against = speaksAgainstGoingOn(record as RecordIn<"switching">, run.inputs, new Date());
+      if (against !== undefined) return putBackAndBegin(run, entry as JournalEntry, against);
       run.reporter.step(`Go on: ${decision.why}`);
       return resume(run, entry as JournalEntry);
+    }
     case "finish":
     case "nothing":
-      return finishPromotion(run, entry as JournalEntry);
+      return finishWithoutSource(run, entry as JournalEntry);
     default:
       return decision satisfies never;
   }
+}
+
+async function putBackAndBegin(
+  run: ExclusiveRun,
+  entry: JournalEntry,
+  why: string,
+): Promise<PromotedMigration> {
+  run.reporter.step(`Recover: ${why}`);
+  await putBackFrom(run, await takeOver(run.exclusion.target, entry), why);
+  return attempt(run);
 }
 
 async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
@@ -93,7 +107,7 @@ async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
       await pause.release();
     }
   });
-  return finishPromotion(run, promoted);
+  return finishWithoutSource(run, promoted);
 }
 
 async function moveEverything(run: ExclusiveRun, started: StartedAttempt): Promise<JournalEntry> {
@@ -108,10 +122,16 @@ async function resume(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedM
   const pausedAt = run.inputs.onFailure === "hold" ? new Date() : new Date(record.fence.pausedAt);
   const promoted = await forwardOrBack(run, owner, () =>
     withinPauseLimit(run, pausedAt, async () => {
+      await assertNotBehind(run.exclusion.source, record.fence.sourcePosition);
       await settleBehindFence(run, record);
       return switchOver(run, owner, record);
     }),
   );
+  return finishWithoutSource(run, promoted);
+}
+
+async function finishWithoutSource(run: ExclusiveRun, promoted: JournalEntry): Promise<PromotedMigration> {
+  await run.exclusion.letGoOfSource();
   return finishPromotion(run, promoted);
 }
 
@@ -136,10 +156,10 @@ function refused({ code, why, remedy }: Extract<Decision, { action: "refuse" }>)
   return new CutoverError({ code, message: `Refused: ${why}. Nothing was changed.`, remedy });
 }
 
-function alreadyPromoted({ world }: ExclusiveAccess): CutoverError {
+function alreadyPromoted({ inputs }: CutoverRun): CutoverError {
   return new CutoverError({
     code: "ALREADY_PROMOTED",
-    message: `The cutover is promoted: ${world.target.service.name} accepts the application's writes. There is nothing to abort.`,
+    message: `The cutover is promoted: ${inputs.target} accepts the application's writes. There is nothing to abort.`,
     remedy: "Going back after promotion needs a rollback that copies the new writes back.",
   });
 }

@@ -18,56 +18,62 @@ import { maintenanceDatabase } from "./maintenance.ts";
  * Takes this project's advisory lock on both servers, the source first. Once both are held, sessions that an orphaned
  * run left behind are ended, so that nothing it still wants to do can happen.
  *
+ * @param servers without a source: for what is left after the promotion, when the source may be gone already
  * @throws CutoverError `ANOTHER_RUN_ACTIVE`
  */
-export async function excludeOtherRuns(
-  source: ConnectionTarget,
-  target: ConnectionTarget,
-): Promise<Exclusion> {
-  const exclusion = new Exclusion(source, target);
+export async function excludeOtherRuns(servers: ExcludedServers): Promise<Exclusion> {
+  const exclusion = new Exclusion(servers);
   await exclusion.acquire();
   return exclusion;
+}
+
+export interface ExcludedServers {
+  readonly source?: ConnectionTarget | undefined;
+  readonly target: ConnectionTarget;
+}
+
+interface Holder {
+  readonly session: pg.Client;
+  readonly watch: LockWatch;
 }
 
 interface Held {
   /** An advisory lock of this run alone, in the sessions that hold the common one: what proves that they still live. */
   readonly runKey: string;
-  readonly source: pg.Client;
-  readonly target: pg.Client;
-  readonly watches: readonly LockWatch[];
+  source: Holder | undefined;
+  readonly target: Holder;
   readonly lost: AbortController;
 }
 
 /**
- * What makes this run the only one, for as long as two sessions live. They are watched: when one of them is gone, its
- * server silent, or the run given up, every session that was opened through `connections` is cut at once, and none can
- * be opened any more. So a run that was cut off and wakes up later finds every door closed: whoever holds the locks by
- * then has ended its sessions, and a new one is refused because its run's own lock is gone.
+ * What makes this run the only one, for as long as its sessions live. They are watched: when one of them is gone, its
+ * server silent, or the run given up, every session that was opened through {@link guarded} connections is cut at once,
+ * and none can be opened any more. So a run that was cut off and wakes up later finds every door closed: whoever holds
+ * the locks by then has ended its sessions, and a new one is refused because its run's own lock is gone.
  */
 export class Exclusion {
-  /** The two databases as this run may use them. */
-  readonly connections: { readonly source: ConnectionTarget; readonly target: ConnectionTarget };
-  readonly #source: ConnectionTarget;
-  readonly #target: ConnectionTarget;
+  #servers: ExcludedServers;
   #held: Held | undefined;
 
-  constructor(source: ConnectionTarget, target: ConnectionTarget) {
-    this.#source = source;
-    this.#target = target;
-    this.connections = {
-      source: { ...source, admission: this.#admission() },
-      target: { ...target, admission: this.#admission() },
-    };
+  constructor(servers: ExcludedServers) {
+    this.#servers = servers;
+  }
+
+  /** The same database as this run may use it. */
+  guarded(connection: ConnectionTarget): ConnectionTarget {
+    return { ...connection, admission: this.#admission() };
   }
 
   /** The session on the source's server that holds the lock, in the maintenance database: reachable on a sealed source too. */
   get source(): pg.Client {
-    return this.#current.source;
+    const { source } = this.#current;
+    if (source === undefined) throw new TypeError("this run has nothing to do with the source");
+    return source.session;
   }
 
   /** The session on the target database that holds the lock; the journal is written through it. */
   get target(): pg.Client {
-    return this.#current.target;
+    return this.#current.target.session;
   }
 
   /** Aborted, with a CutoverError as its reason, as soon as this run must stop. */
@@ -82,34 +88,37 @@ export class Exclusion {
 
   async acquire(): Promise<void> {
     const runKey = String(randomInt(2 ** 47));
-    const source = await openControl(this.#source, maintenanceDatabase(this.#source));
-    let target: pg.Client | undefined;
+    const { source, target } = this.#servers;
+    const sessions: pg.Client[] = [];
+    const open = async (server: ConnectionTarget, database: string) => {
+      const session = await openControl(server, database);
+      sessions.push(session);
+      await takeLock(session, server.label, runKey);
+      return session;
+    };
     try {
-      await takeLock(source, "source", runKey);
-      target = await openControl(this.#target, this.#target.database);
-      await takeLock(target, "target", runKey);
-      await endRunSessions(source, this.#source.database);
-      await endRunSessions(target, this.#target.database);
+      const onSource = source === undefined ? undefined : await open(source, maintenanceDatabase(source));
+      const onTarget = await open(target, target.database);
+      if (source !== undefined && onSource !== undefined) await endRunSessions(onSource, source.database);
+      await endRunSessions(onTarget, target.database);
+      const lost = new AbortController();
+      const hold = (server: ConnectionTarget, database: string, session: pg.Client): Holder => {
+        lost.signal.addEventListener("abort", () => cutConnection(session));
+        return { session, watch: new LockWatch({ server, database, holder: session, runKey, lost }) };
+      };
+      this.#held = {
+        runKey,
+        source:
+          source === undefined || onSource === undefined
+            ? undefined
+            : hold(source, maintenanceDatabase(source), onSource),
+        target: hold(target, target.database, onTarget),
+        lost,
+      };
     } catch (error) {
-      if (target !== undefined) await endConnection(target);
-      await endConnection(source);
+      for (const session of sessions) await endConnection(session);
       throw error;
     }
-    const lost = new AbortController();
-    const watches = [
-      new LockWatch({
-        server: this.#source,
-        database: maintenanceDatabase(this.#source),
-        holder: source,
-        runKey,
-        lost,
-      }),
-      new LockWatch({ server: this.#target, database: this.#target.database, holder: target, runKey, lost }),
-    ];
-    for (const holder of [source, target]) {
-      lost.signal.addEventListener("abort", () => cutConnection(holder));
-    }
-    this.#held = { runKey, source, target, watches, lost };
   }
 
   /**
@@ -125,8 +134,9 @@ export class Exclusion {
     const begunAt = Date.now();
     for (;;) {
       try {
-        await endHolder(this.#source, maintenanceDatabase(this.#source), former.runKey);
-        await endHolder(this.#target, this.#target.database, former.runKey);
+        const { source, target } = this.#servers;
+        if (source !== undefined) await endHolder(source, maintenanceDatabase(source), former.runKey);
+        await endHolder(target, target.database, former.runKey);
         return await this.acquire();
       } catch (error) {
         const isBusy = error instanceof CutoverError && error.code === "ANOTHER_RUN_ACTIVE";
@@ -134,6 +144,17 @@ export class Exclusion {
       }
       await delay(patience.intervalMs);
     }
+  }
+
+  /** After the promotion the source is out of the game: what becomes of it must not stop this run any more. */
+  async letGoOfSource(): Promise<void> {
+    const held = this.#current;
+    this.#servers = { target: this.#servers.target };
+    const { source } = held;
+    held.source = undefined;
+    if (source === undefined) return;
+    await source.watch.stop();
+    await endConnection(source.session);
   }
 
   async release(): Promise<void> {
@@ -145,9 +166,12 @@ export class Exclusion {
     return this.#held;
   }
 
-  async #close({ watches, target, source }: Held): Promise<void> {
-    await Promise.all(watches.map((watch) => watch.stop()));
-    for (const session of [target, source]) await endConnection(session);
+  async #close({ source, target }: Held): Promise<void> {
+    for (const holder of [target, source]) {
+      if (holder === undefined) continue;
+      await holder.watch.stop();
+      await endConnection(holder.session);
+    }
   }
 
   /** Read anew for each session: after {@link renew} it is another lock that counts. */
@@ -171,7 +195,11 @@ export interface Patience {
   readonly intervalMs: number;
 }
 
-const defaultPatience: Patience = { unreachableMs: 60_000, busyMs: 5_000, intervalMs: 500 };
+/**
+ * Waiting harms nobody: without it a human would have to run the same command again. Longer than a server takes to free
+ * the lock of a session that fell silent.
+ */
+const defaultPatience: Patience = { unreachableMs: 15 * 60_000, busyMs: 45_000, intervalMs: 500 };
 
 /** Whether a run is active now, told from its lock on the target. Reads only. */
 export async function isRunActive(target: pg.Client): Promise<boolean> {

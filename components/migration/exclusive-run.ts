@@ -20,6 +20,14 @@ export interface ExclusiveAccess extends CutoverRun {
   readonly exclusion: Exclusion;
 }
 
+/** All that is needed after the promotion. */
+export type FinishWorld = Pick<ResolvedWorld, "scope" | "target" | "services">;
+
+export interface FinishingRun extends CutoverRun {
+  readonly world: FinishWorld;
+  readonly exclusion: Exclusion;
+}
+
 /** A run that knows the services, too. */
 export interface ExclusiveRun extends ExclusiveAccess {
   readonly world: ResolvedWorld;
@@ -41,15 +49,29 @@ export async function exclusively<World extends ResolvedDatabases, Result>(
   world: World,
   work: (run: CutoverRun & { readonly world: World; readonly exclusion: Exclusion }) => Promise<Result>,
 ): Promise<Result> {
-  const exclusion = await excludeOtherRuns(world.source.connection, world.target.connection);
-  const { source, target } = exclusion.connections;
-  const guarded = {
-    ...world,
-    source: { ...world.source, connection: source },
-    target: { ...world.target, connection: target },
-  };
+  const exclusion = await excludeOtherRuns({
+    source: world.source.connection,
+    target: world.target.connection,
+  });
+  const source = { ...world.source, connection: exclusion.guarded(world.source.connection) };
+  const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
   try {
-    return await work({ ...run, world: guarded, exclusion });
+    return await work({ ...run, world: { ...world, source, target }, exclusion });
+  } finally {
+    await exclusion.release();
+  }
+}
+
+/** The same for what is left after the promotion: it has nothing to do with the source, which may be gone. */
+export async function exclusivelyOnTarget<Result>(
+  run: CutoverRun,
+  world: FinishWorld,
+  work: (run: FinishingRun) => Promise<Result>,
+): Promise<Result> {
+  const exclusion = await excludeOtherRuns({ target: world.target.connection });
+  const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
+  try {
+    return await work({ ...run, world: { ...world, target }, exclusion });
   } finally {
     await exclusion.release();
   }

@@ -31,6 +31,7 @@ export class Heartbeat {
   readonly #controller = new AbortController();
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -50,14 +51,14 @@ export class Heartbeat {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #schedule(): void {
     this.#timer = setTimeout(async () => {
       await this.#beat();
-      if (!this.signal.aborted && this.#timer !== undefined) this.#schedule();
+      if (!this.signal.aborted && !this.#isStopped) this.#schedule();
     }, beatIntervalMs);
   }
 
@@ -94,7 +95,9 @@ export class Heartbeat {
     void onBeat().catch(() => {});
   }
 
+  /** A beat that was under way when it was stopped has nothing to say any more. */
   #giveUp(reason: CutoverError): void {
+    if (this.#isStopped) return;
     this.stop();
     this.#controller.abort(reason);
   }

@@ -24,8 +24,12 @@ export async function withinPauseLimit<Result>(
 }
 
 /** How long writers may still be kept out, never negative. */
-export function remainingPauseMs(limits: { readonly writePauseMs: number }, pausedAt: Date): number {
-  return Math.max(0, pausedAt.getTime() + limits.writePauseMs - Date.now());
+export function remainingPauseMs(
+  limits: { readonly writePauseMs: number },
+  pausedAt: Date,
+  now = new Date(),
+): number {
+  return Math.max(0, pausedAt.getTime() + limits.writePauseMs - now.getTime());
 }
 
 /** The write pause lasts as long as it may: whoever finds that stops, and puts back. */

@@ -1,6 +1,13 @@
 import { CutoverError, describeError, isConnectionLoss } from "../errors.ts";
 import { putBack } from "./abort.ts";
-import type { ExclusiveAccess, ExclusiveRun, PromotedMigration } from "./exclusive-run.ts";
+import type { Exclusion } from "./exclusion.ts";
+import type {
+  CutoverRun,
+  ExclusiveAccess,
+  ExclusiveRun,
+  FinishingRun,
+  PromotedMigration,
+} from "./exclusive-run.ts";
 import { finish } from "./finish.ts";
 import { addEvent, type JournalEntry, type JournalOwner, readJournal } from "./journal.ts";
 
@@ -30,7 +37,7 @@ export async function forwardOrBack(
  *
  * @throws CutoverError `UNFINISHED_AFTER_PROMOTION`
  */
-export async function finishPromotion(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedMigration> {
+export async function finishPromotion(run: FinishingRun, entry: JournalEntry): Promise<PromotedMigration> {
   if (entry.record.state === "finished") return { id: entry.id, record: entry.record };
   try {
     return await persistently(run, async () => {
@@ -108,21 +115,28 @@ async function settle(run: ExclusiveRun, owner: JournalOwner, error: unknown): P
 }
 
 /** Repeats `work`, which may run twice, as long as it is the run's sessions that were lost and not its cause. */
-async function persistently<Result>(run: ExclusiveAccess, work: () => Promise<Result>): Promise<Result> {
+async function persistently<Result>(
+  run: CutoverRun & { readonly exclusion: Exclusion },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const begunAt = Date.now();
   for (let attempt = 1; ; attempt++) {
+    if (run.exclusion.signal.aborted) {
+      run.reporter.detail("the connection to a database was lost; taking the locks again");
+      await run.exclusion.renew();
+    }
     try {
-      if (run.exclusion.signal.aborted) await run.exclusion.renew();
       return await work();
     } catch (error) {
       const lost = run.exclusion.signal.aborted || isConnectionLoss(error);
-      if (attempt === recoveryAttempts || !lost) throw error;
+      if (!lost || (attempt >= recoveryAttempts && Date.now() - begunAt > recoveryMs)) throw error;
       run.exclusion.giveUp(sessionsLost(error));
-      run.reporter.detail("the connection to a database was lost; taking the locks again");
     }
   }
 }
 
 const recoveryAttempts = 4;
+const recoveryMs = 15 * 60_000;
 
 function sessionsLost(cause: unknown): CutoverError {
   return new CutoverError({

@@ -35,13 +35,21 @@ export interface ResolvedWorld extends ResolvedDatabases {
 /** Finds the project, the databases and the services on Railway, and how each database is reached. */
 export async function resolveWorld(railway: Railway, inputs: MigrationInputs): Promise<ResolvedWorld> {
   const databases = await resolveDatabases(railway, inputs);
-  const services = await Promise.all(
+  return { ...databases, services: await resolveServices(railway, databases.scope, inputs) };
+}
+
+/** Finds the services of the application. */
+export async function resolveServices(
+  railway: Railway,
+  scope: EnvironmentScope,
+  inputs: Pick<MigrationInputs, "services">,
+): Promise<ResolvedService[]> {
+  return Promise.all(
     inputs.services.map(async (service) => ({
       inputs: service,
-      service: await railway.findService(databases.scope, service.name),
+      service: await railway.findService(scope, service.name),
     })),
   );
-  return { ...databases, services };
 }
 
 /**

@@ -8,7 +8,8 @@ import {
   readFence,
   setSeal,
 } from "../postgres/fence.ts";
-import type { ExclusiveRun } from "./exclusive-run.ts";
+import { sourceFenceBroken } from "./close-fences.ts";
+import type { ExclusiveRun, FinishingRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
 import { type JournalEntry, type JournalOwner, transition } from "./journal.ts";
@@ -33,9 +34,12 @@ export async function switchOver(
   const context = moveContext(run, owner, state);
   await moveServices(context, wavesOf(world.services, true));
 
+  // What takes time comes before the seal: behind it nobody can even read.
+  await assertProtectedUnchanged(run, record);
+  await assertStillDeployed(run, state.record);
   reporter.step("Seal the source");
   await sealSource(run, owner, record);
-  await assertReadyToPromote(run, state.record);
+  await assertBothClosed(run);
 
   reporter.step("Promote");
   const promotedAt = new Date();
@@ -59,11 +63,17 @@ export async function switchOver(
 
 /** The journal-backed view that moving services reads and writes. */
 export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"promoted">>(
-  { railway, world, inputs, exclusion, reporter }: ExclusiveRun,
+  { railway, world, inputs, exclusion, reporter }: FinishingRun,
   owner: JournalOwner,
   state: { record: Record },
 ): MoveContext {
   let saved = Promise.resolve();
+  // By id: a service may have been renamed since the journal was begun.
+  const keyOf = (name: string) => {
+    const id = world.services.find(({ service }) => service.name === name)?.service.id;
+    const noted = Object.entries(state.record.fence.services).find(([, { serviceId }]) => serviceId === id);
+    return noted?.[0] ?? name;
+  };
   return {
     railway,
     world,
@@ -71,7 +81,7 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
     reporter,
     signal: exclusion.signal,
     read: (name) => {
-      const service = state.record.fence.services[name];
+      const service = state.record.fence.services[keyOf(name)];
       if (service !== undefined) return service;
       throw new CutoverError({
         code: "SERVICE_NOT_IN_JOURNAL",
@@ -84,7 +94,7 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
       const { fence } = state.record;
       const record = {
         ...state.record,
-        fence: { ...fence, services: { ...fence.services, [name]: service } },
+        fence: { ...fence, services: { ...fence.services, [keyOf(name)]: service } },
       };
       state.record = record;
       const text = `${name}: ${describeStage(service)}`;
@@ -120,7 +130,7 @@ async function sealSource(
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
     await assertFenceHeld(inside, inputs.schemas, owner);
-    if (await perpetuateSourceFence(inside, inputs.schemas)) throw fenceBroken();
+    if (await perpetuateSourceFence(inside, inputs.schemas)) throw sourceFenceBroken();
     await assertCatalogueUnchanged(inside, inputs.schemas, fence);
     await syncSequences(inside, exclusion.target, inputs.schemas);
   } finally {
@@ -136,19 +146,48 @@ async function assertFenceHeld(
   owner: JournalOwner,
 ): Promise<void> {
   const fence = await readFence(source, schemas);
-  if (!isWhole(fence) || fence.witness?.migrationId !== owner.id) throw fenceBroken();
+  if (!isWhole(fence) || fence.witness?.migrationId !== owner.id) throw sourceFenceBroken();
 }
 
-function fenceBroken(): CutoverError {
-  return new CutoverError({
-    code: "SOURCE_FENCE_BROKEN",
-    message: "The source's fence is not whole any more: it may have taken writes that the copy lacks.",
-    remedy: "Find who took it down, then run again: everything is copied afresh.",
+async function assertProtectedUnchanged(
+  { exclusion, inputs, reporter }: ExclusiveRun,
+  record: RecordIn<"switching">,
+): Promise<void> {
+  const { found, writtenByOthers } = await checkProtected(exclusion.target, {
+    protectedSchemas: inputs.protectedSchemas,
+    protectedBefore: record.load.protectedBefore,
+    signal: exclusion.signal,
   });
+  for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
+  if (found.length > 0) {
+    throw new CutoverError({
+      code: "PROTECTED_SCHEMA_CHANGED",
+      message: `The protected schema is not as it was: ${found
+        .map(({ object, aspect }) => `${object} (${aspect})`)
+        .slice(0, 10)
+        .join(", ")}.`,
+      remedy: "Find who changed it; the cutover itself issues no statement there.",
+    });
+  }
 }
 
-async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switching">): Promise<void> {
-  const { world, exclusion, inputs, railway, reporter } = run;
+async function assertStillDeployed(
+  { world, railway }: ExclusiveRun,
+  record: RecordIn<"switching">,
+): Promise<void> {
+  for (const { service } of wavesOf(world.services, true).flat()) {
+    const id = record.fence.services[service.name]?.deploymentId;
+    const deployment = id == null ? undefined : await railway.deployment(id);
+    if (deployment !== undefined && ["SUCCESS", "SLEEPING"].includes(deployment.status)) continue;
+    throw new CutoverError({
+      code: "DEPLOYMENT_FAILED",
+      message: `The deployment of ${service.name} is ${deployment?.status ?? "gone"} although it had been healthy.`,
+      remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
+    });
+  }
+}
+
+async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Promise<void> {
   const { unfenced, eventTriggers } = await readFence(exclusion.target, inputs.schemas);
   if (unfenced.length > 0 || !eventTriggers) {
     throw new CutoverError({
@@ -162,31 +201,6 @@ async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switchi
       code: "SOURCE_NOT_SEALED",
       message: "The source accepts connections although it was sealed a moment ago.",
       remedy: "Find who opened it, then run again.",
-    });
-  }
-  const { found, writtenByOthers } = await checkProtected(exclusion.target, {
-    protectedSchemas: inputs.protectedSchemas,
-    protectedBefore: record.load.protectedBefore,
-  });
-  for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
-  if (found.length > 0) {
-    throw new CutoverError({
-      code: "PROTECTED_SCHEMA_CHANGED",
-      message: `The protected schema is not as it was: ${found
-        .map(({ object, aspect }) => `${object} (${aspect})`)
-        .slice(0, 10)
-        .join(", ")}.`,
-      remedy: "Find who changed it; the cutover itself issues no statement there.",
-    });
-  }
-  for (const { service } of wavesOf(world.services, true).flat()) {
-    const id = record.fence.services[service.name]?.deploymentId;
-    const deployment = id == null ? undefined : await railway.deployment(id);
-    if (deployment !== undefined && ["SUCCESS", "SLEEPING"].includes(deployment.status)) continue;
-    throw new CutoverError({
-      code: "DEPLOYMENT_FAILED",
-      message: `The deployment of ${service.name} is ${deployment?.status ?? "gone"} although it had been healthy.`,
-      remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
     });
   }
 }

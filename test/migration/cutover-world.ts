@@ -100,7 +100,10 @@ export async function startCutoverWorld(): Promise<CutoverWorld> {
 }
 
 /** Writers go on: each service's progress has grown since the call. */
-export async function nextWrites(world: World, active: ReturnType<World["source"]["connection"]>): Promise<void> {
+export async function nextWrites(
+  world: World,
+  active: ReturnType<World["source"]["connection"]>,
+): Promise<void> {
   const services = world.railway
     .inspect()
     .services.map(({ name }) => name)

@@ -21,7 +21,9 @@ export interface WorldOptions {
   readonly intercept?: SimulatorOptions["intercept"];
   readonly log?: (line: string) => void;
   /** Who the services log in as; by default each server's own superuser. */
-  readonly accounts?: Readonly<Record<"source" | "target", { readonly user: string; readonly password: string }>>;
+  readonly accounts?: Readonly<
+    Record<"source" | "target", { readonly user: string; readonly password: string }>
+  >;
   /** Running servers with the fixtures loaded, for a world that does not begin with new ones. It leaves them running. */
   readonly servers?: Servers;
   /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */

@@ -23,11 +23,27 @@ export const faultKinds = [
   ...["cut-source", "cut-target", "swallow-source", "swallow-target", "restart-source", "restart-target"],
   ...["cancel-source", "cancel-target", "terminate-source", "terminate-target", "disk-full"],
   ...["kill-and-rotate-source", "kill-and-rotate-target", "kill-and-rename", "kill-and-wait"],
-  ...["railway-timeout-after-apply", "railway-reset-after-apply", "railway-429", "railway-429-html", "railway-500"],
+  ...[
+    "railway-timeout-after-apply",
+    "railway-reset-after-apply",
+    "railway-429",
+    "railway-429-html",
+    "railway-500",
+  ],
   ...["railway-html-403", "railway-in-band-rate-limit", "railway-problem-processing", "railway-down"],
   ...["reads-lag", "renders-late"],
-  ...["deployment-BUILD", "deployment-PRE_DEPLOY", "deployment-HEALTHCHECK", "deployment-CRASH_AFTER_SUCCESS"],
-  ...["deployment-HANG_DEPLOYING", "deployment-SKIPPED", "deployment-NEEDS_APPROVAL", "deployment-SUPERSEDED"],
+  ...[
+    "deployment-BUILD",
+    "deployment-PRE_DEPLOY",
+    "deployment-HEALTHCHECK",
+    "deployment-CRASH_AFTER_SUCCESS",
+  ],
+  ...[
+    "deployment-HANG_DEPLOYING",
+    "deployment-SKIPPED",
+    "deployment-NEEDS_APPROVAL",
+    "deployment-SUPERSEDED",
+  ],
   ...["deployment-SUPERSEDED_AFTER_SUCCESS", "push", "pause-limit", "hold"],
 ] as const;
 

@@ -35,7 +35,8 @@ export interface LifePlan {
 export function planLife(seed: number, number: number): LifePlan {
   const random = new Random(seed * 7_919 + number * 104_729);
   const subject = subjects[number % subjects.length] as Subject;
-  const subjectCommands = subject.kind === "row" ? commandsForRow(subject.row, random) : commandsForKind(subject.fault, random);
+  const subjectCommands =
+    subject.kind === "row" ? commandsForRow(subject.row, random) : commandsForKind(subject.fault, random);
   const rows = subjectCommands.map(({ fault }) => fault.row);
   const extra = random.chance(0.6) ? [extraCommand(random, number)] : [];
   return {
