@@ -40,17 +40,30 @@ type Services = RecordIn<"switching">["fence"]["services"];
 export class EffectReader {
   /** Statements and mutations with an effect that no row speaks of: a hole in the table. */
   readonly unknown: string[] = [];
+  /** Every row that was come to. */
+  readonly seen = new Set<CrashRow>();
   #state: MigrationState | "none";
   #services: Services;
   #isSealed = false;
   #isOpened = false;
   #last: CrashRow = "1";
+  #lastMutation: CrashRow | undefined;
   readonly #open = new Map<string, CrashRow>();
   readonly #passesLoader = new Map<string, boolean>();
 
   constructor(journal: { state: MigrationState | "none"; services?: Services }) {
     this.#state = journal.state;
     this.#services = journal.services ?? {};
+  }
+
+  /** Between the fence and the promotion. */
+  get isPaused(): boolean {
+    return this.#state === "switching" && this.#last !== "9" && this.#last !== "10";
+  }
+
+  /** The row of the mutation that was sent last. */
+  get lastMutationRow(): CrashRow | undefined {
+    return this.#lastMutation;
   }
 
   /** `undefined`: it changes nothing. */
@@ -70,13 +83,18 @@ export class EffectReader {
     if (/^(commit|rollback)\b/i.test(statement)) this.#open.delete(place);
     else this.#open.set(place, row);
     this.#last = row;
+    this.seen.add(row);
     return row;
   }
 
   rowOfMutation(rootField: string): CrashRow | undefined {
     const row = this.#rowOfMutation(rootField);
+    this.#lastMutation = row;
     if (row === undefined) this.unknown.push(`Railway: ${rootField} while ${this.#state}`);
-    else this.#last = row;
+    else {
+      this.#last = row;
+      this.seen.add(row);
+    }
     return row;
   }
 
