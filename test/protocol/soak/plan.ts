@@ -38,13 +38,12 @@ export function planLife(seed: number, number: number): LifePlan {
   const subjectCommands =
     subject.kind === "row" ? commandsForRow(subject.row, random) : commandsForKind(subject.fault, random);
   const rows = subjectCommands.map(({ fault }) => fault.row);
-  const extra = random.chance(0.6) ? [extraCommand(random, number)] : [];
   return {
     seed,
     number,
     hasHook: rows.includes("7") || random.chance(0.05),
     hasLateService: rows.includes("18") || random.chance(0.1),
-    commands: [...extra, ...subjectCommands],
+    commands: [...extraCommands(random, number), ...subjectCommands],
     ending: random.chance(0.3) ? "abort" : "up",
   };
 }
@@ -75,14 +74,17 @@ function commandsForRow(row: CrashRow, random: Random): PlannedCommand[] {
 }
 
 function commandsForKind(kind: FaultKind, random: Random): PlannedCommand[] {
-  const fault = faultAt(kind, rowFor(kind, random), random);
-  return [{ command: "up", fault }];
+  const row = fixedRow(kind, random) ?? random.pick(rowsInTurn);
+  return [{ command: "up", fault: faultAt(kind, row, random) }];
 }
 
-function extraCommand(random: Random, number: number): PlannedCommand {
-  // In turn rather than by chance, so that every kind comes as often as every other.
-  const kind = faultKinds[(number * 7 + 3) % faultKinds.length] as FaultKind;
-  return { command: "up", fault: faultAt(kind, rowFor(kind, random), random) };
+/** In turn rather than by chance, so that every kind and every row comes as often as every other. */
+function extraCommands(random: Random, number: number): PlannedCommand[] {
+  return Array.from({ length: 1 + (number % 2) }, (_, index): PlannedCommand => {
+    const kind = faultKinds[(number * 5 + index * 21 + 3) % faultKinds.length] as FaultKind;
+    const row = fixedRow(kind, random) ?? rowsInTurn[(number * 3 + index * 7) % rowsInTurn.length];
+    return { command: "up", fault: faultAt(kind, row as CrashRow, random) };
+  });
 }
 
 /** Kinds that mean the same wherever they strike. */
@@ -94,15 +96,17 @@ const harmlessAnywhere: readonly FaultKind[] = [
   "terminate-target",
 ];
 
-/** Most faults strike where they hurt: while nobody can write. */
-function rowFor(kind: FaultKind, random: Random): CrashRow {
+/** Where a kind means something only at certain effects. */
+function fixedRow(kind: FaultKind, random: Random): CrashRow | undefined {
   if (kind === "disk-full") return "6";
   if (kind === "pause-limit" || kind === "hold" || kind.startsWith("deployment-")) return "5";
   if (kind === "kill-and-wait") return random.pick(["11", "12", "13", "14"]);
   if (kind.startsWith("railway-") || kind === "renders-late") return random.pick(["11", "12", "13", "14"]);
-  if (kind === "reads-lag") return random.pick(["5", "11", "12"]);
-  return random.chance(0.6) ? random.pick(switchingRows) : random.pick(firstRunRows);
+  return kind === "reads-lag" ? random.pick(["5", "11", "12"]) : undefined;
 }
+
+/** Most of the others strike where it hurts: while nobody can write. */
+const rowsInTurn: readonly CrashRow[] = [...firstRunRows, ...switchingRows];
 
 function faultAt(kind: FaultKind, row: CrashRow, random: Random): Fault {
   return {
