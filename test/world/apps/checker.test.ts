@@ -184,6 +184,13 @@ const broken: ReadonlyArray<
     "api/b#1",
   ],
   [
+    "the new database without one of the old, once it has taken over",
+    extended(orderly, [read("api/a", 1_050, newDatabase, 0, ["api/a-1"])]),
+    "STALE_READ",
+    1,
+    "api/a#1",
+  ],
+  [
     "the old database without one while it was fenced, in an attempt that was aborted",
     extended(onlyOld, [read("api/a", 2_000, oldDatabase, 0, ["api/a-1", "api/a-3"])]),
     "STALE_READ",
@@ -228,6 +235,19 @@ describe("broken", () => {
     expect(judgeHistory(history).violations.map(({ rule, count }) => [rule, count])).toEqual([
       ["LOST", 6],
       ["TWO_WRITERS", 1],
+    ]);
+  });
+
+  test("a write of the new database excuses nothing in the old one as long as nothing was promoted", () => {
+    const history = extended(onlyOld, [
+      acknowledged("api/b", 1, 330, newDatabase),
+      read("api/a", 345, oldDatabase, 0, ["api/a-3"]),
+      read("api/b", 345, newDatabase, 0, ["api/b-1"]),
+    ]);
+    expect(judgeHistory(history).violations.map(({ rule, count }) => [rule, count])).toEqual([
+      ["LOST", 1],
+      ["NOT_PROMOTED", 1],
+      ["STALE_READ", 1],
     ]);
   });
 });
@@ -301,6 +321,10 @@ const right: ReadonlyArray<[what: string, history: HistoryInput]> = [
   [
     "the old database without a write that the new one acknowledged",
     extended(orderly, [read("api/b", 1_050, oldDatabase, 0, ["api/b-1"])]),
+  ],
+  [
+    "the new database without one of the old, before it has taken over",
+    extended(orderly, [read("api/a", 1_005, newDatabase, 0, ["api/a-1"])]),
   ],
   [
     "the old database without its own write when it was the active one no more",

@@ -16,34 +16,21 @@ export interface HistoryInput {
 
 /** A history, sorted out once for all who judge it. */
 export interface History extends HistoryInput {
+  /** By the time of their end, as those below. */
   readonly attempts: readonly WriteAttempt[];
   /** Writes that their writer knows to be committed. */
   readonly done: ReadonlyArray<LedgerEvent<"acknowledged" | "confirmed">>;
-  /** Acknowledged writes, by the time of the acknowledgement. */
   readonly accepted: ReadonlyArray<LedgerEvent<"acknowledged">>;
   /** By when the new database is known to have accepted a write; `null` while it has not. */
   readonly takenOverByMs: number | null;
 }
 
 export function sortOut(input: HistoryInput): History {
-  const attempts = input.entries.filter((entry) => isAttempt(entry));
-  const done = attempts.filter(({ event }) => event === "acknowledged" || event === "confirmed") as Array<
-    LedgerEvent<"acknowledged" | "confirmed">
-  >;
-  const accepted = done
-    .filter((write) => write.event === "acknowledged")
-    .sort((a, b) => a.endedAtMs - b.endedAtMs);
-  return { ...input, attempts, done, accepted, takenOverByMs: firstEnd(done, input.newDatabase) };
-}
-
-function isAttempt(entry: LedgerEntry): entry is WriteAttempt {
-  return "id" in entry;
-}
-
-function firstEnd(writes: History["done"], database: string): number | null {
-  let first: number | null = null;
-  for (const write of writes) {
-    if (write.database === database && (first === null || write.endedAtMs < first)) first = write.endedAtMs;
-  }
-  return first;
+  const attempts = input.entries.filter((entry) => "id" in entry).sort((a, b) => a.endedAtMs - b.endedAtMs);
+  const done = attempts.filter(
+    (attempt) => attempt.event === "acknowledged" || attempt.event === "confirmed",
+  );
+  const accepted = done.filter((write) => write.event === "acknowledged");
+  const first = done.find(({ database }) => database === input.newDatabase);
+  return { ...input, attempts, done, accepted, takenOverByMs: first?.endedAtMs ?? null };
 }

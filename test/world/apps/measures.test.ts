@@ -75,7 +75,7 @@ test("in flight is what had begun before the first refusal and ended no earlier"
     // Begun after it, or on the other database, or without having got as far as the fence.
     { ...refused("api/e", 1, 380, oldDatabase), startedAtMs: 351 },
     { ...refused("api/f", 1, 352, newDatabase), startedAtMs: 345 },
-    { ...refused("api/g", 1, 349, oldDatabase), sqlState: "57P01" },
+    { ...refused("api/g", 1, 346, oldDatabase), sqlState: "57P01" },
   ];
   expect(measured([...orderly.entries, ...entries])).toMatchObject({ inFlightAtFence: 4 });
 });
@@ -110,4 +110,19 @@ test("the pause of the switch need not be the longest", () => {
 test("a time in which nobody tried is no pause", () => {
   const earlier = acknowledged("api/a", 0, -5_000, oldDatabase);
   expect(measured([...orderly.entries, earlier])).toMatchObject({ longestPauseMs: 660 });
+});
+
+test("one writer that is stuck while others go on is no pause", () => {
+  const entries = [
+    ...[-900, -500, -100].map((time) => acknowledged("api/a", time, time, oldDatabase)),
+    { ...refused("api/c", 1, 50, oldDatabase), startedAtMs: -5_000, sqlState: "55P03" },
+  ];
+  expect(measured([...orderly.entries, ...entries])).toMatchObject({ longestPauseMs: 660 });
+});
+
+test("with nothing but long transactions, a pause lasts from acknowledgement to acknowledgement", () => {
+  const entries = orderly.entries.map((entry) =>
+    "kind" in entry ? { ...entry, kind: "long" as const } : entry,
+  );
+  expect(measured(entries)).toMatchObject({ switchPauseMs: 700, longestPauseMs: 700 });
 });

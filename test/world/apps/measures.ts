@@ -29,10 +29,7 @@ export interface Measures {
 
 export function measure(history: History): Measures {
   const { entries, attempts, done } = history;
-  const gaps = findGaps(history);
-  const toNew = gaps.find(({ endsWith }) => endsWith === history.newDatabase);
-  const longest = longestOf(gaps);
-  const busyMs = gaps.reduce((sum, gap) => sum + (lengthOf(gap) < idleMs ? lengthOf(gap) : 0), 0);
+  const { longest, toNew, busyMs } = findGaps(history);
   let readBack = 0;
   let drawn = 0;
   for (const entry of entries) {
@@ -45,72 +42,70 @@ export function measure(history: History): Measures {
     unknown: attempts.filter(({ event }) => event === "unknown").length,
     readBack,
     drawn,
-    switchPauseMs: toNew === undefined ? null : pauseOf(toNew),
-    longestPauseMs: longest === undefined ? 0 : pauseOf(longest),
+    switchPauseMs: toNew === null ? null : pauseOf(toNew),
+    longestPauseMs: longest === null ? 0 : pauseOf(longest),
     inFlightAtFence: countInFlight(history, toNew ?? longest),
     writesPerSecond: busyMs === 0 ? 0 : (history.accepted.length * 1_000) / busyMs,
   };
 }
 
-const idleMs = 500;
-
 /** From one acknowledgement to the next. */
 interface Gap {
   readonly fromMs: number;
   readonly toMs: number;
-  /** Start of the first attempt that was not over when the gap began. */
+  /** When the first attempt began that was not over at `fromMs`. */
   readonly blockedAtMs: number;
-  /** The database whose acknowledgement ends it. */
-  readonly endsWith: string;
 }
 
-function findGaps({ attempts, accepted }: History): Gap[] {
-  // A long transaction's start does not tell when it was stopped.
-  const latestFirst = attempts
-    .filter(({ kind }) => kind !== "long")
-    .sort((a, b) => b.endedAtMs - a.endedAtMs);
-  const gaps: Gap[] = [];
+interface Gaps {
+  /** The one in which a writer was held up for longest: where nobody tried, nothing was held up. */
+  longest: Gap | null;
+  /** The one that ends with the first acknowledgement of the new database. */
+  toNew: Gap | null;
+  /** All that are shorter than {@link idleMs}, together. */
+  busyMs: number;
+}
+
+const idleMs = 500;
+
+function findGaps({ attempts, accepted, newDatabase }: History): Gaps {
+  const gaps: Gaps = { longest: null, toNew: null, busyMs: 0 };
   let blockedAtMs = Infinity;
-  let next = 0;
+  let next = attempts.length - 1;
+  // From the end, since what decides on a gap is what ended after its beginning.
   for (let index = accepted.length - 1; index > 0; index--) {
-    const [before, after] = accepted.slice(index - 1, index + 1);
-    if (before === undefined || after === undefined) continue;
-    const fromMs = before.endedAtMs;
-    for (; (latestFirst[next]?.endedAtMs ?? -Infinity) > fromMs; next++)
-      blockedAtMs = Math.min(blockedAtMs, latestFirst[next]?.startedAtMs ?? Infinity);
-    gaps.push({ fromMs, toMs: after.endedAtMs, blockedAtMs, endsWith: after.database });
+    const fromMs = accepted[index - 1]?.endedAtMs ?? 0;
+    const { endedAtMs: toMs = 0, database } = accepted[index] ?? {};
+    for (; (attempts[next]?.endedAtMs ?? -Infinity) > fromMs; next--) {
+      const { kind, startedAtMs = Infinity } = attempts[next] ?? {};
+      // A long transaction's start does not tell when it was stopped.
+      if (kind !== "long") blockedAtMs = Math.min(blockedAtMs, startedAtMs);
+    }
+    const gap = { fromMs, toMs, blockedAtMs: blockedAtMs < toMs ? blockedAtMs : fromMs };
+    if (toMs - fromMs < idleMs) gaps.busyMs += toMs - fromMs;
+    if (gaps.longest === null || heldUpMs(gap) > heldUpMs(gaps.longest)) gaps.longest = gap;
+    if (database === newDatabase) gaps.toNew = gap;
   }
-  return gaps.reverse();
+  return gaps;
 }
 
-/** The one in which a writer was held up for longest: in a gap before that there was nothing to do. */
-function longestOf(gaps: readonly Gap[]): Gap | undefined {
-  const heldUpMs = ({ fromMs, toMs, blockedAtMs }: Gap) => toMs - Math.max(fromMs, blockedAtMs);
-  let longest: Gap | undefined;
-  for (const gap of gaps) if (longest === undefined || heldUpMs(gap) > heldUpMs(longest)) longest = gap;
-  return longest;
+function heldUpMs({ fromMs, toMs, blockedAtMs }: Gap): number {
+  return toMs - Math.max(fromMs, blockedAtMs);
 }
 
-function pauseOf({ fromMs, toMs, blockedAtMs }: Gap): number {
-  return Math.round(toMs - (blockedAtMs < toMs ? blockedAtMs : fromMs));
+function pauseOf({ toMs, blockedAtMs }: Gap): number {
+  return Math.round(toMs - blockedAtMs);
 }
 
-function lengthOf({ fromMs, toMs }: Gap): number {
-  return toMs - fromMs;
-}
-
-function countInFlight({ attempts, oldDatabase }: History, gap: Gap | undefined): number | null {
-  if (gap === undefined) return null;
+function countInFlight({ attempts, oldDatabase }: History, gap: Gap | null): number | null {
+  if (gap === null) return null;
   const within = attempts.filter(
     ({ database, startedAtMs, endedAtMs }) =>
       database === oldDatabase && startedAtMs < gap.toMs && endedAtMs > gap.fromMs,
   );
-  let fenceAtMs = Infinity;
-  for (const attempt of within) {
-    if (attempt.event === "refused" && attempt.sqlState === readOnly)
-      fenceAtMs = Math.min(fenceAtMs, attempt.endedAtMs);
-  }
-  if (fenceAtMs === Infinity) return null;
+  const firstRefusal = within.find((attempt) => attempt.event === "refused" && attempt.sqlState === readOnly);
+  if (firstRefusal === undefined) return null;
+  const fenceAtMs = firstRefusal.endedAtMs;
   return within.filter(({ startedAtMs, endedAtMs }) => startedAtMs < fenceAtMs && endedAtMs >= fenceAtMs)
     .length;
 }

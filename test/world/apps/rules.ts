@@ -1,4 +1,5 @@
 import type { History } from "./history.ts";
+import type { LedgerEntry, LedgerEvent } from "./ledger.ts";
 import type { StoredWrites } from "./stored-writes.ts";
 
 export interface Violation {
@@ -30,14 +31,21 @@ const rules = {
 
   /** It is there, but not as it was written. */
   ALTERED: ({ done, stored }: History) => {
-    const byId = new Map(stored.rows.map((row) => [row.id, nameOf(row)]));
-    return done.map((write) => [byId.get(write.id), nameOf(write)] as const).flatMap(differing);
+    const byId = new Map(stored.rows.map((row) => [row.id, row]));
+    return done
+      .filter(({ id, writer, sequence }) => {
+        const row = byId.get(id);
+        return row !== undefined && (row.writer !== writer || row.sequence !== sequence);
+      })
+      .map(nameOf);
   },
 
   /** A row is there twice, whoever wrote it and whether it was acknowledged or not: copied or written twice. */
   DOUBLED: ({ stored: { rows } }: History) => [
     ...repeated(rows, ({ id }) => id).map(nameOf),
-    ...repeated(rows, nameOf).map(nameOf),
+    ...[...Map.groupBy(rows, ({ writer }) => writer).values()].flatMap((own) =>
+      repeated(own, ({ sequence }) => sequence).map(nameOf),
+    ),
   ],
 
   /** A writer's last row and its progress are written in one transaction, and one of them is there without the other. */
@@ -79,52 +87,50 @@ const rules = {
   UNKNOWN_DATABASE: ({ done, oldDatabase, newDatabase }: History) =>
     done.filter(({ database }) => database !== oldDatabase && database !== newDatabase).map(nameOf),
 
-  /** A database did not show a write that it had acknowledged before, while it was the active one. */
+  /** The active database did not show a write that had been acknowledged before. */
   STALE_READ: (history: History) => {
+    const vain = history.entries.filter(
+      (entry) => entry.event === "read" && entry.missing.length > 0 && wasActive(history, entry),
+    ) as Array<LedgerEvent<"read">>;
+    if (vain.length === 0) return [];
     const byId = new Map(history.done.map((write) => [write.id, write]));
-    return history.entries.flatMap((read) => {
-      if (read.event !== "read" || read.missing.length === 0 || !wasActive(history, read)) return [];
-      return read.missing.flatMap((id) => {
+    return vain.flatMap(({ missing, startedAtMs }) =>
+      missing.flatMap((id) => {
         const write = byId.get(id);
-        const isStale = write?.database === read.database && write.endedAtMs <= read.startedAtMs;
-        return isStale ? [nameOf(write)] : [];
-      });
-    });
+        return write !== undefined && write.endedAtMs <= startedAtMs ? [nameOf(write)] : [];
+      }),
+    );
   },
 
   /** A sequence gave a value for the second time, by the same database or by the other. */
   NUMBER_TWICE: ({ entries }: History) =>
     repeated(
       entries.filter((entry) => entry.event === "drawn"),
-      ({ value }) => String(value),
+      ({ value }) => value,
     ).map(({ writer, value }) => `${writer}: ${value}`),
 };
 
 /** Whether the read's database was surely the active one for as long as the read took. */
 function wasActive(
   { active, newDatabase, takenOverByMs }: History,
-  { database, endedAtMs }: { database: string; endedAtMs: number },
+  { database, startedAtMs, endedAtMs }: LedgerEntry,
 ): boolean {
-  if (database === newDatabase) return active === "new";
-  return active === "old" || takenOverByMs === null || endedAtMs < takenOverByMs;
+  if (active === "old" || takenOverByMs === null) return database !== newDatabase;
+  return database === newDatabase ? startedAtMs >= takenOverByMs : endedAtMs < takenOverByMs;
 }
 
 function nameOf({ writer, sequence }: { writer: string; sequence: number }): string {
   return `${writer}#${sequence}`;
 }
 
-function differing([stored, written]: readonly [string | undefined, string]): string[] {
-  return stored === undefined || stored === written ? [] : [written];
-}
-
 /** Those whose key one before them has, each key once. */
-function repeated<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[] {
-  const counts = new Map<string, number>();
+function repeated<Item>(items: readonly Item[], keyOf: (item: Item) => string | number): Item[] {
+  const seen = new Set<string | number>();
+  const reported = new Set<string | number>();
   return items.filter((item) => {
     const key = keyOf(item);
-    const count = (counts.get(key) ?? 0) + 1;
-    counts.set(key, count);
-    return count === 2;
+    if (!seen.has(key)) return void seen.add(key);
+    return !reported.has(key) && reported.add(key);
   });
 }
 
