@@ -15,7 +15,7 @@ import { judgeHistory } from "./checker.ts";
 import { monotonicMs } from "./clock.ts";
 import type { LedgerEvent } from "./ledger.ts";
 import { startStraightJob } from "./straight-job.ts";
-import { type WriteKind, writeKinds } from "./write-kinds.ts";
+import { openTransaction, type WriteKind, writeKinds } from "./write-kinds.ts";
 
 let database: AppDatabase;
 let app: Container;
@@ -109,6 +109,22 @@ test("every kind writes, is refused behind the fence, and goes on after it", asy
     (entry) => entry.event === "drawn" && entry.startedAtMs > fencedAtMs && entry.endedAtMs < openedAtMs,
   );
   expect(drawn.length).toBeGreaterThan(0);
+});
+
+test.each<[WriteKind, object]>([
+  ["plain", { isolation: "read committed", role: "origin", prepared: [] }],
+  ["long", { isolation: "repeatable read", role: "origin", prepared: [] }],
+  ["replica", { isolation: "read committed", role: "replica", prepared: [] }],
+  ["prepared", { isolation: "read committed", role: "origin", prepared: ["insertWrite", "saveProgress"] }],
+])("a transaction of kind %s is what it says", async (kind, expected) => {
+  await withConnection(database.connection, { purpose: "test" }, async (client) => {
+    await openTransaction(client, kind, { writer: "test", sequence: 1, id: "test" }, 0);
+    const { rows } = await client.query(
+      `SELECT current_setting('transaction_isolation') AS isolation, current_setting('session_replication_role') AS role,
+              ARRAY(SELECT name FROM pg_prepared_statements WHERE name <> '' ORDER BY 1) AS prepared`,
+    );
+    expect(rows).toEqual([expected]);
+  });
 });
 
 test("a read-only default stops those that do not override it, and no others", async () => {
