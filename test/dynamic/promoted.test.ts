@@ -3,7 +3,7 @@ import { withConnection } from "../../components/postgres/connection.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
 import type { World } from "../world/world.ts";
 import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";
-import { inputsFor, secretsOf, startQuietWorld, transactionIds } from "./quiet-world.ts";
+import { inputsFor, secretsOf, startQuietWorld, transactionIds, untilWritersRest } from "./quiet-world.ts";
 
 type Created = Awaited<ReturnType<RemoteProvider["create"]>>;
 
@@ -27,6 +27,7 @@ beforeAll(async () => {
   old = await databases.create(inputsFor(world).source);
   await leaveAnOrphan();
   made = await migration.create(inputsFor(world).migration);
+  await untilWritersRest(world);
 });
 
 afterAll(async () => {

@@ -5,7 +5,9 @@ import {
   parseSettings,
   postgresServiceArgs,
 } from "../../components/settings.ts";
+import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
 import { quickPace } from "../world/railway/pace.ts";
+import { eventually } from "../world/railway/test-world.ts";
 import { startWorld, type World } from "../world/world.ts";
 
 /** The local world with little data and writers that rest, so that whatever changes was changed by what is tested. */
@@ -15,8 +17,21 @@ export function startQuietWorld(): Promise<World> {
     rows: 1_500,
     // The longest time that a timer can wait: one write at the start, and no other.
     writeIntervalMs: 2 ** 31 - 1,
+    writers: { lanes: ["plain", "plain"] },
     settings: { autovacuum: "off" },
   });
+}
+
+/** Waits until each writer of the deployments that came with a cutover has done its one write on the target. */
+export async function untilWritersRest(world: World): Promise<void> {
+  const lanes = 2 * healthcareServiceNames.length;
+  await withConnection(world.target.connection(), { purpose: "observe", readOnly: true }, (client) =>
+    eventually(async () => {
+      const { rows } = await client.query(`SELECT count(*)::int AS writers FROM public."WriterProgress"`);
+      // Those of the deployments before it were copied.
+      return rows[0].writers === 2 * lanes;
+    }),
+  );
 }
 
 /** What the program would give to its resources in this world. */

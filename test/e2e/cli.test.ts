@@ -20,7 +20,7 @@ describe.skipIf(pulumiVersion() === undefined)("on the real engine", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "cutover-hooks-"));
-    world = await startWorld({ pace: quickPace, rows: 5_000, writeIntervalMs: 40 });
+    world = await startWorld({ pace: quickPace, rows: 5_000 });
     engine = await createEngine({
       kind: "cli",
       projectDirectory: new URL("../..", import.meta.url).pathname,

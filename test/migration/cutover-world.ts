@@ -42,7 +42,7 @@ export interface RunOptions {
 }
 
 export async function startCutoverWorld(): Promise<CutoverWorld> {
-  const world = await startWorld({ pace: quickPace, rows: 2_000, writeIntervalMs: 20 });
+  const world = await startWorld({ pace: quickPace, rows: 2_000 });
   const settings = parseSettings({
     ...{ phase: "cutover", legacyPostgres: "keep", source: "Postgres", target: "pgvector" },
     ...{ createTarget: false, accept: [], copy: { workers: 2 }, hooks: {}, removal: {} },

@@ -123,7 +123,10 @@ test("killed while it copies and again while services move, the third run ends t
   const { id, record } = await here.run({ onLine: (line) => lines.push(line) });
   expect(lines[0]).toMatch(/^Go on: /);
   expect(record.state).toBe("finished");
-  expect(await here.judge("target")).toMatchObject({ violations: [] });
+  const verdict = await here.judge("target");
+  expect(verdict).toMatchObject({ violations: [] });
+  // Every writer of the four services had waited for the locks.
+  expect(verdict.inFlightAtFence).toBeGreaterThanOrEqual(20);
   for (const service of [canary, ...app]) expect(here.databaseOf(service), service).toBe(newHost);
   await expect(connect(here.world.source.connection(), { purpose: "test" })).rejects.toMatchObject({
     code: "DATABASE_SEALED",

@@ -154,7 +154,7 @@ async function cutOver(stage: Stage): Promise<void> {
   stage.observe(
     "at no moment do both databases accept writes",
     !verdict.violations.some(({ rule }) => rule === "TWO_WRITERS") && verdict.switchPauseMs !== null,
-    `first write on pgvector ${((verdict.switchPauseMs ?? 0) / 1000).toFixed(1)} s after the last on Postgres; ${verdict.rejected} refused and retried`,
+    `writes were held up for ${((verdict.switchPauseMs ?? 0) / 1000).toFixed(1)} s; ${verdict.inFlightAtFence ?? 0} under way when the fence fell, ${verdict.rejected} refused and retried`,
   );
   const changes = compareFingerprints(protectedBefore, await stage.fingerprint());
   stage.observe(

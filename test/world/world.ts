@@ -1,12 +1,17 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { withConnection } from "../../components/postgres/connection.ts";
-import { judgeHistory, readStoredWrites, type Verdict } from "./apps/checker.ts";
-import { readLedgers } from "./apps/ledger.ts";
+import { judgeHistory, type Verdict } from "./apps/checker.ts";
+import { type LedgerFolder, openLedgerFolder } from "./apps/ledger-folder.ts";
+import { readStoredWrites } from "./apps/stored-writes.ts";
+import { startStraightJob } from "./apps/straight-job.ts";
+import type { WriterSettings } from "./apps/writer-settings.ts";
 import { defaultDatabase, type PostgresServer, startServer } from "./postgres/server.ts";
 import { loadSourceFixture } from "./postgres/source-fixture.ts";
 import { loadTargetFixture } from "./postgres/target-fixture.ts";
+import { createWriterRole, grantWrites } from "./postgres/writer-role.ts";
 import { buildHealthcareWorld, healthcareServiceNames } from "./railway/healthcare-world.ts";
 import type { Pace } from "./railway/pace.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./railway/simulator.ts";
@@ -17,6 +22,10 @@ export interface WorldOptions {
   readonly rows?: number;
   /** Time from one write to the next per lane of an app service. */
   readonly writeIntervalMs?: number;
+  /** How each app service writes, where it is not by default. */
+  readonly writers?: Partial<Omit<WriterSettings, "intervalMs" | "role">>;
+  /** Processes that connect straight to the source for ever, and write as a service does. None by default. */
+  readonly straightJobs?: number;
   readonly settings?: Record<string, string>;
   readonly intercept?: SimulatorOptions["intercept"];
   readonly log?: (line: string) => void;
@@ -61,18 +70,40 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const { source, target } = options.servers ?? (await startServers(options, started));
     log(`source: ${source.origin}`);
     log(`target: ${target.origin}`);
+    // The move does not carry roles, and refuses to begin where the target lacks one that has rights on what moves.
+    const role = { user: "background_jobs", password: randomBytes(16).toString("hex") };
+    await Promise.all([
+      createWriterRole(source.connection(), role),
+      createWriterRole(target.connection(), role),
+    ]);
+    await grantWrites(source.connection(), role.user);
+    const writers = {
+      ...options.writers,
+      ...(options.writeIntervalMs === undefined ? {} : { intervalMs: options.writeIntervalMs }),
+      role,
+    };
     const railway = await startSimulator({
       schemaSdl: await readFile(new URL("../../components/railway/schema.graphql", import.meta.url), "utf8"),
       world: buildHealthcareWorld({
         postgres: { ...accountOf(source, options.proxyPorts?.source), ...options.accounts?.source },
         pgvector: { ...accountOf(target, options.proxyPorts?.target), ...options.accounts?.target },
         ledgerFolder: folder,
-        writeIntervalMs: options.writeIntervalMs ?? 15,
+        writers,
       }),
       ...(options.pace === undefined ? {} : { pace: options.pace }),
       ...(options.intercept === undefined ? {} : { intercept: options.intercept }),
     });
     started.push(() => railway.stop());
+    for (let number = 1; number <= (options.straightJobs ?? 0); number++) {
+      const job = await startStraightJob({
+        name: `straight-job-${number}`,
+        connection: source.connection(),
+        ledgerFolder: folder,
+        writers,
+      });
+      started.push(() => job.terminate(2_000));
+    }
+    const ledgers = openLedgerFolder(folder);
     return {
       source,
       target,
@@ -83,7 +114,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         RAILWAY_API_URL: railway.url,
         RAILWAY_POLL_INTERVAL_MS: "250",
       },
-      judge: (active) => judge({ source, target }, folder, active),
+      judge: (active) => judge({ source, target }, ledgers, active),
       stop,
     };
   } catch (error) {
@@ -138,11 +169,11 @@ function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, u
 
 async function judge(
   servers: { source: PostgresServer; target: PostgresServer },
-  ledgerFolder: string,
+  ledgers: LedgerFolder,
   active: "source" | "target",
 ): Promise<Verdict> {
   // In this order: whatever is in a ledger by now must be in what is read afterwards.
-  const entries = await readLedgers(ledgerFolder);
+  const entries = await ledgers.read();
   const stored = await withConnection(
     servers[active].connection(),
     { purpose: "observe", readOnly: true },
@@ -153,6 +184,7 @@ async function judge(
     stored,
     oldDatabase: `${servers.source.host}:${servers.source.port}`,
     newDatabase: `${servers.target.host}:${servers.target.port}`,
+    active: active === "source" ? "old" : "new",
   });
 }
 

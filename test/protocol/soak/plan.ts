@@ -57,8 +57,11 @@ type Subject =
   | { readonly kind: "row"; readonly row: CrashRow }
   | { readonly kind: "fault"; readonly fault: FaultKind };
 
+/** Rows that nothing but their own turn comes to. */
+const seldomRows: readonly CrashRow[] = ["7", "18", ...backRows];
+
 const subjects: readonly Subject[] = interleave(
-  crashRows.map((row): Subject => ({ kind: "row", row })),
+  [...crashRows, ...seldomRows, ...seldomRows].map((row): Subject => ({ kind: "row", row })),
   faultKinds.map((fault): Subject => ({ kind: "fault", fault })),
 );
 

@@ -1,58 +1,83 @@
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { withConnection } from "../../../components/postgres/connection.ts";
 import { sharedServers } from "../postgres/shared.ts";
 import { type Container, startContainer } from "../railway/container.ts";
 import { eventually } from "../railway/test-world.ts";
+import { appCommand } from "./app-command.ts";
 import { type AppDatabase, createAppDatabase } from "./app-database.ts";
-import { judgeHistory } from "./checker.ts";
+import { judgeHistory, type Verdict } from "./checker.ts";
+import { startCommitCutter } from "./commit-cutter.ts";
+import type { LedgerEntry } from "./ledger.ts";
+import { type WriterSettings, writerVariables } from "./writer-settings.ts";
 
-const program = fileURLToPath(new URL("./app-process.ts", import.meta.url));
+interface AppOptions {
+  readonly deployment?: string;
+  readonly writers?: Partial<WriterSettings>;
+  /** Where the private name leads to, instead of straight to the server. */
+  readonly port?: number;
+}
 
 /** Starts one deployment whose `DATABASE_URL` names a private host that only the network map resolves. */
-function startApp(database: AppDatabase, deployment = "first", intervalMs = 5): Promise<Container> {
-  const { user, password, host, port } = database.connection;
-  return startContainer([process.execPath, program], {
+function startApp(
+  database: AppDatabase,
+  { deployment = "first", writers = {}, port = database.connection.port }: AppOptions = {},
+): Promise<Container> {
+  const { user, password, host } = database.connection;
+  return startContainer(appCommand, {
+    ...writerVariables({ lanes: ["plain", "plain"], intervalMs: 5, ...writers }),
     DATABASE_URL: `postgresql://${user}:${password}@postgres.railway.internal:5432/${database.connection.database}`,
     WORLD_PRIVATE_NETWORK: JSON.stringify({ "postgres.railway.internal:5432": { host, port } }),
     SERVICE_NAME: "api",
     DEPLOYMENT_ID: deployment,
     WORLD_LEDGER: `${database.ledgerFolder}/${deployment}.jsonl`,
-    WRITE_INTERVAL_MS: String(intervalMs),
   });
 }
 
-async function acknowledgedCount(database: AppDatabase): Promise<number> {
-  return (await database.readEntries()).filter((entry) => entry.outcome === "acknowledged").length;
-}
-
-async function judge(database: AppDatabase) {
+async function judge(database: AppDatabase): Promise<Verdict> {
   return judgeHistory({
     entries: await database.readEntries(),
     stored: await database.readStored(),
     oldDatabase: database.address,
     newDatabase: "elsewhere",
+    active: "old",
   });
 }
 
-/** Rejections with that state, beyond those that were there before. */
-async function awaitRejection(database: AppDatabase, sqlState: string): Promise<void> {
-  await eventually(async () =>
-    (await database.readEntries()).some(
-      (entry) => entry.outcome === "rejected" && entry.sqlState === sqlState,
-    ),
+async function count(database: AppDatabase, matches: (entry: LedgerEntry) => boolean): Promise<number> {
+  return (await database.readEntries()).filter(matches).length;
+}
+
+/** Waits until there are more such entries than now. */
+async function awaitMore(
+  database: AppDatabase,
+  matches: (entry: LedgerEntry) => boolean,
+  more = 1,
+): Promise<void> {
+  const before = await count(database, matches);
+  await eventually(async () => (await count(database, matches)) >= before + more);
+}
+
+const isAcknowledged = ({ event }: LedgerEntry) => event === "acknowledged";
+const isRefused = (sqlState: string) => (entry: LedgerEntry) =>
+  entry.event === "refused" && entry.sqlState === sqlState;
+
+function administrate(statement: string) {
+  return withConnection(sharedServers().source.connection("postgres"), { purpose: "world" }, (client) =>
+    client.query(statement),
   );
 }
 
-async function awaitMoreWrites(database: AppDatabase): Promise<void> {
-  const before = await acknowledgedCount(database);
-  await eventually(async () => (await acknowledgedCount(database)) > before + 5);
+function endSessions(database: AppDatabase) {
+  return administrate(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = '${database.connection.database}' AND application_name = 'api'`,
+  );
 }
 
 test("it writes through several sessions of its name, records each acknowledgement, and ends in order", async () => {
   await using database = await createAppDatabase();
   const app = await startApp(database);
-  await awaitMoreWrites(database);
+  await awaitMore(database, isAcknowledged, 5);
   expect((await fetch(`${app.url}/health`)).status).toBe(200);
   expect((await fetch(`${app.url}/`, { method: "POST" })).status).toBe(200);
   const sessions = await database.query(
@@ -62,23 +87,23 @@ test("it writes through several sessions of its name, records each acknowledgeme
   await app.terminate(5_000);
   expect(await app.exited).toBe(0);
   const verdict = await judge(database);
-  expect(verdict.violations).toEqual([]);
+  expect(verdict).toMatchObject({ violations: [], rejected: 0 });
   // Nothing was under way when it ended: what is stored was acknowledged.
   expect(verdict.acknowledged).toBe((await database.readStored()).rows.length);
 });
 
-test("it keeps trying the same write while the database is read-only, and loses none", async () => {
+test("what is refused is tried again as the same write, and none is lost", async () => {
   await using database = await createAppDatabase();
   const app = await startApp(database);
-  await awaitMoreWrites(database);
+  await awaitMore(database, isAcknowledged, 5);
   await database.query(`
     CREATE FUNCTION public.fence() RETURNS trigger LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'fenced' USING ERRCODE = '25006'; END $$;
     CREATE TRIGGER fence BEFORE INSERT ON public."AppWrite" EXECUTE FUNCTION public.fence();`);
-  await awaitRejection(database, "25006");
+  await awaitMore(database, isRefused("25006"));
   expect((await fetch(`${app.url}/health`)).status).toBe(200);
   await database.query(`DROP TRIGGER fence ON public."AppWrite"`);
-  await awaitMoreWrites(database);
+  await awaitMore(database, isAcknowledged, 5);
   await app.terminate(5_000);
   expect((await judge(database)).violations).toEqual([]);
   const { rows } = await database.readStored();
@@ -91,63 +116,107 @@ test("it keeps trying the same write while the database is read-only, and loses 
 test("ended sessions and a sealed database are survived", async () => {
   await using database = await createAppDatabase();
   const app = await startApp(database);
-  await awaitMoreWrites(database);
-  const name = database.connection.database;
-  const administrate = (statement: string) =>
-    withConnection(sharedServers().source.connection("postgres"), { purpose: "world" }, (client) =>
-      client.query(statement),
-    );
-  await administrate(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS false`);
-  await administrate(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}' AND application_name = 'api'`,
-  );
-  await awaitRejection(database, "55000");
+  await awaitMore(database, isAcknowledged, 5);
+  await administrate(`ALTER DATABASE "${database.connection.database}" ALLOW_CONNECTIONS false`);
+  await endSessions(database);
+  await awaitMore(database, isRefused("55000"));
   expect((await fetch(`${app.url}/health`)).status).toBe(503);
-  await administrate(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS true`);
-  await awaitMoreWrites(database);
+  await administrate(`ALTER DATABASE "${database.connection.database}" ALLOW_CONNECTIONS true`);
+  await awaitMore(database, isAcknowledged, 5);
   expect((await fetch(`${app.url}/health`)).status).toBe(200);
   await app.terminate(5_000);
   expect((await judge(database)).violations).toEqual([]);
 });
 
+test("a COMMIT without an answer is of unknown outcome, until the retry finds the row that it left", async () => {
+  await using database = await createAppDatabase();
+  const cutter = await startCommitCutter(database.connection, 4);
+  const app = await startApp(database, { port: cutter.port });
+  await awaitMore(database, ({ event }) => event === "confirmed", 3);
+  await app.terminate(5_000);
+  await cutter.close();
+  const verdict = await judge(database);
+  // What the cutter stands before is what counts, not the port that was connected to: no UNKNOWN_DATABASE.
+  expect(verdict.violations).toEqual([]);
+  expect(verdict.unknown).toBe(cutter.cuts());
+  const entries = await database.readEntries();
+  for (const { id } of entries.filter((entry) => entry.event === "confirmed")) {
+    const events = entries.flatMap((entry) => ("id" in entry && entry.id === id ? [entry.event] : []));
+    expect(events).toEqual(["unknown", "confirmed"]);
+  }
+});
+
+test("it looks for what was acknowledged, also while it cannot write, and records what is missing", async () => {
+  await using database = await createAppDatabase();
+  const app = await startApp(database);
+  const finds = (entry: LedgerEntry) => entry.event === "read" && entry.found === 2;
+  await awaitMore(database, finds);
+  await administrate(
+    `ALTER DATABASE "${database.connection.database}" SET default_transaction_read_only = on`,
+  );
+  await endSessions(database);
+  await awaitMore(database, isRefused("25006"));
+  await awaitMore(database, finds);
+  await database.query(`SET default_transaction_read_only = off; DELETE FROM public."AppWrite"`);
+  await awaitMore(database, (entry) => entry.event === "read" && entry.missing.length === 2);
+  await app.terminate(5_000);
+  expect((await judge(database)).violations.map(({ rule }) => rule)).toEqual(["LOST", "TORN", "STALE_READ"]);
+});
+
+test("it draws numbers without writing, each once", async () => {
+  await using database = await createAppDatabase();
+  const apps = await Promise.all(
+    ["first", "second"].map((deployment) =>
+      startApp(database, { deployment, writers: { lanes: [], numberLanes: 2 } }),
+    ),
+  );
+  await awaitMore(database, ({ event }) => event === "drawn", 40);
+  await Promise.all(apps.map((app) => app.terminate(5_000)));
+  expect(await judge(database)).toMatchObject({ violations: [], acknowledged: 0 });
+  await database.query("SELECT setval('practice_management.claim_number', 500000)");
+  const again = await startApp(database, { deployment: "third", writers: { lanes: [], numberLanes: 1 } });
+  await awaitMore(database, ({ event }) => event === "drawn", 10);
+  await again.terminate(5_000);
+  expect((await judge(database)).violations.map(({ rule }) => rule)).toEqual(["NUMBER_TWICE"]);
+});
+
 test("a killed deployment that starts again goes on after its last stored write", async () => {
   await using database = await createAppDatabase();
   const killed = await startApp(database);
-  await awaitMoreWrites(database);
+  await awaitMore(database, isAcknowledged, 5);
   await killed.terminate(0);
   const again = await startApp(database);
-  await awaitMoreWrites(database);
+  await awaitMore(database, isAcknowledged, 5);
   await again.terminate(5_000);
   expect((await judge(database)).violations).toEqual([]);
 });
 
 test("two deployments of one service write side by side under names of their own", async () => {
   await using database = await createAppDatabase();
-  const apps = await Promise.all([startApp(database, "first"), startApp(database, "second")]);
+  const apps = await Promise.all(["first", "second"].map((deployment) => startApp(database, { deployment })));
   await eventually(
     async () => new Set((await database.readEntries()).map((entry) => entry.writer)).size === 4,
   );
   await Promise.all(apps.map((app) => app.terminate(5_000)));
-  const entries = await database.readEntries();
-  expect(entries.filter((entry) => entry.outcome === "rejected")).toEqual([]);
-  expect((await judge(database)).violations).toEqual([]);
+  expect(await judge(database)).toMatchObject({ violations: [], rejected: 0 });
 });
 
 test("a private name that the network does not know, or an empty reference, is no database", async () => {
   await using database = await createAppDatabase();
   const environment = {
+    ...writerVariables(),
     SERVICE_NAME: "api",
     DEPLOYMENT_ID: "first",
     WORLD_PRIVATE_NETWORK: "{}",
     WORLD_LEDGER: `${database.ledgerFolder}/first.jsonl`,
   };
-  const app = await startContainer([process.execPath, program], {
+  const app = await startContainer(appCommand, {
     ...environment,
     DATABASE_URL: "postgresql://u:p@nowhere.railway.internal:5432/railway",
   });
   expect((await fetch(`${app.url}/health`)).status).toBe(503);
   await app.terminate(5_000);
-  await expect(
-    startContainer([process.execPath, program], { ...environment, DATABASE_URL: "" }),
-  ).rejects.toThrow("ended before it listened");
+  await expect(startContainer(appCommand, { ...environment, DATABASE_URL: "" })).rejects.toThrow(
+    "ended before it listened",
+  );
 });

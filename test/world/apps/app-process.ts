@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { z } from "zod";
-import { openDatabasePool } from "./database-pool.ts";
+import { type DatabasePool, openDatabasePool } from "./database-pool.ts";
 import { openLedger } from "./ledger.ts";
+import { runNumberDrawer } from "./number-drawer.ts";
 import { runWriter } from "./writer.ts";
+import { writerVariablesSchema } from "./writer-settings.ts";
 
 /**
  * One deployment of an app service: answers HTTP by asking its database, and writes to it all the time. It knows its
@@ -19,20 +21,16 @@ const environment = z
     DEPLOYMENT_ID: z.string().min(1),
     WORLD_PRIVATE_NETWORK: z.string(),
     WORLD_LEDGER: z.string().min(1),
-    /** From one write to the next, per lane. */
-    WRITE_INTERVAL_MS: z.coerce.number().positive().default(30),
   })
   .parse(process.env);
+const settings = writerVariablesSchema.parse(process.env);
 
-const laneCount = 2;
 const stopping = new AbortController();
 const ledger = openLedger(environment.WORLD_LEDGER);
-const pool = openDatabasePool(
-  environment.DATABASE_URL,
-  environment.WORLD_PRIVATE_NETWORK,
-  environment.SERVICE_NAME,
-  laneCount + 1,
-);
+const ownRoleLanes = settings.lanes.filter((kind) => kind === "own-role").length;
+// One session a lane, and one for requests.
+const pool = openPool(settings.lanes.length - ownRoleLanes + settings.numberLanes + 1);
+const rolePool = settings.role === undefined ? undefined : openPool(ownRoleLanes, settings.role);
 
 const server = createServer((request, response) => {
   const path = request.url?.split("?")[0];
@@ -43,19 +41,36 @@ server.listen(environment.PORT, "127.0.0.1");
 await once(server, "listening");
 process.send?.({ listening: (server.address() as AddressInfo).port });
 
-const lanes = Array.from({ length: laneCount }, (_, lane) =>
-  runWriter({
-    name: `${environment.SERVICE_NAME}/${environment.DEPLOYMENT_ID}/${lane}`,
-    pool,
-    ledger,
-    intervalMs: environment.WRITE_INTERVAL_MS,
-    signal: stopping.signal,
-  }),
-);
+const common = { ledger, intervalMs: settings.intervalMs, signal: stopping.signal };
+const deployment = `${environment.SERVICE_NAME}/${environment.DEPLOYMENT_ID}`;
+const lanes = [
+  ...settings.lanes.map((kind, lane) =>
+    runWriter({
+      ...common,
+      name: `${deployment}/${kind}-${lane}`,
+      kind,
+      pool: kind === "own-role" && rolePool !== undefined ? rolePool : pool,
+      holdMs: settings.holdMs,
+    }),
+  ),
+  ...Array.from({ length: settings.numberLanes }, (_, lane) =>
+    runNumberDrawer({ ...common, name: `${deployment}/numbers-${lane}`, pool }),
+  ),
+];
 
 process.once("SIGTERM", () => void stop());
 // The platform is gone: an orphan would write for ever.
 process.once("disconnect", () => process.exit(1));
+
+function openPool(size: number, account?: { user: string; password: string }): DatabasePool {
+  return openDatabasePool({
+    databaseUrl: environment.DATABASE_URL,
+    privateNetwork: environment.WORLD_PRIVATE_NETWORK,
+    applicationName: environment.SERVICE_NAME,
+    size,
+    ...(account === undefined ? {} : { account }),
+  });
+}
 
 /** 200 when the database answers about the app's own table, 503 otherwise. */
 async function answerFromDatabase(response: ServerResponse): Promise<void> {
@@ -74,7 +89,7 @@ async function stop(): Promise<void> {
   server.close();
   stopping.abort();
   await Promise.all(lanes);
-  await pool.end();
+  await Promise.all([pool.end(), rolePool?.end()]);
   ledger.close();
   process.exit(0);
 }

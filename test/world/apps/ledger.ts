@@ -1,34 +1,52 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { z } from "zod";
+import { writeKinds } from "./write-kinds.ts";
 
-const attemptSchema = z.object({
+const common = {
   /** Service, deployment and lane: nobody else uses this name, so a sequence has one author. */
   writer: z.string(),
+  /** `host:port` by the server's own word; where no session came about, the address that was tried. */
+  database: z.string(),
+  /** By `monotonicMs`, as all times of a ledger: before anything was sent, the wait for a session included. */
+  startedAtMs: z.number(),
+  endedAtMs: z.number(),
+};
+
+const attempt = {
+  ...common,
+  kind: z.enum(writeKinds),
   /** Grows by one from write to write of a writer. */
   sequence: z.int(),
   /** Primary key of the row. A retry of the same write keeps it. */
   id: z.string(),
-  startedAtMs: z.number(),
-  /** `host:port` that the session was connected to. */
-  database: z.string(),
-});
+};
 
-const entrySchema = z.discriminatedUnion("outcome", [
-  /** COMMIT returned, or a retry found the row that an earlier attempt had left. */
-  attemptSchema.extend({ outcome: z.literal("acknowledged"), acknowledgedAtMs: z.number() }),
-  /** The database refused, or the connection was lost and the outcome is unknown to the writer. */
-  attemptSchema.extend({
-    outcome: z.literal("rejected"),
-    rejectedAtMs: z.number(),
+const entrySchema = z.discriminatedUnion("event", [
+  /** COMMIT returned. The database accepted the write between the two times of the commit. */
+  z.object({ event: z.literal("acknowledged"), ...attempt, commitSentAtMs: z.number() }),
+  /** A retry found the row that an earlier attempt of unknown outcome had left. */
+  z.object({ event: z.literal("confirmed"), ...attempt }),
+  /** The database refused, or no session was to be had: nothing was committed. */
+  z.object({ event: z.literal("refused"), ...attempt, sqlState: z.string().nullable() }),
+  /** COMMIT was sent, and no answer came that tells whether it was done. */
+  z.object({
+    event: z.literal("unknown"),
+    ...attempt,
+    commitSentAtMs: z.number(),
     sqlState: z.string().nullable(),
   }),
+  /** Acknowledged writes were looked for where they had been acknowledged; `missing` has the ids of those that were not there as written. */
+  z.object({ event: z.literal("read"), ...common, found: z.int(), missing: z.array(z.string()) }),
+  /** The same, and the database gave no answer. */
+  z.object({ event: z.literal("unread"), ...common, sqlState: z.string().nullable() }),
+  /** A value of the application's sequence, drawn without a write. */
+  z.object({ event: z.literal("drawn"), ...common, value: z.int() }),
 ]);
 
-/** What a writer knows about one attempt to write. */
+/** What a writer knows about one thing that it tried. */
 export type LedgerEntry = z.infer<typeof entrySchema>;
-export type AcknowledgedWrite = Extract<LedgerEntry, { outcome: "acknowledged" }>;
+export type LedgerEvent<Event extends LedgerEntry["event"]> = Extract<LedgerEntry, { event: Event }>;
+export type WriteAttempt = LedgerEvent<"acknowledged" | "confirmed" | "refused" | "unknown">;
 
 export interface Ledger {
   /** On return the entry is with the operating system: it survives the death of the process. */
@@ -46,15 +64,7 @@ export function openLedger(path: string): Ledger {
   };
 }
 
-/** All entries of a folder's ledgers, in the order of files and lines. A last line that is still being written is left out. */
-export async function readLedgers(folder: string): Promise<LedgerEntry[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".jsonl")).sort();
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
-  return texts.flatMap((text) =>
-    text
-      .slice(0, text.lastIndexOf("\n") + 1)
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => entrySchema.parse(JSON.parse(line))),
-  );
+/** @throws when the line is not what a ledger's line looks like */
+export function parseLedgerLine(line: string): LedgerEntry {
+  return entrySchema.parse(JSON.parse(line));
 }

@@ -1,20 +1,22 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as wait } from "node:timers/promises";
-import type pg from "pg";
 import { sqlState } from "../../../components/errors.ts";
+import { monotonicMs } from "./clock.ts";
 import type { DatabasePool } from "./database-pool.ts";
 import type { Ledger } from "./ledger.ts";
-
-const retryDelayMs = 60;
-const duplicateKey = "23505";
+import { createReadBack } from "./read-back.ts";
+import { rest, retry } from "./retry.ts";
+import { openTransaction, statements, type Write, type WriteKind } from "./write-kinds.ts";
 
 export interface WriterOptions {
   /** Used by this writer alone. */
   readonly name: string;
+  readonly kind: WriteKind;
   readonly pool: DatabasePool;
   readonly ledger: Ledger;
   /** From the start of one write to the start of the next; a slow database makes it longer. */
   readonly intervalMs: number;
+  /** How long a `long` transaction stays open. */
+  readonly holdMs: number;
   /** Ends the writer between two attempts. */
   readonly signal: AbortSignal;
 }
@@ -22,57 +24,67 @@ export interface WriterOptions {
 /**
  * Writes until the signal, each write in a transaction of its own, with sequence numbers that go on where the database says
  * this writer left off. A failed write is tried again, same sequence and id, until it is acknowledged: an app that must not
- * lose an order.
+ * lose an order. Now and then it looks whether the database still has what was acknowledged.
  */
-export async function runWriter({ name, pool, ledger, intervalMs, signal }: WriterOptions): Promise<void> {
+export async function runWriter(options: WriterOptions): Promise<void> {
+  const { name, pool, ledger, intervalMs, signal } = options;
+  const readBack = createReadBack(name, pool, ledger);
   let sequence = await readProgress(name, pool, signal);
   while (!signal.aborted) {
     sequence += 1;
     const write = { writer: name, sequence, id: randomUUID() };
-    const dueAt = Date.now() + intervalMs;
-    while (!signal.aborted && !(await attempt(write, pool, ledger))) await rest(retryDelayMs, signal);
-    await rest(dueAt - Date.now(), signal);
+    const dueAtMs = monotonicMs() + intervalMs;
+    await retry(async () => {
+      const isDone = await attempt(write, options);
+      if (isDone) readBack.acknowledged(write);
+      await readBack.afterAttempt();
+      return isDone;
+    }, signal);
+    await rest(dueAtMs - monotonicMs(), signal);
   }
 }
 
-interface Write {
-  readonly writer: string;
-  readonly sequence: number;
-  readonly id: string;
-}
-
-async function attempt(write: Write, pool: DatabasePool, ledger: Ledger): Promise<boolean> {
-  const start = { ...write, startedAtMs: Date.now(), database: pool.address };
+/** Whether the write is known to be committed. */
+async function attempt(write: Write, { kind, pool, ledger, holdMs }: WriterOptions): Promise<boolean> {
+  const startedAtMs = monotonicMs();
+  const seen: { database: string; commitSentAtMs?: number } = { database: pool.address };
+  const common = () => ({
+    ...write,
+    kind,
+    database: seen.database,
+    startedAtMs,
+    endedAtMs: monotonicMs(),
+  });
   try {
-    await pool.withSession((session) => commit(session, write));
+    await pool.withSession(async (session, database) => {
+      seen.database = database;
+      await openTransaction(session, kind, write, holdMs);
+      const commitSentAtMs = monotonicMs();
+      seen.commitSentAtMs = commitSentAtMs;
+      const { command } = await session.query("COMMIT");
+      if (command === "COMMIT") return ledger.append({ event: "acknowledged", ...common(), commitSentAtMs });
+      // A COMMIT of a failed transaction returns without an error, as ROLLBACK.
+      delete seen.commitSentAtMs;
+      throw new Error("the transaction was rolled back");
+    });
+    return true;
   } catch (error) {
-    const isRetryOfCommitted = sqlState(error) === duplicateKey && (await isStored(write, pool));
-    if (!isRetryOfCommitted) {
-      const rejection = { rejectedAtMs: Date.now(), sqlState: sqlState(error) ?? null };
-      ledger.append({ ...start, outcome: "rejected", ...rejection });
-      return false;
+    if (sqlState(error) === duplicateKey && (await isStored(write, pool))) {
+      ledger.append({ event: "confirmed", ...common() });
+      return true;
     }
+    const { commitSentAtMs } = seen;
+    const state = { sqlState: sqlState(error) ?? null };
+    ledger.append(
+      commitSentAtMs === undefined
+        ? { event: "refused", ...common(), ...state }
+        : { event: "unknown", ...common(), ...state, commitSentAtMs },
+    );
+    return false;
   }
-  ledger.append({ ...start, outcome: "acknowledged", acknowledgedAtMs: Date.now() });
-  return true;
 }
 
-async function commit(session: pg.PoolClient, { writer, sequence, id }: Write): Promise<void> {
-  await session.query("BEGIN");
-  await session.query(`INSERT INTO public."AppWrite" (id, writer, sequence) VALUES ($1, $2, $3)`, [
-    id,
-    writer,
-    sequence,
-  ]);
-  await session.query(
-    `INSERT INTO public."WriterProgress" (writer, sequence) VALUES ($1, $2)
-     ON CONFLICT (writer) DO UPDATE SET sequence = excluded.sequence`,
-    [writer, sequence],
-  );
-  const { command } = await session.query("COMMIT");
-  // A COMMIT of a failed transaction returns without an error, as ROLLBACK.
-  if (command !== "COMMIT") throw new Error("the transaction was rolled back");
-}
+const duplicateKey = "23505";
 
 async function isStored({ writer, sequence, id }: Write, pool: DatabasePool): Promise<boolean> {
   try {
@@ -90,22 +102,17 @@ async function isStored({ writer, sequence, id }: Write, pool: DatabasePool): Pr
 }
 
 async function readProgress(name: string, pool: DatabasePool, signal: AbortSignal): Promise<number> {
-  while (!signal.aborted) {
+  let progress = 0;
+  await retry(async () => {
     try {
       const { rows } = await pool.withSession((session) =>
-        session.query<{ sequence: string }>(
-          `SELECT sequence FROM public."WriterProgress" WHERE writer = $1`,
-          [name],
-        ),
+        session.query<{ sequence: string }>(statements.readProgress, [name]),
       );
-      return Number(rows[0]?.sequence ?? 0);
+      progress = Number(rows[0]?.sequence ?? 0);
+      return true;
     } catch {
-      await rest(retryDelayMs, signal);
+      return false;
     }
-  }
-  return 0;
-}
-
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await wait(ms, undefined, { signal }).catch(() => {});
+  }, signal);
+  return progress;
 }

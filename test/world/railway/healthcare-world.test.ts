@@ -27,7 +27,7 @@ test("four services write to Postgres, and each moves with its own deployment wh
   try {
     const writersOn = async (address: string) => {
       const entries = await source.readEntries();
-      const there = entries.filter((entry) => entry.outcome === "acknowledged" && entry.database === address);
+      const there = entries.filter((entry) => entry.event === "acknowledged" && entry.database === address);
       return new Set(there.map((entry) => entry.writer.split("/").slice(0, -2).join("/")));
     };
     await eventually(async () => (await writersOn(source.address)).size === healthcareServiceNames.length);
@@ -57,6 +57,7 @@ test("four services write to Postgres, and each moves with its own deployment wh
     stored: await target.readStored(),
     oldDatabase: source.address,
     newDatabase: target.address,
+    active: "new",
   });
   expect(verdict.violations.map((one) => one.rule)).toEqual(expect.arrayContaining(["LOST", "TWO_WRITERS"]));
 });

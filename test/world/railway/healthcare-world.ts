@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { fileURLToPath } from "node:url";
+import { appCommand } from "../apps/app-command.ts";
+import { type WriterSettings, writerVariables } from "../apps/writer-settings.ts";
 import type { AppServiceModel, BystanderServiceModel, DatabaseServer, WorldModel } from "./world-model.ts";
 
 /** A running PostgreSQL server and the account that the service's variables name. */
@@ -20,8 +21,8 @@ export interface HealthcareWorldOptions {
   /** An existing folder for the ledgers of the app processes. */
   readonly ledgerFolder: string;
   readonly createDatabaseServer?: WorldModel["createDatabaseServer"];
-  /** Time from one write to the next per lane, two lanes a service. */
-  readonly writeIntervalMs?: number;
+  /** How each of the four app services writes, where it is not by default. */
+  readonly writers?: Partial<WriterSettings>;
   /** Gives each service an instance in a second environment, `staging`, where nothing runs. */
   readonly withStaging?: boolean;
 }
@@ -58,10 +59,10 @@ export function buildHealthcareWorld(options: HealthcareWorldOptions): WorldMode
       variables: {
         DATABASE_URL: "${{Postgres.DATABASE_URL}}",
         NODE_ENV: "production",
-        WRITE_INTERVAL_MS: String(options.writeIntervalMs ?? 30),
+        ...writerVariables(options.writers),
       },
       healthcheckPath: "/health",
-      command: [process.execPath, fileURLToPath(new URL("../apps/app-process.ts", import.meta.url))],
+      command: appCommand,
     }),
   );
   return {
