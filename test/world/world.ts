@@ -9,7 +9,7 @@ import { loadSourceFixture } from "./postgres/source-fixture.ts";
 import { loadTargetFixture } from "./postgres/target-fixture.ts";
 import { buildHealthcareWorld, healthcareServiceNames } from "./railway/healthcare-world.ts";
 import type { Pace } from "./railway/pace.ts";
-import { type Simulator, startSimulator } from "./railway/simulator.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "./railway/simulator.ts";
 
 export interface WorldOptions {
   readonly pace?: Partial<Pace>;
@@ -18,6 +18,7 @@ export interface WorldOptions {
   /** Time from one write to the next per lane of an app service. */
   readonly writeIntervalMs?: number;
   readonly settings?: Record<string, string>;
+  readonly intercept?: SimulatorOptions["intercept"];
   readonly log?: (line: string) => void;
 }
 
@@ -70,6 +71,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         writeIntervalMs: options.writeIntervalMs ?? 15,
       }),
       ...(options.pace === undefined ? {} : { pace: options.pace }),
+      ...(options.intercept === undefined ? {} : { intercept: options.intercept }),
     });
     started.push(() => railway.stop());
     return {
