@@ -48,6 +48,7 @@ const settingsSchema = z
         .int()
         .min(1_000)
         .default(10 * 60_000),
+      healthyForMs: z.int().min(0).default(10_000),
       soakDays: z.number().min(0).default(14),
     }),
     onFailure: z.enum(["put-back", "hold"]).default("put-back"),

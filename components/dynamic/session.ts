@@ -2,8 +2,10 @@ import { connect as connectSocket } from "node:net";
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import type { Reporter } from "../migration/reporter.ts";
-import { createRailway, type Railway } from "../railway/railway.ts";
-import { createRailwayToken, type RailwayToken } from "../railway/token.ts";
+import { defaultSettleTimeoutMs } from "../railway/context.ts";
+import { createRailway, type Railway, type RailwayOptions } from "../railway/railway.ts";
+import { createRailwayToken } from "../railway/token.ts";
+import { defaultTransportLimits } from "../railway/transport.ts";
 
 /**
  * What every provider of this process shares: the Railway client, made from the environment and the stack's
@@ -45,11 +47,10 @@ export function removalClient(): Railway {
 }
 
 /** The client's options from the process's environment, falling back to what the stack's configuration holds. */
-export function railwayOptions(fallback: { kind: string | undefined; secret: string | undefined }): {
-  token: RailwayToken;
-  endpoint?: string;
-  pollIntervalMs: number;
-} {
+export function railwayOptions(fallback: {
+  kind: string | undefined;
+  secret: string | undefined;
+}): RailwayOptions {
   const environment = environmentSchema.parse(process.env);
   const kind = tokenKindSchema.parse(fallback.kind ?? "project");
   const variable = kind === "project" ? "RAILWAY_TOKEN" : "RAILWAY_API_TOKEN";
@@ -63,8 +64,10 @@ export function railwayOptions(fallback: { kind: string | undefined; secret: str
   }
   return {
     token: createRailwayToken(kind, value),
-    ...(environment.RAILWAY_API_URL === undefined ? {} : { endpoint: environment.RAILWAY_API_URL }),
+    endpoint: environment.RAILWAY_API_URL,
     pollIntervalMs: environment.RAILWAY_POLL_INTERVAL_MS,
+    settleTimeoutMs: environment.RAILWAY_SETTLE_TIMEOUT_MS,
+    limits: { requestTimeoutMs: environment.RAILWAY_REQUEST_TIMEOUT_MS },
   };
 }
 
@@ -109,6 +112,14 @@ const environmentSchema = z.object({
   RAILWAY_API_URL: z.url().optional(),
   /** Deployments are waited for while writes are paused; the client slows down by itself when the hour's budget runs low. */
   RAILWAY_POLL_INTERVAL_MS: z.coerce.number().int().positive().default(3_000),
+  /** For one request and its answer, in rehearsals. */
+  RAILWAY_REQUEST_TIMEOUT_MS: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(defaultTransportLimits.requestTimeoutMs),
+  /** For a write to show in reads, in rehearsals. */
+  RAILWAY_SETTLE_TIMEOUT_MS: z.coerce.number().int().positive().default(defaultSettleTimeoutMs),
 });
 
 function configured(key: string): string | undefined {

@@ -50,6 +50,11 @@ export const migrationInputsSchema = z.object({
     /** Total time to get every table lock before the attempt is given up. */
     lockTimeoutMs: z.int().min(100),
     deploymentTimeoutMs: z.int().min(1_000),
+    /**
+     * How long each service must have stayed healthy on the target before the promotion; 0 does not wait. A state that was
+     * written before there was this limit has none.
+     */
+    healthyForMs: z.int().min(0).default(10_000),
   }),
   /**
    * What a failed switch does: `put-back` returns everything to the source by itself; `hold` leaves both databases

@@ -1,7 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type pg from "pg";
 import { CutoverError } from "../errors.ts";
-import { applicationNamePrefix, withConnection } from "../postgres/connection.ts";
 import type { Railway } from "../railway/railway.ts";
 import type { FinishWorld } from "./exclusive-run.ts";
 import type { ServiceInputs } from "./inputs.ts";
@@ -9,7 +6,14 @@ import { rememberValue } from "./previous-value.ts";
 import type { ServiceRecord } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ResolvedService, ResolvedWorld } from "./resolve.ts";
-import { applyVariables, deployWithVariables, proveDeployment } from "./service-switch.ts";
+import {
+  applyVariables,
+  deployWithVariables,
+  proveDeployment,
+  type ServiceSwitch,
+  waitUntilAlone,
+} from "./service-switch.ts";
+import { proveSessions, targetTime } from "./target-sessions.ts";
 
 export interface MoveContext {
   readonly railway: Railway;
@@ -80,55 +84,83 @@ export async function moveServices(context: MoveContext, waves: readonly Resolve
   }
 }
 
-/** The first failure stops the waiting for the others: writes are paused meanwhile. */
-async function moveTogether(context: MoveContext, wave: readonly ResolvedService[]): Promise<void> {
+/**
+ * Works on services side by side. The first failure stops the waiting for the others: writes are paused meanwhile. What was
+ * sent to Railway by then is waited for.
+ */
+export async function moveTogether(
+  context: MoveContext,
+  services: readonly ResolvedService[],
+  work: (context: MoveContext, service: ResolvedService) => Promise<void> = moveService,
+): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([context.signal, failure.signal]);
+  const bound = { ...context, railway: context.railway.within(signal), signal };
   await Promise.allSettled(
-    wave.map((service) =>
-      moveService({ ...context, signal }, service).catch((error) => failure.abort(error)),
-    ),
+    services.map((service) => work(bound, service).catch((error) => failure.abort(error))),
   );
+  context.signal.throwIfAborted();
   failure.signal.throwIfAborted();
 }
 
-async function moveService(context: MoveContext, { inputs, service }: ResolvedService): Promise<void> {
-  const { railway, world, reporter } = context;
-  if (context.read(service.name).provenAt !== null) return;
-  const move = {
-    scope: world.scope,
+async function moveService(context: MoveContext, resolved: ResolvedService): Promise<void> {
+  const { railway, world } = context;
+  const { name } = resolved.service;
+  const begun = context.read(name);
+  if (begun.provenAt !== null) return;
+  const move: ServiceSwitch = {
+    ...switchOf(context, resolved),
+    mayHaveDeployed: begun.startedAt !== null && begun.deploymentId === null,
+  };
+  if (begun.startedAt === null) await context.save(name, { ...begun, startedAt: await targetTime(world) });
+  await applyVariables(railway, move);
+  const deploymentId = await deployWithVariables(railway, move, begun.deploymentId, (id) =>
+    context.save(name, { ...context.read(name), deploymentId: id }),
+  );
+  await proveService(context, resolved, deploymentId);
+}
+
+/**
+ * Proves that a service runs on the target with this healthy deployment and nothing else of it runs any more, and notes that in
+ * the journal.
+ *
+ * @throws CutoverError `DEPLOYMENT_NOT_REMOVED`, `DEPLOYMENT_HAS_OLD_VARIABLES`, `HEALTH_CHECK_FAILED`,
+ *   `SERVICE_NOT_SEEN_ON_TARGET`
+ */
+export async function proveService(
+  context: MoveContext,
+  resolved: ResolvedService,
+  deploymentId: string,
+): Promise<void> {
+  const { inputs, service } = resolved;
+  const { replaces, startedAt } = context.read(service.name);
+  if (startedAt === null) throw new TypeError(`${service.name} was not begun to move`);
+  const move = switchOf(context, resolved);
+  await waitUntilAlone(context.railway, move, deploymentId, replaces);
+  await proveDeployment(context.railway, move, deploymentId);
+  await proveSessions(context, {
+    name: service.name,
+    since: startedAt,
+    required: service.healthcheckPath !== null || inputs.healthCheckUrl !== null,
+  });
+  const provenAt = new Date().toISOString();
+  await context.save(service.name, { ...context.read(service.name), deploymentId, provenAt });
+  context.reporter.detail(
+    `${service.name}: runs on ${context.world.target.service.name} (deployment ${deploymentId})`,
+  );
+}
+
+function switchOf(context: MoveContext, { inputs, service }: ResolvedService): ServiceSwitch {
+  return {
+    scope: context.world.scope,
     serviceId: service.id,
     name: service.name,
-    desired: desiredVariables(inputs, world),
+    desired: desiredVariables(inputs, context.world),
     healthCheckUrl: inputs.healthCheckUrl,
     deploymentTimeoutMs: context.deploymentTimeoutMs,
-    reporter,
+    reporter: context.reporter,
     signal: context.signal,
   };
-  const startedAt = context.read(service.name).startedAt ?? (await targetTime(world));
-  await context.save(service.name, { ...context.read(service.name), startedAt });
-  await applyVariables(railway, move);
-  const deploymentId = await deployWithVariables(
-    railway,
-    move,
-    context.read(service.name).deploymentId,
-    (id) => context.save(service.name, { ...context.read(service.name), deploymentId: id }),
-  );
-  const old = context.read(service.name).replaces.filter((id) => id !== deploymentId);
-  await railway.waitUntilRemoved(old, { timeoutMs: context.deploymentTimeoutMs, signal: context.signal });
-  await proveDeployment(railway, move, deploymentId);
-  await proveSessions(
-    context,
-    service.name,
-    startedAt,
-    service.healthcheckPath !== null || inputs.healthCheckUrl !== null,
-  );
-  await context.save(service.name, {
-    ...context.read(service.name),
-    deploymentId,
-    provenAt: new Date().toISOString(),
-  });
-  reporter.detail(`${service.name}: runs on ${world.target.service.name} (deployment ${deploymentId})`);
 }
 
 /** What a service's variables shall hold when it runs on the target. */
@@ -138,64 +170,4 @@ export function desiredVariables(
 ): ReadonlyMap<string, { text: string; host: string }> {
   const { reference: text, privateHost: host } = world.target;
   return new Map(inputs.variables.map((name) => [name, { text, host }]));
-}
-
-/**
- * The health check queries the database, so a healthy service has opened a session on the target since its deployment
- * began. Without any health check a service may open none for a while: that is told, not refused.
- */
-async function proveSessions(
-  context: MoveContext,
-  name: string,
-  since: string,
-  required: boolean,
-): Promise<void> {
-  const { connection } = context.world.target;
-  await withConnection(connection, { purpose: "observe", readOnly: true }, (client) =>
-    waitForSessions(client, context, { name, since, required }),
-  );
-}
-
-async function waitForSessions(
-  client: pg.Client,
-  context: MoveContext,
-  { name, since, required }: { name: string; since: string; required: boolean },
-): Promise<void> {
-  const giveUpAt = Date.now() + (required ? sessionWaitMs : sessionWaitMs / 4);
-  for (;;) {
-    const { rows } = await client.query(
-      `select count(*)::int as count from pg_stat_activity
-        where datname = current_database() and backend_type = 'client backend' and backend_start >= $1::timestamptz
-          and application_name not like $2`,
-      [since, `${applicationNamePrefix}:%`],
-    );
-    if (rows[0].count > 0) {
-      context.reporter.detail(
-        `${name}: ${rows[0].count} new sessions on the target since its deployment began`,
-      );
-      return;
-    }
-    if (Date.now() >= giveUpAt) break;
-    await delay(500, undefined, { signal: context.signal });
-  }
-  if (!required) {
-    context.reporter.detail(
-      `${name}: no session on the target yet (it has no health check that would open one)`,
-    );
-    return;
-  }
-  throw new CutoverError({
-    code: "SERVICE_NOT_SEEN_ON_TARGET",
-    message: `${name} is deployed and healthy, but no new session arrived on the target.`,
-    remedy: "Check that the service reads its database URL from the configured variables.",
-  });
-}
-
-const sessionWaitMs = 20_000;
-
-async function targetTime({ target }: FinishWorld): Promise<string> {
-  return withConnection(target.connection, { purpose: "observe", readOnly: true }, async (client) => {
-    const { rows } = await client.query("select clock_timestamp()::text as now");
-    return rows[0].now;
-  });
 }

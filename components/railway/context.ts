@@ -6,7 +6,9 @@ import { pollUntil } from "./waiting.ts";
 export interface RailwayContext {
   readonly transport: Transport;
   readonly log: (line: string) => void;
-  /** Waits for something slow (a deployment, a backup) at the configured interval, slower when the budget is low. */
+  /** Between two looks at something slow: as configured, longer when the request budget is low. */
+  pollIntervalMs(): number;
+  /** Waits for something slow (a deployment, a backup) at that interval. */
   poll<Seen>(
     look: () => Promise<Seen | undefined>,
     timeoutMs: number,
@@ -17,28 +19,50 @@ export interface RailwayContext {
     look: () => Promise<Seen | undefined>,
     timeoutMs?: number | undefined,
   ): Promise<Seen | undefined>;
+  /** The same, with a signal that ends every wait and every request but a mutation that was sent. */
+  within(signal: AbortSignal): RailwayContext;
 }
 
 /** Reads were seen to lag by up to 8 s (third-party live tests). */
-const defaultSettleTimeoutMs = 15_000;
+export const defaultSettleTimeoutMs = 15_000;
 const longestSettleIntervalMs = 1_000;
 
-export function createContext(options: {
+interface ContextOptions {
   readonly transport: Transport;
   readonly pollIntervalMs: number;
   readonly settleTimeoutMs?: number | undefined;
   readonly log: (line: string) => void;
-}): RailwayContext {
+}
+
+export function createContext(options: ContextOptions, bound?: AbortSignal): RailwayContext {
   const { transport, pollIntervalMs, log } = options;
   const settleIntervalMs = Math.min(longestSettleIntervalMs, pollIntervalMs);
-  const stretched = (intervalMs: number) => () =>
+  const stretched = (intervalMs: number) =>
     stretchPollDelayMs(intervalMs, transport.requestBudget(), new Date());
   return {
-    transport,
+    transport:
+      bound === undefined
+        ? transport
+        : {
+            ...transport,
+            request: (operation, variables, signal) =>
+              transport.request(operation, variables, eitherOf(bound, signal)),
+          },
     log,
+    pollIntervalMs: () => stretched(pollIntervalMs),
     poll: (look, timeoutMs, signal) =>
-      pollUntil(look, { timeoutMs, intervalMs: stretched(pollIntervalMs), signal }),
+      pollUntil(look, {
+        timeoutMs,
+        intervalMs: () => stretched(pollIntervalMs),
+        signal: eitherOf(bound, signal),
+      }),
     settle: (look, timeoutMs = options.settleTimeoutMs ?? defaultSettleTimeoutMs) =>
-      pollUntil(look, { timeoutMs, intervalMs: stretched(settleIntervalMs) }),
+      pollUntil(look, { timeoutMs, intervalMs: () => stretched(settleIntervalMs), signal: bound }),
+    within: (signal) => createContext(options, eitherOf(bound, signal)),
   };
+}
+
+function eitherOf(first: AbortSignal | undefined, second: AbortSignal | undefined): AbortSignal | undefined {
+  if (first === undefined || second === undefined) return first ?? second;
+  return AbortSignal.any([first, second]);
 }

@@ -8,13 +8,15 @@ import * as operations from "./operations.ts";
 
 /** Far more than can appear between two looks. */
 const deploymentsToRemember = 50;
+/** For the id that Railway answered to show in its reads, once there is another deployment that is new as well. */
+const strangerPatienceMs = 5_000;
 /** Draining may last as long as the service's own setting says. */
 const stopTimeoutMs = 180_000;
 
 /**
  * Deploys the commit or image a service has, with its present variables. The id that Railway returns is trusted only if
  * it is new and of this service (it was reported not to be); otherwise the newest deployment that was not there before
- * counts.
+ * counts, after a while: somebody else's may show first.
  *
  * @returns the id of the new deployment
  * @throws CutoverError `DEPLOYMENT_NOT_STARTED`, and those of the transport
@@ -34,6 +36,7 @@ export async function deployService(
     deployment.environmentId === environmentId &&
     deployment.createdAt.getTime() >= newestBefore;
   let returnedId: string | undefined;
+  const stranger: { deployment?: Deployment | undefined; since?: number } = {};
   const started = await applyAndConfirm(context, {
     name: `deploy ${serviceId}`,
     apply: async () => {
@@ -44,11 +47,16 @@ export async function deployService(
       // Looked up in the list: asked by its id, a project token is refused what Railway's lagging reads do not show yet.
       const recent = await listDeployments(context, scope, serviceId, deploymentsToRemember);
       const started = recent.filter(isNew);
-      return started.find(({ id }) => id === returnedId) ?? started[0];
+      const own = started.find(({ id }) => id === returnedId);
+      if (own !== undefined || returnedId === undefined || started.length === 0) return own ?? started[0];
+      stranger.deployment = started[0];
+      stranger.since ??= performance.now();
+      return performance.now() - stranger.since >= strangerPatienceMs ? stranger.deployment : undefined;
     },
   });
-  if (started === undefined) throw notStartedError(serviceId);
-  return started.id;
+  const deployment = started ?? stranger.deployment;
+  if (deployment === undefined) throw notStartedError(serviceId);
+  return deployment.id;
 }
 
 /** Starts the containers of a deployment anew with the variables it was given. */

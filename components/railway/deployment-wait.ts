@@ -1,8 +1,9 @@
 import { CutoverError } from "../errors.ts";
 import type { RailwayContext } from "./context.ts";
-import { type DeploymentVerdict, isOver, judgeDeployment } from "./deployment-verdict.ts";
+import { type DeploymentVerdict, describeEnd, isOver, judgeDeployment } from "./deployment-verdict.ts";
 import { type Deployment, findDeployment, listDeployments, readFailingStep } from "./deployments.ts";
 import type { EnvironmentScope } from "./environment.ts";
+import { hasCode } from "./transport.ts";
 
 export interface DeploymentWaitOptions {
   readonly timeoutMs: number;
@@ -12,7 +13,7 @@ export interface DeploymentWaitOptions {
 }
 
 /** Enough to see ours and whatever was deployed after it. */
-const recentDeployments = 20;
+export const recentDeployments = 20;
 
 /**
  * Waits until a deployment is healthy, or a newer one of the same service that replaced it.
@@ -32,8 +33,7 @@ export async function waitForDeployment(
   const verdict = await context.poll(
     async () => {
       const recent = await listDeployments(context, scope, serviceId, recentDeployments);
-      const own =
-        recent.find(({ id }) => id === deploymentId) ?? (await findDeployment(context, deploymentId));
+      const own = await findRecent(context, recent, deploymentId);
       if (own === undefined) return undefined;
       const current = judgeDeployment(own, recent);
       if (last?.id !== current.deployment.id || last.status !== current.deployment.status) {
@@ -53,6 +53,23 @@ export async function waitForDeployment(
     );
   }
   return verdict.deployment;
+}
+
+/** A deployment from a list of its service, or by its id; `undefined` while Railway's reads do not show it. */
+export async function findRecent(
+  context: RailwayContext,
+  recent: readonly Deployment[],
+  deploymentId: string,
+): Promise<Deployment | undefined> {
+  const listed = recent.find(({ id }) => id === deploymentId);
+  if (listed !== undefined) return listed;
+  try {
+    return await findDeployment(context, deploymentId);
+  } catch (error) {
+    // So a project token is told "not found". The list was allowed, so it is not the token.
+    if (hasCode(error, "RAILWAY_NOT_AUTHORIZED")) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -110,12 +127,9 @@ async function failureOf(
       });
     case "failed": {
       const step = await readFailingStep(context, deployment.id);
-      const status = deployment.stopped
-        ? `was stopped (${deployment.status})`
-        : `ended as ${deployment.status}`;
       return new CutoverError({
         code: "DEPLOYMENT_FAILED",
-        message: `${name} ${status}${step === undefined ? "" : ` in the step ${step}`}.`,
+        message: `${name} ${describeEnd(deployment)}${step === undefined ? "" : ` in the step ${step}`}.`,
         remedy:
           "Read this deployment's logs in Railway's dashboard, mend the cause, then run the same command again.",
       });

@@ -63,17 +63,20 @@ export async function listDeployments(
     .slice(0, limit);
 }
 
-/** The variables a deployment was given, or `undefined` when Railway keeps no snapshot of it. */
+/**
+ * The variables a deployment was given, or `undefined` when Railway keeps no snapshot of it. A variable whose value Railway
+ * does not show (it is sealed, or masked) has `null`.
+ */
 export async function readDeploymentVariables(
   { transport }: RailwayContext,
   id: string,
-): Promise<ReadonlyMap<string, string> | undefined> {
+): Promise<ReadonlyMap<string, string | null> | undefined> {
   try {
     const { deploymentSnapshot } = await transport.request(operations.deploymentSnapshot, { id });
     if (deploymentSnapshot === null || deploymentSnapshot === undefined) return undefined;
-    const entries = Object.entries(deploymentSnapshot.variables).filter((entry) => entry[1] !== null);
-    for (const [, value] of entries) transport.redactor.learn(value as string);
-    return new Map(entries as [string, string][]);
+    const entries = Object.entries(deploymentSnapshot.variables);
+    for (const [, value] of entries) if (value !== null) transport.redactor.learn(value);
+    return new Map(entries);
   } catch (error) {
     if (hasCode(error, "RAILWAY_NOT_FOUND")) return undefined;
     throw error;

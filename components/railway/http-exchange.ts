@@ -18,7 +18,12 @@ export type Outcome =
   | { readonly kind: "no-answer"; readonly why: string; readonly cause?: unknown };
 
 export interface HttpExchange {
-  send(operation: Operation<unknown>, variables: Record<string, unknown>): Promise<Outcome>;
+  /** Throws the signal's reason when it is aborted; what was sent may have been carried out nevertheless. */
+  send(
+    operation: Operation<unknown>,
+    variables: Record<string, unknown>,
+    signal?: AbortSignal,
+  ): Promise<Outcome>;
   budget(): RequestBudget | undefined;
 }
 
@@ -35,7 +40,8 @@ export function createHttpExchange(options: {
   let budget: RequestBudget | undefined;
   return {
     budget: () => budget,
-    async send({ name, document }, variables) {
+    async send({ name, document }, variables, signal) {
+      const timeLimit = AbortSignal.timeout(options.timeoutMs);
       let response: Response;
       let body: string;
       try {
@@ -50,11 +56,12 @@ export function createHttpExchange(options: {
           body: JSON.stringify({ query: document, operationName: name, variables: withoutNulls(variables) }),
           // A redirect would carry the project token's header to another host.
           redirect: "manual",
-          signal: AbortSignal.timeout(options.timeoutMs),
+          signal: signal === undefined ? timeLimit : AbortSignal.any([timeLimit, signal]),
         });
         budget = readRequestBudget(response.headers, new Date()) ?? budget;
         body = await response.text();
       } catch (error) {
+        signal?.throwIfAborted();
         return networkOutcome(error, options.timeoutMs);
       }
       return readResponse(response, body);

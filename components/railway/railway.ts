@@ -1,6 +1,7 @@
-import { createContext } from "./context.ts";
+import { createContext, type RailwayContext } from "./context.ts";
 import { deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
+import { type DeploymentWatch, type DeploymentWatchOptions, watchDeployment } from "./deployment-watch.ts";
 import { type Deployment, listDeployments, readDeployment, readDeploymentVariables } from "./deployments.ts";
 import {
   type EnvironmentFacts,
@@ -34,6 +35,8 @@ import { backupVolume, deleteVolume, listVolumeBackups, type VolumeBackup } from
 export type {
   Deployment,
   DeploymentWaitOptions,
+  DeploymentWatch,
+  DeploymentWatchOptions,
   EnvironmentFacts,
   EnvironmentScope,
   PostgresServiceRequest,
@@ -92,13 +95,19 @@ export interface Railway {
   deploy(scope: EnvironmentScope, serviceId: string): Promise<string>;
   deployment(id: string): Promise<Deployment>;
   listDeployments(scope: EnvironmentScope, serviceId: string, limit: number): Promise<readonly Deployment[]>;
-  deploymentVariables(id: string): Promise<ReadonlyMap<string, string> | undefined>;
+  deploymentVariables(id: string): Promise<ReadonlyMap<string, string | null> | undefined>;
   waitForDeployment(
     scope: EnvironmentScope,
     serviceId: string,
     deploymentId: string,
     options: DeploymentWaitOptions,
   ): Promise<Deployment>;
+  watchDeployment(
+    scope: EnvironmentScope,
+    serviceId: string,
+    deploymentId: string,
+    options: DeploymentWatchOptions,
+  ): Promise<DeploymentWatch>;
   waitUntilRemoved(
     deploymentIds: readonly string[],
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
@@ -117,6 +126,13 @@ export interface Railway {
 
   /** What Railway said last about this token's request limit; `undefined` before the first answer. */
   requestBudget(): RequestBudget | undefined;
+  /** Looks again and again for as long as a write may take to show in reads; `undefined` when it never showed. */
+  settle<Seen>(look: () => Promise<Seen | undefined>): Promise<Seen | undefined>;
+  /**
+   * The same client, whose waits and requests end with the signal's reason. Only a mutation that was sent is waited for:
+   * what it did must be known before anything is put back.
+   */
+  within(signal: AbortSignal): Railway;
 }
 
 /** Creates a client for one token. */
@@ -129,6 +145,10 @@ export function createRailway(options: RailwayOptions): Railway {
     settleTimeoutMs: options.settleTimeoutMs,
     log,
   });
+  return clientOf(context);
+}
+
+function clientOf(context: RailwayContext): Railway {
   return {
     resolveEnvironment: (names) => resolveEnvironment(context, names),
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
@@ -149,6 +169,7 @@ export function createRailway(options: RailwayOptions): Railway {
     listDeployments: (scope, serviceId, limit) => listDeployments(context, scope, serviceId, limit),
     deploymentVariables: (id) => readDeploymentVariables(context, id),
     waitForDeployment: (scope, serviceId, id, wait) => waitForDeployment(context, scope, serviceId, id, wait),
+    watchDeployment: (scope, serviceId, id, watch) => watchDeployment(context, scope, serviceId, id, watch),
     waitUntilRemoved: (ids, wait) => waitUntilRemoved(context, ids, wait),
     restartDeployment: (id) => restartDeployment(context, id),
     stopDeployment: (id) => stopDeployment(context, id),
@@ -156,6 +177,8 @@ export function createRailway(options: RailwayOptions): Railway {
       backupVolume(context, volumeInstanceId, name, wait),
     listVolumeBackups: (volumeInstanceId) => listVolumeBackups(context, volumeInstanceId),
     deleteVolume: (scope, volumeId) => deleteVolume(context, scope, volumeId),
-    requestBudget: transport.requestBudget,
+    requestBudget: () => context.transport.requestBudget(),
+    settle: (look) => context.settle(look),
+    within: (signal) => clientOf(context.within(signal)),
   };
 }

@@ -54,11 +54,17 @@ export interface Transport {
    * Sends one operation. Queries are repeated within bounds. A mutation is repeated only when it certainly did not
    * take place: it was never sent, or refused by the request limit.
    *
+   * @param signal ends everything with its reason, but for a mutation that was sent: its answer is waited for, because
+   *   whoever puts things back must know what it did
    * @throws CutoverError `RAILWAY_NOT_AUTHORIZED`, `RAILWAY_NOT_FOUND`, `RAILWAY_RATE_LIMITED`,
    *   `RAILWAY_SCHEMA_CHANGED`, `RAILWAY_ALREADY_EXISTS`, `RAILWAY_REQUEST_FAILED`, `RAILWAY_UNREACHABLE`,
    *   `RAILWAY_ANSWER_UNEXPECTED`, and for mutations `RAILWAY_MUTATION_UNCERTAIN`
    */
-  request<Answer>(operation: Operation<Answer>, variables?: Record<string, unknown>): Promise<Answer>;
+  request<Answer>(
+    operation: Operation<Answer>,
+    variables?: Record<string, unknown>,
+    signal?: AbortSignal,
+  ): Promise<Answer>;
   /** What Railway said last about this token's request limit. */
   requestBudget(): RequestBudget | undefined;
 }
@@ -75,22 +81,28 @@ export function createTransport({
   redactor.learn(token.value);
   const exchange = createHttpExchange({ token, endpoint, timeoutMs: limits.requestTimeoutMs });
 
-  async function request<Answer>(operation: Operation<Answer>, variables: Record<string, unknown> = {}) {
+  async function request<Answer>(
+    operation: Operation<Answer>,
+    variables: Record<string, unknown> = {},
+    signal?: AbortSignal,
+  ) {
     learnSecrets(variables, redactor);
     for (let attempt = 1; ; attempt += 1) {
-      await waitForBudget(operation.name);
-      const outcome = await exchange.send(operation, variables);
+      await waitForBudget(operation.name, signal);
+      signal?.throwIfAborted();
+      const interruptible = operation.kind === "query" ? signal : undefined;
+      const outcome = await exchange.send(operation, variables, interruptible);
       if (outcome.kind === "data") return readAnswer(operation, outcome.data);
       const waitMs = retryWaitMs(outcome, operation, attempt, limits);
       if (waitMs === undefined) throw finalError(operation, outcome, attempt);
       log(
         `Railway ${operation.name}: ${reasonOf(outcome)}; attempt ${attempt + 1} in ${Math.ceil(waitMs / 1000)} s`,
       );
-      await pause(waitMs);
+      await pause(waitMs, signal);
     }
   }
 
-  async function waitForBudget(operation: string) {
+  async function waitForBudget(operation: string, signal: AbortSignal | undefined) {
     const budget = exchange.budget();
     if (budget === undefined || budget.remaining > 0 || budget.resetsAt === undefined) return;
     const waitMs = budget.resetsAt.getTime() - Date.now();
@@ -99,7 +111,7 @@ export function createTransport({
     log(
       `Railway ${operation}: the request limit is used up; waiting ${Math.ceil(waitMs / 1000)} s for its reset`,
     );
-    await pause(waitMs);
+    await pause(waitMs, signal);
   }
 
   function finalError(

@@ -30,9 +30,15 @@ export async function pollUntil<Seen>(
   }
 }
 
-/** Waits, and ends early by throwing when the signal is aborted. */
+/** Waits, and ends early by throwing the signal's reason when it is aborted. */
 export async function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
-  await delay(durationMs, undefined, signal === undefined ? {} : { signal });
+  try {
+    await delay(durationMs, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    // Node's own AbortError would hide why.
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 async function lookThroughOutages<Seen>(

@@ -35,6 +35,7 @@ test("the README gives the limits and workers that hold by default", () => {
   expect(row).toContain(`\`writePauseMs\` ${limits.writePauseMs / 60_000} min`);
   expect(row).toContain(`\`lockTimeoutMs\` ${limits.lockTimeoutMs / 1_000} s`);
   expect(row).toContain(`\`deploymentTimeoutMs\` ${limits.deploymentTimeoutMs / 60_000} min`);
+  expect(row).toContain(`\`healthyForMs\` ${limits.healthyForMs / 1_000} s`);
   expect(row).toContain(`\`soakDays\` ${limits.soakDays}`);
   expect(readme).toContain(`\`workers\`, ${copy.workers} parallel streams`);
 });

@@ -79,6 +79,9 @@ describe("makePlan", () => {
     const { estimates } = makePlan(result());
     expect(estimates.copyMs).toBe((80_000_000 / copyBytesPerSecond) * 1_000 + 5_000);
     expect(estimates).toMatchObject({ deploymentsMs: 42_000 + 60_000, deploymentsAreMeasured: true });
+    const { copyMs, gateMs, deploymentsMs, healthyForMs } = estimates;
+    expect(healthyForMs).toBe(10_000);
+    expect(estimates.writePauseMs).toBe((copyMs ?? 0) + (gateMs ?? 0) + deploymentsMs + healthyForMs);
   });
 
   test("says what it does not know when nothing could be checked", () => {

@@ -101,7 +101,12 @@ const inputs: MigrationInputs = {
   accept: servers.target.hasPgvector
     ? []
     : [{ code: "VECTOR_MISSING", object: "target", reason: "this machine has no pgvector" }],
-  limits: { writePauseMs: 300_000, lockTimeoutMs: 10_000, deploymentTimeoutMs: 300_000 },
+  limits: {
+    writePauseMs: 300_000,
+    lockTimeoutMs: 10_000,
+    deploymentTimeoutMs: 300_000,
+    healthyForMs: 10_000,
+  },
   onFailure: "put-back",
   copy: { workers: 2 },
   hooks: { beforeSwitch: null },

@@ -126,7 +126,12 @@ export function healthyInputs({ source, target }: PreflightWorld): MigrationInpu
       },
     ],
     accept: [],
-    limits: { writePauseMs: 300_000, lockTimeoutMs: 10_000, deploymentTimeoutMs: 300_000 },
+    limits: {
+      writePauseMs: 300_000,
+      lockTimeoutMs: 10_000,
+      deploymentTimeoutMs: 300_000,
+      healthyForMs: 10_000,
+    },
     onFailure: "put-back",
     copy: { workers: 2 },
     hooks: { beforeSwitch: null },

@@ -6,11 +6,13 @@ import {
   deployWithVariables,
   proveDeployment,
   type ServiceSwitch,
+  waitUntilAlone,
 } from "../../components/migration/service-switch.ts";
 import { FakeRailway } from "./fake-railway.ts";
 
 const oldUrl = "postgresql://u:p@postgres.railway.internal:5432/railway";
 const newUrl = "postgresql://u:p@pgvector.railway.internal:5432/railway";
+const rotatedUrl = "postgresql://u:r0tated@pgvector.railway.internal:5432/railway";
 const oldText = "${{Postgres.DATABASE_URL}}";
 const newText = "${{pgvector.DATABASE_URL}}";
 
@@ -76,6 +78,109 @@ describe("moving one service", () => {
     railway.variables.set("DATABASE_URL", newText);
     expect(await deploy(move())).not.toBe(serving);
   });
+
+  it("does not take one with an older password of the new database for its own", async () => {
+    railway.variables.set("DATABASE_URL", newText);
+    const stale = railway.deploy();
+    railway.rendered[newText] = rotatedUrl;
+    await applyVariables(railway.client(), move());
+    for (const ongoing of [null, stale]) expect(await deploy(move(), ongoing)).not.toBe(stale);
+    expect(railway.deployments[0]?.variables.get("DATABASE_URL")).toBe(rotatedUrl);
+    // The second time it finds the first one's.
+    expect(railway.mutations).toEqual(["deploy"]);
+    await expect(proveDeployment(railway.client(), move(), stale)).rejects.toMatchObject({
+      code: "DEPLOYMENT_HAS_OLD_VARIABLES",
+      message: expect.not.stringContaining("r0tated"),
+    });
+  });
+
+  it("gives lagging reads the time to show the password that the deployment was given", async () => {
+    railway.variables.set("DATABASE_URL", newText);
+    railway.rendered[newText] = rotatedUrl;
+    const id = await deploy(move());
+    railway.rendered[newText] = newUrl;
+    const client = railway.client();
+    const renderedVariables: typeof client.renderedVariables = async (...where) => {
+      const seen = await client.renderedVariables(...where);
+      railway.rendered[newText] = rotatedUrl;
+      return seen;
+    };
+    await expect(proveDeployment({ ...client, renderedVariables }, move(), id)).resolves.toBeUndefined();
+  });
+
+  it("refuses its own deployment when somebody has changed the variable back since", async () => {
+    await applyVariables(railway.client(), move());
+    const id = await deploy(move());
+    railway.variables.set("DATABASE_URL", oldText);
+    await expect(proveDeployment(railway.client(), move(), id)).rejects.toMatchObject({
+      code: "DEPLOYMENT_HAS_OLD_VARIABLES",
+    });
+  });
+
+  it.each([
+    ["the values of", () => new Map([["DATABASE_URL", null]])],
+    ["anything about", () => undefined],
+  ])("relies on the sessions where Railway does not tell %s what was given", async (_what, tell) => {
+    const lines: string[] = [];
+    await applyVariables(railway.client(), move());
+    const id = await deploy(move());
+    const client = { ...railway.client(), deploymentVariables: async () => tell() };
+    const reporter = { step: () => {}, detail: (line: string) => void lines.push(line) };
+    await proveDeployment(client, move({ reporter }), id);
+    expect(lines).toEqual([expect.stringContaining("does not tell")]);
+    expect(await deployWithVariables(client, move(), null, async () => {})).not.toBe(id);
+  });
+
+  it("tells whose deployment serves when somebody's push takes the place of its own", async () => {
+    await applyVariables(railway.client(), move());
+    const told: string[] = [];
+    const serving = await deployWithVariables(railway.client(), move(), null, async (id) => {
+      told.push(id);
+      if (told.length > 1) return;
+      railway.superseded.add(id);
+      railway.deploy();
+    });
+    expect(told).toEqual([railway.deployments[1]?.id, serving]);
+    expect(serving).toBe(railway.deployments[0]?.id);
+    await expect(proveDeployment(railway.client(), move(), serving)).resolves.toBeUndefined();
+  });
+
+  it("waits until everything earlier is gone, not only what ran when the move began", async () => {
+    const [noted] = railway.deployments;
+    const pushed = railway.deploy();
+    railway.variables.set("DATABASE_URL", newText);
+    const [failed, superseded] = [railway.deploy("FAILED"), railway.deploy("REMOVING")];
+    const serving = railway.deploy();
+    const later = railway.deploy("BUILDING");
+    await waitUntilAlone(railway.client(), move(), serving, [noted?.id ?? "", serving]);
+    expect(railway.awaitedRemovals[0]?.toSorted()).toEqual([noted?.id, pushed, superseded].toSorted());
+    for (const id of [failed, serving, later]) expect(railway.awaitedRemovals[0]).not.toContain(id);
+  });
+
+  it.each([
+    [true, 0],
+    [false, 1],
+  ])(
+    "looks again for a deployment that nobody noted, if there may be one: %s",
+    async (mayHaveDeployed, more) => {
+      await applyVariables(railway.client(), move());
+      const client = railway.client();
+      let looks = 0;
+      // The reads of an interrupted run's deployment lag.
+      const listDeployments: typeof client.listDeployments = async (...where) => {
+        if (looks++ === 1) railway.deploy();
+        return client.listDeployments(...where);
+      };
+      railway.mutations.length = 0;
+      await deployWithVariables(
+        { ...client, listDeployments },
+        move({ mayHaveDeployed }),
+        null,
+        async () => {},
+      );
+      expect(railway.mutations.filter((mutation) => mutation === "deploy")).toHaveLength(more);
+    },
+  );
 
   it("refuses a deployment that was given another database", async () => {
     const old = railway.deployments[0]?.id ?? "";

@@ -215,6 +215,20 @@ describe("deploying", () => {
     expect(await client.railway.deploy(scope, "s")).toBe("d2");
   });
 
+  test("takes nobody else's for its own because that one shows first", async () => {
+    const push = deployment("push", 2, "BUILDING");
+    await using client = await startClient({
+      CutoverDeployments: (_, earlier) =>
+        data({
+          deployments: [before, page([push]), page([deployment("d3", 3, "BUILDING"), push])][
+            Math.min(earlier, 2)
+          ],
+        }),
+      CutoverServiceDeploy: () => data({ serviceInstanceDeployV2: "d3" }),
+    });
+    expect(await client.railway.deploy(scope, "s")).toBe("d3");
+  });
+
   test("looks for the new deployment when the answer is lost", async () => {
     await using client = await startClient({
       CutoverDeployments: listing,
@@ -240,6 +254,49 @@ describe("deploying", () => {
     });
     expect(healthy.id).toBe("d2");
     expect(seen).toEqual(["BUILDING", "DEPLOYING", "SUCCESS"]);
+  });
+
+  test("waits for one that lagging reads hide, as a project token is told: not authorised", async () => {
+    await using client = await startClient({
+      CutoverDeployments: (_, earlier) =>
+        data({
+          deployments: earlier < 2 ? before : page([deployment("d2", 2, "SUCCESS")]),
+        }),
+      CutoverDeployment: () => failure("Not Authorized"),
+    });
+    const healthy = await client.railway.waitForDeployment(scope, "s", "d2", { timeoutMs: 20_000 });
+    expect(healthy.id).toBe("d2");
+  });
+
+  test("says why the newer deployment failed that took its place", async () => {
+    await using client = await startClient({
+      CutoverDeployments: () =>
+        data({ deployments: page([deployment("d3", 3, "FAILED"), deployment("d2", 2, "REMOVED")]) }),
+      CutoverDeploymentEvents: ({ variables }) =>
+        data({
+          deploymentEvents: page(
+            variables.id === "d3"
+              ? [{ step: "BUILD_IMAGE", completedAt: instant, payload: { error: "no such file" } }]
+              : [],
+          ),
+        }),
+    });
+    const error = await caught(client.railway.waitForDeployment(scope, "s", "d2", { timeoutMs: 20_000 }));
+    expect(error.message).toContain(
+      "d3 (it superseded d2) ended as FAILED in the step BUILD_IMAGE: no such file",
+    );
+  });
+
+  test("shows what a deployment was given, and what it does not tell", async () => {
+    await using client = await startClient({
+      CutoverDeploymentSnapshot: () => data({ deploymentSnapshot: { variables: { PORT: "80", KEY: null } } }),
+    });
+    expect(await client.railway.deploymentVariables("d2")).toEqual(
+      new Map([
+        ["PORT", "80"],
+        ["KEY", null],
+      ]),
+    );
   });
 
   test("accepts a newer healthy deployment in its place", async () => {
@@ -301,6 +358,150 @@ describe("deploying", () => {
   });
 });
 
+describe("watching a healthy deployment", () => {
+  const running = { ...deployment("d2", 2, "SUCCESS"), instances: [{ id: "i", status: "RUNNING" }] };
+  const watch = (
+    client: Client,
+    options: { healthySince?: Date; healthyForMs: number; timeoutMs?: number },
+  ) =>
+    client.railway.watchDeployment(scope, "s", "d2", {
+      healthySince: new Date(),
+      timeoutMs: 20_000,
+      ...options,
+    });
+  const watched = (statuses: readonly string[], instances: readonly string[] = ["RUNNING"]) =>
+    startClient({
+      CutoverDeployments: (_, earlier) =>
+        data({
+          deployments: page([
+            {
+              ...running,
+              status: statuses[Math.min(earlier, statuses.length - 1)],
+              instances: [{ id: "i", status: instances[Math.min(earlier, instances.length - 1)] }],
+            },
+          ]),
+        }),
+    });
+
+  test("looks until it has been healthy for long enough", async () => {
+    await using client = await watched(["SUCCESS"]);
+    expect(await watch(client, { healthyForMs: 40 })).toEqual({ kind: "steady" });
+    expect(client.count("CutoverDeployments")).toBeGreaterThan(2);
+  });
+
+  test.each([
+    ["has been so already", { healthySince: new Date(0), healthyForMs: 60_000 }],
+    ["need not stay so", { healthyForMs: 0 }],
+  ])("looks once where it %s", async (_, options) => {
+    await using client = await watched(["SUCCESS"]);
+    expect(await watch(client, options)).toEqual({ kind: "steady" });
+    expect(client.count("CutoverDeployments")).toBe(1);
+  });
+
+  test("never waits longer than that, whatever the clock said that it began by", async () => {
+    await using client = await watched(["SUCCESS"]);
+    const healthySince = new Date(Date.now() + 3_600_000);
+    expect(await watch(client, { healthySince, healthyForMs: 30 })).toEqual({ kind: "steady" });
+  });
+
+  test.each([
+    ["crashes", ["SUCCESS", "SUCCESS", "CRASHED"], ["RUNNING"], "ended as CRASHED"],
+    ["is started again", ["SUCCESS"], ["RUNNING", "RUNNING", "RESTARTING"], "starting its container again"],
+  ])("ends as soon as it %s", async (_, statuses, instances, why) => {
+    await using client = await watched(statuses, instances);
+    const outcome = await watch(client, { healthyForMs: 600_000 });
+    expect(outcome).toEqual({ kind: "failed", why: expect.stringContaining(why) });
+    expect(client.count("CutoverDeployments")).toBe(3);
+  });
+
+  test("tells of the newer one that took its place", async () => {
+    await using client = await startClient({
+      CutoverDeployments: (_, earlier) =>
+        data({ deployments: page(earlier < 2 ? [running] : [deployment("d3", 3, "SUCCESS"), running]) }),
+    });
+    expect(await watch(client, { healthyForMs: 600_000 })).toMatchObject({
+      kind: "superseded",
+      deployment: { id: "d3" },
+    });
+  });
+
+  test("looks through an outage, and counts nothing that it did not see", async () => {
+    await using client = await startClient({
+      CutoverDeployments: (_, earlier) =>
+        earlier > 0 && earlier < 6
+          ? text(503, "unavailable")
+          : data({ deployments: page([{ ...running, status: earlier === 0 ? "SUCCESS" : "CRASHED" }]) }),
+    });
+    expect(await watch(client, { healthyForMs: 10 })).toMatchObject({ kind: "failed" });
+  });
+
+  test("gives up where nothing is decided", async () => {
+    await using client = await startClient({
+      CutoverDeployments: () =>
+        data({ deployments: page([deployment("d3", 3, "BUILDING"), deployment("d2", 2, "REMOVED")]) }),
+    });
+    const error = await caught(watch(client, { healthyForMs: 0, timeoutMs: 30 }));
+    expect(error.code).toBe("DEPLOYMENT_TIMEOUT");
+  });
+});
+
+describe("a client within a signal", () => {
+  const reason = new CutoverError({ code: "WRITE_PAUSE_LIMIT", message: "It is over.", remedy: "None." });
+  const deployed = data({ deployments: page([deployment("d2", 2, "BUILDING")]) });
+
+  test("ends a wait with the signal's reason", async () => {
+    const over = new AbortController();
+    await using client = await startClient({
+      CutoverDeployments: (_, earlier) => {
+        if (earlier === 2) over.abort(reason);
+        return deployed;
+      },
+    });
+    const waiting = client.railway.within(over.signal).waitForDeployment(scope, "s", "d2", {
+      timeoutMs: 60_000,
+    });
+    expect(await caught(waiting)).toBe(reason);
+  });
+
+  test("ends a read that gets no answer", async () => {
+    const over = new AbortController();
+    await using client = await startClient({
+      CutoverDeployments: () => () => over.abort(reason),
+    });
+    expect(await caught(client.railway.within(over.signal).listDeployments(scope, "s", 1))).toBe(reason);
+    expect(client.peer.requests).toHaveLength(1);
+  });
+
+  test("sends no mutation any more, but waits for one that was sent", async () => {
+    const over = new AbortController();
+    let answered = false;
+    await using client = await startClient({
+      CutoverVariableUpsert: () => (response, request) => {
+        over.abort(reason);
+        setTimeout(() => {
+          answered = true;
+          data({ variableUpsert: true })(response, request);
+        }, 50);
+      },
+      CutoverRawVariables: () => data({ variables: {} }),
+    });
+    const bound = client.railway.within(over.signal);
+    const upsert = bound.setVariable(scope, "s", "GREETING", "hello");
+    expect(await caught(upsert)).toBe(reason);
+    expect(answered).toBe(true);
+    expect(client.peer.operations()).toEqual(["CutoverVariableUpsert"]);
+    expect(await caught(bound.setVariable(scope, "s", "GREETING", "hello"))).toBe(reason);
+    expect(client.peer.requests).toHaveLength(1);
+  });
+
+  test("leaves the client that it was made of as it is", async () => {
+    await using client = await startClient({ CutoverDeployments: () => deployed });
+    const over = AbortSignal.abort(reason);
+    expect(await caught(client.railway.within(over).listDeployments(scope, "s", 1))).toBe(reason);
+    expect(await client.railway.listDeployments(scope, "s", 1)).toHaveLength(1);
+  });
+});
+
 describe("a backup", () => {
   const created = { id: "b1", name: "before", createdAt: instant, usedMB: 5 };
 
@@ -335,6 +536,8 @@ describe("a backup", () => {
     expect(error.message).toContain("volume too full");
   });
 });
+
+type Client = Awaited<ReturnType<typeof startClient>>;
 
 async function startClient(script: Script, kind: RailwayTokenKind = "account") {
   const asked = new Map<string, number>();

@@ -162,7 +162,13 @@ function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, u
       wave: name === "@healthcare/public" ? 0 : 1,
       newVariables: name === "@healthcare/doctor" ? ["LLM_DATABASE_URL"] : [],
     })),
-    limits: { writePauseMs: 120_000, lockTimeoutMs: 20_000, deploymentTimeoutMs: 60_000, soakDays: 0 },
+    limits: {
+      writePauseMs: 120_000,
+      lockTimeoutMs: 20_000,
+      deploymentTimeoutMs: 60_000,
+      healthyForMs: 500,
+      soakDays: 0,
+    },
     transport: { source: { via: "public" }, target: { via: "public" } },
   };
 }

@@ -11,6 +11,8 @@ export const estimatesSchema = z.object({
   deploymentsMs: z.number(),
   /** Whether every deployment time was learnt from an earlier deployment of that service. */
   deploymentsAreMeasured: z.boolean(),
+  /** In which the services have to stay healthy before the promotion, as configured. */
+  healthyForMs: z.number(),
   /** From the first refused write to the promotion. */
   writePauseMs: z.number().nullable(),
 });
@@ -34,6 +36,7 @@ const assumedDeploymentMs = 90_000;
 
 /** Says how long the parts of a cutover should take. The whole of it pauses writes, from the locks to the promotion. */
 export function estimateCutover({ source, services, inputs }: PreflightFacts): Estimates {
+  const { healthyForMs } = inputs.limits;
   const dataBytes = source?.tables?.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
   const durations = inputs.services
     .filter(({ startsReadOnly }) => startsReadOnly)
@@ -54,6 +57,7 @@ export function estimateCutover({ source, services, inputs }: PreflightFacts): E
     gateMs,
     deploymentsMs,
     deploymentsAreMeasured: durations.every(({ ms }) => ms !== undefined),
-    writePauseMs: copyMs === null || gateMs === null ? null : copyMs + gateMs + deploymentsMs,
+    healthyForMs,
+    writePauseMs: copyMs === null || gateMs === null ? null : copyMs + gateMs + deploymentsMs + healthyForMs,
   };
 }

@@ -102,11 +102,11 @@ function steps({ services: planned, source, target, dumpClient }: Plan): string[
 }
 
 function estimates({
-  estimates: { copyMs, gateMs, deploymentsMs, deploymentsAreMeasured, writePauseMs },
+  estimates: { copyMs, gateMs, deploymentsMs, deploymentsAreMeasured, healthyForMs, writePauseMs },
 }: Plan): string[] {
   const deployments = `deployments ${formatDuration(deploymentsMs)} (${
     deploymentsAreMeasured ? "as the last ones took" : "assumed where no earlier one tells"
-  })`;
+  }), ${formatDuration(healthyForMs)} to see them stay healthy`;
   if (copyMs === null || gateMs === null || writePauseMs === null) {
     return ["How long it should take (estimates)", `  not known, the source was not checked; ${deployments}`];
   }

@@ -13,6 +13,8 @@ export interface Dashboard {
   /** An edit that is staged and not deployed: only `unmergedChangesCount` shows it. */
   stageEdit(): void;
   discardStagedEdits(): void;
+  /** What serves crashes, and is not started again. */
+  crash(serviceName: string): void;
   /** A git push. Returns the deployment's id. */
   pushDeployment(serviceName: string): string;
 }
@@ -57,6 +59,7 @@ export function openDashboard(store: LaggingStore, platform: Platform, environme
     },
     stageEdit: () => setStagedEdits((before) => before + 1),
     discardStagedEdits: () => setStagedEdits(() => 0),
+    crash: (serviceName) => platform.crash(requireService(serviceName).id, environmentId),
     pushDeployment: (serviceName) => platform.deploy(requireService(serviceName).id, environmentId, "push"),
   };
 }

@@ -134,6 +134,13 @@ test("a crash after SUCCESS leaves nothing serving; a restart brings the same de
   expect((await given(world, "web")).DEPLOYMENT_ID).toBe(id);
 });
 
+test("what serves can be made to crash at any moment", async () => {
+  await using world = await startTestWorld();
+  world.simulator.crash("web");
+  expect(statuses(world, "web")).toEqual(["CRASHED"]);
+  await eventually(async () => (await fetch(world.simulator.serviceUrl("web"))).status === 502);
+});
+
 test("a process that ends by itself is started again, until it does so too often", async () => {
   await using world = await startTestWorld();
   const crash = async () => {

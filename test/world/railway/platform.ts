@@ -116,6 +116,15 @@ export class Platform {
     );
   }
 
+  /** The container of the deployment that serves ends for good. */
+  crash(serviceId: string, environmentId: string): void {
+    const all = deploymentsOf(this.#store.live, serviceId, environmentId);
+    const serving = all.find(({ status }) => status === "SUCCESS");
+    if (serving === undefined) return;
+    this.#inBackground(this.#apps.end(serving.id));
+    setStatus(this.#store, serving.id, "CRASHED", "CRASHED");
+  }
+
   /** Ends everything that one service runs in one environment. */
   removeInstance(instance: InstanceState): void {
     for (const deployment of deploymentsOf(this.#store.live, instance.serviceId, instance.environmentId)) {
