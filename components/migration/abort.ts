@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
-import { CutoverError, describeError } from "../errors.ts";
+import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
 import { hashTables } from "../postgres/content-hash.ts";
 import { dropCopy, listRelationNames } from "../postgres/drop-copy.ts";
@@ -18,17 +18,10 @@ import type { Railway } from "../railway/railway.ts";
 import { dropHookRoles, endHooks } from "./before-switch-hook.ts";
 import { endRunSessions } from "./exclusion.ts";
 import { type JournalOwner, transition } from "./journal.ts";
-import { recallValue } from "./previous-value.ts";
 import type { FenceRecord, RecordIn } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ResolvedDatabases } from "./resolve.ts";
-import {
-  applyVariables,
-  deployWithVariables,
-  proveDeployment,
-  type ServiceSwitch,
-  sameText,
-} from "./service-switch.ts";
+import { keepVariables, restoreServices } from "./restore-services.ts";
 import { assertNotBehind } from "./source-position.ts";
 
 export interface AbortContext {
@@ -63,8 +56,9 @@ export async function putBack(
   await endRunSessions(context.source, context.world.source.connection.database);
   await endRunSessions(context.target, context.world.target.connection.database);
   await openSource(context);
-  await restoreServices(context, aborting.fence);
+  await restoreServices(context, aborting);
   await takeSourceFenceDown(context);
+  await keepVariables(context, aborting);
   await dropTheCopy(context, aborting);
   await transition(
     context.target,
@@ -138,61 +132,6 @@ async function takeSourceFenceDown({ world }: AbortContext): Promise<void> {
 
 const fenceRemovalAttempts = 60;
 
-/** Only services that the switch had begun to touch; a deployment is made only where the serving one has other values. */
-async function restoreServices(context: AbortContext, fence: FenceRecord | null): Promise<void> {
-  if (fence === null) return;
-  const outcomes = await Promise.allSettled(
-    Object.entries(fence.services).map(async ([name, record]) => {
-      if (record.startedAt === null) return restartIfCrashed(context, name, record.serviceId);
-      const { source } = context.world;
-      const desired = new Map(
-        Object.entries(record.previous).map(([variable, previous]) => {
-          const text = recallValue(previous, source.connection.password);
-          return [variable, text === undefined ? undefined : { text, host: hostOf(text, source) }] as const;
-        }),
-      );
-      await restoreService(context, {
-        scope: context.world.scope,
-        serviceId: record.serviceId,
-        name,
-        desired,
-        healthCheckUrl: null,
-        deploymentTimeoutMs: context.deploymentTimeoutMs,
-        reporter: context.reporter,
-      });
-    }),
-  );
-  const failed = outcomes.flatMap((outcome) =>
-    outcome.status === "rejected" ? [describeError(outcome.reason)] : [],
-  );
-  if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
-}
-
-/** A service that was not touched may have gone down over refused writes; it is left alone where it runs. */
-async function restartIfCrashed(
-  { railway, world, reporter }: AbortContext,
-  name: string,
-  serviceId: string,
-): Promise<void> {
-  const [newest] = await railway.listDeployments(world.scope, serviceId, 1);
-  if (newest?.status !== "CRASHED") return;
-  reporter.detail(`${name}: crashed meanwhile, restarting it`);
-  await railway.restartDeployment(newest.id);
-}
-
-/** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
-function hostOf(text: string, source: ResolvedDatabases["source"]): string | null {
-  if (sameText(text, source.reference)) return source.privateHost;
-  return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
-}
-
-async function restoreService(context: AbortContext, move: ServiceSwitch): Promise<void> {
-  await applyVariables(context.railway, move);
-  context.reporter.detail(`${move.name}: back to the source`);
-  const deploymentId = await deployWithVariables(context.railway, move, null, async () => {});
-  await proveDeployment(context.railway, move, deploymentId);
-}
-
 /** Dropped only when it is proven to be ours: fenced since it was hashed and equal to those hashes, or never fenced. */
 async function dropTheCopy(
   { world, target, reporter }: AbortContext,
@@ -254,7 +193,8 @@ async function assertUnwritten(
 
 const hashWorkers = 4;
 
-function incomplete(what: string): CutoverError {
+/** What is left of the way back; everybody can write on the source again. */
+export function incomplete(what: string): CutoverError {
   return new CutoverError({
     code: "ABORT_INCOMPLETE",
     message: `The abort is not complete: ${what}. The source accepts writes; the target stays fenced.`,

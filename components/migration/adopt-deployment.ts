@@ -19,6 +19,13 @@ export async function findUsableDeployment(
   return move.mayHaveDeployed ? railway.settle(look) : look();
 }
 
+/** The deployment that serves now, if it surely has what is desired; whatever failed after it is passed over. */
+export async function findServing(railway: Railway, move: ServiceSwitch): Promise<string | undefined> {
+  const recent = await railway.listDeployments(move.scope, move.serviceId, recentDeployments);
+  if (recent.some(({ status, stopped }) => underWay.has(status) && !stopped)) return undefined;
+  return newestMatching(railway, move);
+}
+
 /**
  * An earlier run's deployment, unless it has ended, for waiting for a failed one would fail every further run; or was given
  * something else than the variables hold now, for example a password that was changed since.
@@ -78,4 +85,5 @@ export async function compareDeployment(
 /** How far back a service's deployments are looked at. */
 export const recentDeployments = 10;
 
+const underWay = new Set(["INITIALIZING", "QUEUED", "WAITING", "NEEDS_APPROVAL", "BUILDING", "DEPLOYING"]);
 const usable = new Set(["INITIALIZING", "QUEUED", "WAITING", "BUILDING", "DEPLOYING", "SUCCESS", "SLEEPING"]);

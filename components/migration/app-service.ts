@@ -100,7 +100,7 @@ export async function reconcileAppService(
     `${inputs.service}: pointing ${Object.keys(inputs.variables).join(", ")} at ${database.service.name}`,
   );
   await applyVariables(railway, move);
-  const deploymentId = await deployWithVariables(railway, move, null, async () => {});
+  const deploymentId = await deployWithVariables(railway, move, null, {});
   await proveDeployment(railway, move, deploymentId);
   const old = observed.deploymentId;
   if (old !== null && old !== deploymentId) {

@@ -25,7 +25,7 @@ export async function closeFences(
 ): Promise<RecordIn<"switching">> {
   const { world, exclusion, reporter } = run;
   reporter.step("Fence both databases");
-  const services = await rememberServices(run.railway, world);
+  const services = await rememberServices(run.railway.within(exclusion.signal), world);
   const switching: RecordIn<"switching"> = {
     state: "switching",
     context: record.context,

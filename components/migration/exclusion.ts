@@ -86,6 +86,22 @@ export class Exclusion {
     this.#held?.lost.abort(reason);
   }
 
+  /**
+   * Asks the sessions that hold the locks whether they still live. What no lock of a database can stop, such as a call of
+   * Railway's API, is asked for only right after this.
+   *
+   * @throws CutoverError `EXCLUSION_LOST`
+   */
+  async assertAlone(): Promise<void> {
+    const { source, target, lost } = this.#current;
+    lost.signal.throwIfAborted();
+    try {
+      await Promise.all([target, source].map((holder) => holder?.session.query("select 1")));
+    } catch (error) {
+      throw lost.signal.aborted ? lost.signal.reason : new CutoverError({ ...lockLost, cause: error });
+    }
+  }
+
   async acquire(): Promise<void> {
     const runKey = String(randomInt(2 ** 47));
     const { source, target } = this.#servers;

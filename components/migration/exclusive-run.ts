@@ -55,8 +55,9 @@ export async function exclusively<World extends ResolvedDatabases, Result>(
   });
   const source = { ...world.source, connection: exclusion.guarded(world.source.connection) };
   const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
+  const railway = run.railway.guarded(() => exclusion.assertAlone());
   try {
-    return await work({ ...run, world: { ...world, source, target }, exclusion });
+    return await work({ ...run, railway, world: { ...world, source, target }, exclusion });
   } finally {
     await exclusion.release();
   }
@@ -70,8 +71,9 @@ export async function exclusivelyOnTarget<Result>(
 ): Promise<Result> {
   const exclusion = await excludeOtherRuns({ target: world.target.connection });
   const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
+  const railway = run.railway.guarded(() => exclusion.assertAlone());
   try {
-    return await work({ ...run, world: { ...world, target }, exclusion });
+    return await work({ ...run, railway, world: { ...world, target }, exclusion });
   } finally {
     await exclusion.release();
   }

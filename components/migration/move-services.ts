@@ -1,6 +1,7 @@
 import { CutoverError } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
 import type { FinishWorld } from "./exclusive-run.ts";
+import { namesHost, sameText } from "./given-values.ts";
 import type { ServiceInputs } from "./inputs.ts";
 import { rememberValue } from "./previous-value.ts";
 import type { ServiceRecord } from "./record.ts";
@@ -38,17 +39,18 @@ export async function rememberServices(
       const raw = await railway.rawVariables(world.scope, service.id);
       const sealed = inputs.variables.find((name) => raw.get(name) === null);
       if (sealed !== undefined) throw sealedVariable(service.name, sealed);
-      const previous = Object.fromEntries(
-        inputs.variables.map((name) => [
-          name,
-          rememberValue(raw.get(name) ?? undefined, world.source.connection.password),
-        ]),
-      );
+      const serving = (now.get(service.id) ?? service).activeDeployments.map(({ id }) => id);
+      const previous: ServiceRecord["previous"] = {};
+      for (const name of inputs.variables) {
+        const text = await formerText(railway, world, name, raw.get(name) ?? undefined, serving);
+        previous[name] = rememberValue(text, world.source.connection.password);
+      }
       const record: ServiceRecord = {
         serviceId: service.id,
         previous,
-        replaces: (now.get(service.id) ?? service).activeDeployments.map(({ id }) => id),
+        replaces: serving,
         startedAt: null,
+        askedAt: null,
         deploymentId: null,
         provenAt: null,
       };
@@ -56,6 +58,23 @@ export async function rememberServices(
     }),
   );
   return Object.fromEntries(entries);
+}
+
+/**
+ * A variable may name the target already although its service runs on the source: left behind by a run that died in an
+ * earlier attempt. What the service runs with is what has to come back.
+ */
+async function formerText(
+  railway: Railway,
+  { source, target }: ResolvedWorld,
+  name: string,
+  text: string | undefined,
+  serving: readonly string[],
+): Promise<string | undefined> {
+  if (!sameText(text, target.reference)) return text;
+  const given = await Promise.all(serving.map((id) => railway.deploymentVariables(id)));
+  const runsOnSource = given.some((variables) => namesHost(variables?.get(name), source.privateHost));
+  return runsOnSource ? source.reference : text;
 }
 
 function sealedVariable(service: string, name: string): CutoverError {
@@ -110,13 +129,15 @@ async function moveService(context: MoveContext, resolved: ResolvedService): Pro
   if (begun.provenAt !== null) return;
   const move: ServiceSwitch = {
     ...switchOf(context, resolved),
-    mayHaveDeployed: begun.startedAt !== null && begun.deploymentId === null,
+    mayHaveDeployed: begun.askedAt != null && begun.deploymentId === null,
   };
   if (begun.startedAt === null) await context.save(name, { ...begun, startedAt: await targetTime(world) });
   await applyVariables(railway, move);
-  const deploymentId = await deployWithVariables(railway, move, begun.deploymentId, (id) =>
-    context.save(name, { ...context.read(name), deploymentId: id }),
-  );
+  const deploymentId = await deployWithVariables(railway, move, begun.deploymentId, {
+    onAsking: () =>
+      context.save(name, { ...context.read(name), deploymentId: null, askedAt: new Date().toISOString() }),
+    onDeploying: (id) => context.save(name, { ...context.read(name), deploymentId: id }),
+  });
   await proveService(context, resolved, deploymentId);
 }
 

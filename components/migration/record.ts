@@ -41,6 +41,8 @@ export const serviceRecordSchema = z.object({
   replaces: z.array(z.string()),
   /** The target server's clock before anything of the service was touched: its sessions there are younger. */
   startedAt: z.string().nullable(),
+  /** When a deployment was asked for, noted before: from then on one may come although nobody knows its id. */
+  askedAt: z.iso.datetime().nullable().optional(),
   deploymentId: z.string().nullable(),
   provenAt: z.iso.datetime().nullable(),
 });

@@ -26,6 +26,18 @@ export interface ServiceSwitch {
   readonly signal?: AbortSignal;
   /** An interrupted run may have asked for a deployment that nobody noted, and that Railway's reads do not show yet. */
   readonly mayHaveDeployed?: boolean;
+  /** Writes the variables even where they are read as they shall be: Railway's reads lag, and a dead run's write may be on its way. */
+  readonly writesAlways?: boolean;
+  /** Adopts no deployment: one that a dead run asked for may still come, and the newest one wins. */
+  readonly deploysAlways?: boolean;
+}
+
+/** What is told about a deployment on its way. */
+export interface DeploymentNotes {
+  /** A deployment is about to be asked for. */
+  readonly onAsking?: () => Promise<void>;
+  /** The id that is waited for, and once more when another one took its place. */
+  readonly onDeploying?: (deploymentId: string) => Promise<void>;
 }
 
 /**
@@ -37,7 +49,8 @@ export interface ServiceSwitch {
 export async function applyVariables(railway: Railway, move: ServiceSwitch): Promise<void> {
   const raw = await railway.rawVariables(move.scope, move.serviceId);
   for (const [name, value] of removalsLast(move.desired)) {
-    if (sameText(raw.get(name) ?? undefined, value?.text)) continue;
+    const isRight = sameText(raw.get(name) ?? undefined, value?.text);
+    if (isRight && (move.writesAlways !== true || value === undefined)) continue;
     if (value === undefined) await railway.deleteVariable(move.scope, move.serviceId, name);
     else await railway.setVariable(move.scope, move.serviceId, name, value.text);
   }
@@ -49,19 +62,18 @@ export async function applyVariables(railway: Railway, move: ServiceSwitch): Pro
  * already, otherwise a new one. Waits for it, or for a newer one of somebody else that takes its place. Returns its id.
  *
  * @param ongoing a deployment that an earlier run asked for
- * @param onDeploying told the id that is waited for, and once more when another one took its place
  * @throws CutoverError `DEPLOYMENT_FAILED`, `DEPLOYMENT_TIMEOUT` and what the client throws
  */
 export async function deployWithVariables(
   railway: Railway,
   move: ServiceSwitch,
   ongoing: string | null,
-  onDeploying: (deploymentId: string) => Promise<void>,
+  { onAsking, onDeploying }: DeploymentNotes,
 ): Promise<string> {
-  const deploymentId =
-    (await findUsableDeployment(railway, move, ongoing)) ??
-    (await railway.deploy(move.scope, move.serviceId));
-  await onDeploying(deploymentId);
+  const usable = move.deploysAlways === true ? undefined : await findUsableDeployment(railway, move, ongoing);
+  if (usable === undefined) await onAsking?.();
+  const deploymentId = usable ?? (await railway.deploy(move.scope, move.serviceId));
+  await onDeploying?.(deploymentId);
   const { id } = await railway.waitForDeployment(move.scope, move.serviceId, deploymentId, {
     timeoutMs: move.deploymentTimeoutMs,
     onStatus: ({ status }) => move.reporter.detail(`${move.name}: deployment ${status.toLowerCase()}`),
@@ -69,7 +81,7 @@ export async function deployWithVariables(
   });
   if (id !== deploymentId) {
     move.reporter.detail(`${move.name}: somebody else's deployment ${id} took the place of ${deploymentId}`);
-    await onDeploying(id);
+    await onDeploying?.(id);
   }
   return id;
 }

@@ -17,6 +17,7 @@ import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
 import type { RecordIn, ServiceRecord } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
 import { emptySource, waitUntilEmpty } from "./source-sessions.ts";
+import { waitUntilSteady } from "./steady-services.ts";
 
 /**
  * From two fenced databases to the promoted target: services wave by wave, the source emptied and sealed, one commit.
@@ -36,7 +37,7 @@ export async function switchOver(
 
   // What takes time comes before the seal: behind it nobody can even read.
   await assertProtectedUnchanged(run, record);
-  await assertStillDeployed(run, state.record);
+  await waitUntilSteady(context, wavesOf(world.services, true).flat(), run.inputs.limits.healthyForMs);
   reporter.step("Seal the source");
   await sealSource(run, owner, record);
   await assertBothClosed(run);
@@ -167,22 +168,6 @@ async function assertProtectedUnchanged(
         .slice(0, 10)
         .join(", ")}.`,
       remedy: "Find who changed it; the cutover itself issues no statement there.",
-    });
-  }
-}
-
-async function assertStillDeployed(
-  { world, railway }: ExclusiveRun,
-  record: RecordIn<"switching">,
-): Promise<void> {
-  for (const { service } of wavesOf(world.services, true).flat()) {
-    const id = record.fence.services[service.name]?.deploymentId;
-    const deployment = id == null ? undefined : await railway.deployment(id);
-    if (deployment !== undefined && ["SUCCESS", "SLEEPING"].includes(deployment.status)) continue;
-    throw new CutoverError({
-      code: "DEPLOYMENT_FAILED",
-      message: `The deployment of ${service.name} is ${deployment?.status ?? "gone"} although it had been healthy.`,
-      remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
     });
   }
 }

@@ -21,6 +21,14 @@ export interface RailwayContext {
   ): Promise<Seen | undefined>;
   /** The same, with a signal that ends every wait and every request but a mutation that was sent. */
   within(signal: AbortSignal): RailwayContext;
+  /** The same, with a check before each mutation that is sent, a repeated one included. What it throws stops that. */
+  guarded(check: () => Promise<void>): RailwayContext;
+}
+
+/** What a derived client is bound to. */
+interface Bounds {
+  readonly signal?: AbortSignal | undefined;
+  readonly check?: (() => Promise<void>) | undefined;
 }
 
 /** Reads were seen to lag by up to 8 s (third-party live tests). */
@@ -34,20 +42,20 @@ interface ContextOptions {
   readonly log: (line: string) => void;
 }
 
-export function createContext(options: ContextOptions, bound?: AbortSignal): RailwayContext {
+export function createContext(options: ContextOptions, bounds: Bounds = {}): RailwayContext {
+  const { signal: bound, check } = bounds;
   const { transport, pollIntervalMs, log } = options;
   const settleIntervalMs = Math.min(longestSettleIntervalMs, pollIntervalMs);
   const stretched = (intervalMs: number) =>
     stretchPollDelayMs(intervalMs, transport.requestBudget(), new Date());
   return {
-    transport:
-      bound === undefined
-        ? transport
-        : {
-            ...transport,
-            request: (operation, variables, signal) =>
-              transport.request(operation, variables, eitherOf(bound, signal)),
-          },
+    transport: {
+      ...transport,
+      request: async (operation, variables, signal) => {
+        if (operation.kind === "mutation") await check?.();
+        return transport.request(operation, variables, eitherOf(bound, signal));
+      },
+    },
     log,
     pollIntervalMs: () => stretched(pollIntervalMs),
     poll: (look, timeoutMs, signal) =>
@@ -58,7 +66,15 @@ export function createContext(options: ContextOptions, bound?: AbortSignal): Rai
       }),
     settle: (look, timeoutMs = options.settleTimeoutMs ?? defaultSettleTimeoutMs) =>
       pollUntil(look, { timeoutMs, intervalMs: () => stretched(settleIntervalMs), signal: bound }),
-    within: (signal) => createContext(options, eitherOf(bound, signal)),
+    within: (signal) => createContext(options, { ...bounds, signal: eitherOf(bound, signal) }),
+    guarded: (next) =>
+      createContext(options, {
+        ...bounds,
+        check: async () => {
+          await check?.();
+          await next();
+        },
+      }),
   };
 }
 

@@ -133,6 +133,8 @@ export interface Railway {
    * what it did must be known before anything is put back.
    */
   within(signal: AbortSignal): Railway;
+  /** The same client with a check before each mutation that is sent, a repeated one included. What it throws stops that. */
+  guarded(check: () => Promise<void>): Railway;
 }
 
 /** Creates a client for one token. */
@@ -180,5 +182,6 @@ function clientOf(context: RailwayContext): Railway {
     requestBudget: () => context.transport.requestBudget(),
     settle: (look) => context.settle(look),
     within: (signal) => clientOf(context.within(signal)),
+    guarded: (check) => clientOf(context.guarded(check)),
   };
 }

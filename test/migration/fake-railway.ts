@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { Deployment, DeploymentWatch, Railway } from "../../components/railway/railway.ts";
+import type {
+  Deployment,
+  DeploymentWatch,
+  Railway,
+  RailwayService,
+} from "../../components/railway/railway.ts";
 
 interface FakeDeployment {
   readonly id: string;
@@ -42,6 +47,7 @@ export class FakeRailway {
     const methods: Partial<Railway> = {
       // The services as the test hands them over are still as they were.
       listServices: async () => [],
+      readService: async (_scope, id) => ({ id }) as unknown as RailwayService,
       rawVariables: async () => new Map(this.variables),
       renderedVariables: async () =>
         new Map([...this.variables].map(([name, text]) => [name, text === null ? null : this.#render(text)])),
@@ -74,6 +80,7 @@ export class FakeRailway {
       },
       settle: async (look) => (await look()) ?? (await look()),
       within: () => this.client(),
+      guarded: () => this.client(),
     };
     return methods as Railway;
   }

@@ -71,7 +71,9 @@ async function start(
     async run(changes = {}, ongoing = null) {
       const wanted = { ...move, ...changes };
       await applyVariables(railway, wanted);
-      const id = await deployWithVariables(railway, wanted, ongoing, async (told) => void noted.push(told));
+      const id = await deployWithVariables(railway, wanted, ongoing, {
+        onDeploying: async (told) => void noted.push(told),
+      });
       await waitUntilAlone(railway, wanted, id, replaced);
       await proveDeployment(railway, wanted, id);
       return id;

@@ -37,7 +37,7 @@ function move(changes: Partial<ServiceSwitch> = {}): ServiceSwitch {
 }
 
 const deploy = (wanted: ServiceSwitch, ongoing: string | null = null) =>
-  deployWithVariables(railway.client(), wanted, ongoing, async () => {});
+  deployWithVariables(railway.client(), wanted, ongoing, {});
 
 describe("moving one service", () => {
   it("writes, deploys once and proves it; again it does nothing", async () => {
@@ -128,17 +128,19 @@ describe("moving one service", () => {
     const reporter = { step: () => {}, detail: (line: string) => void lines.push(line) };
     await proveDeployment(client, move({ reporter }), id);
     expect(lines).toEqual([expect.stringContaining("does not tell")]);
-    expect(await deployWithVariables(client, move(), null, async () => {})).not.toBe(id);
+    expect(await deployWithVariables(client, move(), null, {})).not.toBe(id);
   });
 
   it("tells whose deployment serves when somebody's push takes the place of its own", async () => {
     await applyVariables(railway.client(), move());
     const told: string[] = [];
-    const serving = await deployWithVariables(railway.client(), move(), null, async (id) => {
-      told.push(id);
-      if (told.length > 1) return;
-      railway.superseded.add(id);
-      railway.deploy();
+    const serving = await deployWithVariables(railway.client(), move(), null, {
+      onDeploying: async (id) => {
+        told.push(id);
+        if (told.length > 1) return;
+        railway.superseded.add(id);
+        railway.deploy();
+      },
     });
     expect(told).toEqual([railway.deployments[1]?.id, serving]);
     expect(serving).toBe(railway.deployments[0]?.id);
@@ -172,12 +174,7 @@ describe("moving one service", () => {
         return client.listDeployments(...where);
       };
       railway.mutations.length = 0;
-      await deployWithVariables(
-        { ...client, listDeployments },
-        move({ mayHaveDeployed }),
-        null,
-        async () => {},
-      );
+      await deployWithVariables({ ...client, listDeployments }, move({ mayHaveDeployed }), null, {});
       expect(railway.mutations.filter((mutation) => mutation === "deploy")).toHaveLength(more);
     },
   );
@@ -206,6 +203,21 @@ describe("moving one service back", () => {
 });
 
 describe("remembering", () => {
+  it("remembers the source where a variable names the target already, but the service runs on the source", async () => {
+    railway.variables.set("DATABASE_URL", newText);
+    const world = {
+      services: [service("api")],
+      source: { connection: { password: "p" }, reference: oldText, privateHost: new URL(oldUrl).hostname },
+      target: { reference: newText },
+    } as unknown as ResolvedWorld;
+    const client = {
+      ...railway.client(),
+      deploymentVariables: async () => new Map([["DATABASE_URL", oldUrl]]),
+    };
+    const { api } = await rememberServices(client, world);
+    expect(api?.previous.DATABASE_URL).toEqual({ kind: "reference", text: oldText });
+  });
+
   const service = (name: string, wave = 0, startsReadOnly = true) =>
     ({
       inputs: { name, variables: ["DATABASE_URL", "LLM_DATABASE_URL"], wave, startsReadOnly },
@@ -217,6 +229,7 @@ describe("remembering", () => {
     const world = {
       services: [service("api")],
       source: { connection: { password: "p" } },
+      target: { reference: newText },
     } as unknown as ResolvedWorld;
     const { api } = await rememberServices(railway.client(), world);
     expect(api).toMatchObject({

@@ -215,8 +215,9 @@ export class EffectReader {
 
 /** Which of the three notes about a service a new record makes. */
 function rowOfService(former: Services, services: Services): CrashRow {
-  for (const [name, { provenAt, deploymentId }] of Object.entries(services)) {
+  for (const [name, { provenAt, deploymentId, askedAt = null }] of Object.entries(services)) {
     if (provenAt !== (former[name]?.provenAt ?? null)) return "14";
+    if (askedAt !== (former[name]?.askedAt ?? null)) return "13";
     if (deploymentId !== (former[name]?.deploymentId ?? null)) return "13";
   }
   return "12";

@@ -1,0 +1,143 @@
+import { describeError } from "../errors.ts";
+import { reference } from "../railway/references.ts";
+import { hasCode } from "../railway/transport.ts";
+import { type AbortContext, incomplete } from "./abort.ts";
+import { findServing } from "./adopt-deployment.ts";
+import { recallValue } from "./previous-value.ts";
+import type { FenceRecord, RecordIn, ServiceRecord } from "./record.ts";
+import {
+  applyVariables,
+  deployWithVariables,
+  proveDeployment,
+  type ServiceSwitch,
+  sameText,
+} from "./service-switch.ts";
+
+/**
+ * Gives every service that the switch had begun to move its former variables, and a deployment with them unless the
+ * serving one surely has them. The others are left alone, but for one that crashed over refused writes.
+ *
+ * @throws CutoverError `ABORT_INCOMPLETE` naming every service that could not be put back
+ */
+export async function restoreServices(context: AbortContext, record: RecordIn<"aborting">): Promise<void> {
+  await forEachService(record.fence, async (name, service) => {
+    if (service.startedAt === null) return restartIfCrashed(context, name, service);
+    if ((await context.railway.readService(context.world.scope, service.serviceId)) === undefined) {
+      context.reporter.detail(`${name}: is gone from Railway; there is nothing to put back`);
+      return;
+    }
+    await restoreService(context, moveBack(context, record, name, service), service);
+  });
+}
+
+/**
+ * Looks once more whether the former variables stand: what a dead run had sent may have been carried out late.
+ *
+ * @throws CutoverError `ABORT_INCOMPLETE`
+ */
+export async function keepVariables(context: AbortContext, record: RecordIn<"aborting">): Promise<void> {
+  await forEachService(record.fence, async (name, service) => {
+    if (service.startedAt === null) return;
+    if ((await context.railway.readService(context.world.scope, service.serviceId)) === undefined) return;
+    await applyVariables(context.railway, moveBack(context, record, name, service));
+  });
+}
+
+async function forEachService(
+  fence: FenceRecord | null,
+  work: (name: string, service: ServiceRecord) => Promise<void>,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    Object.entries(fence?.services ?? {}).map(([name, service]) => work(name, service)),
+  );
+  const failed = outcomes.flatMap((outcome) =>
+    outcome.status === "rejected" ? [describeError(outcome.reason)] : [],
+  );
+  if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
+}
+
+/**
+ * A deployment that the dead run asked for may still come, unseen in Railway's lagging reads: unless the one it noted is
+ * known to have ended, or none was asked for, a new one makes sure that the last word has the former variables. Where
+ * that fails (a build that is broken for everybody) the one that serves is good enough, if it has them.
+ */
+async function restoreService(
+  context: AbortContext,
+  move: ServiceSwitch,
+  { deploymentId, askedAt }: ServiceRecord,
+): Promise<void> {
+  const { railway, reporter } = context;
+  await applyVariables(railway, { ...move, writesAlways: true });
+  reporter.detail(`${move.name}: back to the source`);
+  const asked = askedAt !== undefined && askedAt !== null;
+  const mayStillCome = asked && !(deploymentId !== null && (await isOver(context, deploymentId)));
+  try {
+    const id = await deployWithVariables(railway, { ...move, deploysAlways: mayStillCome }, null, {});
+    await proveDeployment(railway, move, id);
+  } catch (error) {
+    const serving = hasCode(error, ...deploymentFailures) ? await findServing(railway, move) : undefined;
+    if (serving === undefined) throw error;
+    reporter.detail(`${move.name}: a new deployment failed; ${serving} serves and has the former variables`);
+  }
+}
+
+const deploymentFailures = [
+  "DEPLOYMENT_FAILED",
+  "DEPLOYMENT_SKIPPED",
+  "DEPLOYMENT_NEEDS_APPROVAL",
+  "DEPLOYMENT_TIMEOUT",
+  "DEPLOYMENT_NOT_STARTED",
+] as const;
+
+async function isOver({ railway }: AbortContext, deploymentId: string): Promise<boolean> {
+  const deployment = await railway.deployment(deploymentId).catch((error: unknown) => {
+    if (hasCode(error, "RAILWAY_NOT_FOUND", "RAILWAY_NOT_AUTHORIZED")) return undefined;
+    throw error;
+  });
+  return deployment !== undefined && ["FAILED", "SKIPPED", "REMOVED", "CRASHED"].includes(deployment.status);
+}
+
+function moveBack(
+  { world, reporter, deploymentTimeoutMs }: AbortContext,
+  { context }: RecordIn<"aborting">,
+  name: string,
+  { serviceId, previous }: ServiceRecord,
+): ServiceSwitch {
+  const { source } = world;
+  const formerReference = reference(context.source.serviceName, "DATABASE_URL");
+  const desired = new Map(
+    Object.entries(previous).map(([variable, value]) => {
+      const recalled = recallValue(value, source.connection.password);
+      // The source may have another name by now; the reference by its former one would render to nothing.
+      const text = sameText(recalled, formerReference) ? source.reference : recalled;
+      return [variable, text === undefined ? undefined : { text, host: hostOf(text, source) }] as const;
+    }),
+  );
+  return {
+    scope: world.scope,
+    serviceId,
+    name,
+    desired,
+    healthCheckUrl: null,
+    deploymentTimeoutMs,
+    reporter,
+  };
+}
+
+/** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
+function hostOf(text: string, source: AbortContext["world"]["source"]): string | null {
+  if (sameText(text, source.reference)) return source.privateHost;
+  return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
+}
+
+/** A service that was not touched may have gone down over refused writes; it is left alone where it runs. */
+async function restartIfCrashed(
+  { railway, world, reporter }: AbortContext,
+  name: string,
+  { serviceId }: ServiceRecord,
+): Promise<void> {
+  const [newest] = await railway.listDeployments(world.scope, serviceId, 1);
+  if (newest?.status !== "CRASHED") return;
+  reporter.detail(`${name}: crashed meanwhile, restarting it`);
+  await railway.restartDeployment(newest.id);
+}
