@@ -20,28 +20,57 @@ export interface ResolvedService {
   readonly service: RailwayService;
 }
 
-/** Names turned into ids and addresses, once for a run. Held in memory only: it contains passwords. */
-export interface ResolvedWorld {
+/** The environment and the two databases: all that putting back needs, for the journal has the services' ids. */
+export interface ResolvedDatabases {
   readonly scope: EnvironmentScope;
   readonly source: ResolvedDatabase;
   readonly target: ResolvedDatabase;
+}
+
+/** Names turned into ids and addresses, once for a run. Held in memory only: it contains passwords. */
+export interface ResolvedWorld extends ResolvedDatabases {
   readonly services: readonly ResolvedService[];
 }
 
 /** Finds the project, the databases and the services on Railway, and how each database is reached. */
 export async function resolveWorld(railway: Railway, inputs: MigrationInputs): Promise<ResolvedWorld> {
+  const databases = await resolveDatabases(railway, inputs);
+  return { ...databases, services: await resolveServices(railway, databases.scope, inputs) };
+}
+
+/** Finds the project and the databases, and how each is reached; whatever became of the application's services. */
+export async function resolveDatabases(
+  railway: Railway,
+  inputs: Pick<MigrationInputs, "project" | "environment" | "source" | "target" | "transport">,
+): Promise<ResolvedDatabases> {
   const scope = await railway.resolveEnvironment(inputs);
   const [source, target] = await Promise.all([
     resolveDatabase(railway, scope, inputs, "source"),
     resolveDatabase(railway, scope, inputs, "target"),
   ]);
-  const services = await Promise.all(
-    inputs.services.map(async (service) => ({
-      inputs: service,
-      service: await railway.findService(scope, service.name),
-    })),
+  return { scope, source, target };
+}
+
+/**
+ * Finds the application's services.
+ *
+ * @param noted what the journal of an unfinished migration knows, by name: such a service is found by its id and keeps the
+ *   name it had then, whatever it, or another one, is called on Railway by now
+ * @throws CutoverError `SERVICE_NOT_FOUND`, `SERVICE_AMBIGUOUS`
+ */
+export async function resolveServices(
+  railway: Railway,
+  scope: EnvironmentScope,
+  { services }: Pick<MigrationInputs, "services">,
+  noted: Readonly<Record<string, { readonly serviceId: string }>> = {},
+): Promise<ResolvedService[]> {
+  const nameById = new Map(Object.entries(noted).map(([name, { serviceId }]) => [serviceId, name]));
+  return Promise.all(
+    services.map(async (inputs) => {
+      const found = await railway.findService(scope, noted[inputs.name]?.serviceId ?? inputs.name);
+      return { inputs, service: { ...found, name: nameById.get(found.id) ?? found.name } };
+    }),
   );
-  return { scope, source, target, services };
 }
 
 /** Finds one of the two databases on Railway and how it is reached. */
