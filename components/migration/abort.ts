@@ -17,8 +17,8 @@ import { listTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
 import { dropHookRoles, endHooks } from "./before-switch-hook.ts";
 import { endRunSessions } from "./exclusion.ts";
+import { formerValues } from "./former-values.ts";
 import { type JournalOwner, transition } from "./journal.ts";
-import { recallValue } from "./previous-value.ts";
 import type { FenceRecord, RecordIn } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ResolvedWorld } from "./resolve.ts";
@@ -27,7 +27,6 @@ import {
   deployWithVariables,
   proveDeployment,
   type ServiceSwitch,
-  sameText,
 } from "./service-switch.ts";
 
 export interface AbortContext {
@@ -141,13 +140,7 @@ async function restoreServices(context: AbortContext, fence: FenceRecord | null)
   const outcomes = await Promise.allSettled(
     Object.entries(fence.services).map(async ([name, record]) => {
       if (record.startedAt === null) return restartIfCrashed(context, name, record.serviceId);
-      const { source } = context.world;
-      const desired = new Map(
-        Object.entries(record.previous).map(([variable, previous]) => {
-          const text = recallValue(previous, source.connection.password);
-          return [variable, text === undefined ? undefined : { text, host: hostOf(text, source) }] as const;
-        }),
-      );
+      const desired = await formerValues(context, name, record);
       await restoreService(context, {
         scope: context.world.scope,
         serviceId: record.serviceId,
@@ -175,12 +168,6 @@ async function restartIfCrashed(
   if (newest?.status !== "CRASHED") return;
   reporter.detail(`${name}: crashed meanwhile, restarting it`);
   await railway.restartDeployment(newest.id);
-}
-
-/** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
-function hostOf(text: string, source: ResolvedWorld["source"]): string | null {
-  if (sameText(text, source.reference)) return source.privateHost;
-  return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
 }
 
 async function restoreService(context: AbortContext, move: ServiceSwitch): Promise<void> {

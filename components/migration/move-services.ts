@@ -1,7 +1,8 @@
 import { CutoverError } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
 import type { ServiceInputs } from "./inputs.ts";
-import { rememberValue } from "./previous-value.ts";
+import { addressesOf, classifyVariable } from "./preflight/railway/addresses.ts";
+import { isPureReference, rememberValue } from "./previous-value.ts";
 import type { ServiceRecord } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ResolvedService, ResolvedWorld } from "./resolve.ts";
@@ -30,6 +31,7 @@ export async function rememberServices(
   railway: Railway,
   world: ResolvedWorld,
 ): Promise<Record<string, ServiceRecord>> {
+  const leadsToSource = sourceDetector(railway, world);
   // Read anew: somebody may have deployed while the data was copied.
   const now = new Map((await railway.listServices(world.scope)).map((service) => [service.id, service]));
   const entries = await Promise.all(
@@ -37,11 +39,15 @@ export async function rememberServices(
       const raw = await railway.rawVariables(world.scope, service.id);
       const sealed = inputs.variables.find((name) => raw.get(name) === null);
       if (sealed !== undefined) throw sealedVariable(service.name, sealed);
+      const { password } = world.source.connection;
       const previous = Object.fromEntries(
-        inputs.variables.map((name) => [
-          name,
-          rememberValue(raw.get(name) ?? undefined, world.source.connection.password),
-        ]),
+        await Promise.all(
+          inputs.variables.map(async (name) => {
+            const text = raw.get(name) ?? undefined;
+            const namesSource = await leadsToSource(service.id, name, text);
+            return [name, rememberValue(text, password, namesSource)] as const;
+          }),
+        ),
       );
       const record: ServiceRecord = {
         serviceId: service.id,
@@ -55,6 +61,22 @@ export async function rememberServices(
     }),
   );
   return Object.fromEntries(entries);
+}
+
+/** Tells of a literal text whether it leads to the source. Reads the rendered variables only where there is one. */
+function sourceDetector(
+  railway: Railway,
+  { scope, source }: ResolvedWorld,
+): (serviceId: string, name: string, text: string | undefined) => Promise<boolean> {
+  return async (serviceId, name, text) => {
+    if (text === undefined || isPureReference(text)) return false;
+    const [own, sources] = await Promise.all([
+      railway.renderedVariables(scope, serviceId),
+      railway.renderedVariables(scope, source.service.id),
+    ]);
+    const kind = classifyVariable(text, own.get(name), { source: addressesOf(source.service.name, sources) });
+    return kind.endsWith("source");
+  };
 }
 
 function sealedVariable(service: string, name: string): CutoverError {
