@@ -11,6 +11,7 @@ import {
   deployWithVariables,
   proveDeployment,
   type ServiceSwitch,
+  waitUntilAlone,
 } from "./service-switch.ts";
 
 /** One application service and the database its variables shall name: the inputs of AppServiceVariables. */
@@ -54,7 +55,10 @@ export async function observeAppService(
     railway.rawVariables(environment, service.id),
     railway.renderedVariables(environment, service.id),
   ]);
-  const active = service.activeDeployments.at(0);
+  // In an overlap there are two, and nothing says in which order.
+  const [active] = service.activeDeployments.toSorted(
+    (left, right) => right.createdAt.getTime() - left.createdAt.getTime(),
+  );
   const given = active === undefined ? undefined : await railway.deploymentVariables(active.id);
   const names = Object.keys(inputs.variables);
   return {
@@ -62,7 +66,7 @@ export async function observeAppService(
     variables: Object.fromEntries(names.map((name) => [name, describeValue(raw, name)])),
     deployed:
       given === undefined ||
-      names.every((name) => [rendered.get(name), raw.get(name)].includes(given.get(name))),
+      names.every((name) => [rendered.get(name), raw.get(name), null].includes(given.get(name))),
     deploymentId: active?.id ?? null,
   };
 }
@@ -102,10 +106,7 @@ export async function reconcileAppService(
   await applyVariables(railway, move);
   const deploymentId = await deployWithVariables(railway, move, null, {});
   await proveDeployment(railway, move, deploymentId);
-  const old = observed.deploymentId;
-  if (old !== null && old !== deploymentId) {
-    await railway.waitUntilRemoved([old], { timeoutMs: inputs.deploymentTimeoutMs });
-  }
+  await waitUntilAlone(railway, move, deploymentId, []);
   return observeAppService(railway, inputs, scope);
 }
 

@@ -16,7 +16,7 @@ import { finishPromoted } from "./finish-promoted.ts";
 import { type JournalEntry, readJournal, takeOver } from "./journal.ts";
 import { observeSource } from "./observe.ts";
 import { withinPauseLimit } from "./pause-limit.ts";
-import { readPrimary } from "./primary.ts";
+import { notedServices, readPrimary } from "./primary.ts";
 import type { RecordIn } from "./record.ts";
 import { finishPromotion, forwardOrBack, putBackFrom } from "./recover.ts";
 import { resolveDatabases, resolveWorld } from "./resolve.ts";
@@ -31,7 +31,11 @@ import { switchOver } from "./switch-over.ts";
  *   `CUTOVER_HELD`, `ABORT_INCOMPLETE`, `ANOTHER_RUN_ACTIVE`
  */
 export async function runCutover(run: CutoverRun): Promise<PromotedMigration> {
-  return (await finishPromoted(run)) ?? exclusively(run, await resolveWorld(run.railway, run.inputs), goOn);
+  const primary = await readPrimary(run.railway, run.inputs);
+  const promoted = await finishPromoted(run, primary);
+  if (promoted !== undefined) return promoted;
+  const noted = notedServices(primary.entry);
+  return exclusively(run, await resolveWorld(run.railway, run.inputs, noted), goOn);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { contextMismatch, sameMembers } from "./context.ts";
 import { type CutoverRun, exclusivelyOnTarget, type PromotedMigration } from "./exclusive-run.ts";
 import type { JournalEntry } from "./journal.ts";
-import { type Primary, readPrimary } from "./primary.ts";
+import { notedServices, type Primary } from "./primary.ts";
 import { finishPromotion } from "./recover.ts";
 import { resolveServices } from "./resolve.ts";
 
@@ -11,8 +11,10 @@ import { resolveServices } from "./resolve.ts";
  *
  * @throws CutoverError `CONTEXT_MISMATCH` when it moved something else, `UNFINISHED_AFTER_PROMOTION`
  */
-export async function finishPromoted(run: CutoverRun): Promise<PromotedMigration | undefined> {
-  const primary = await readPrimary(run.railway, run.inputs);
+export async function finishPromoted(
+  run: CutoverRun,
+  primary: Primary,
+): Promise<PromotedMigration | undefined> {
   const { entry } = primary;
   if (entry?.record.state !== "promoted" && entry?.record.state !== "finished") return undefined;
   const { context } = entry.record;
@@ -28,6 +30,6 @@ async function finishRest(
   { scope, target }: Primary,
   entry: JournalEntry,
 ): Promise<PromotedMigration> {
-  const services = await resolveServices(run.railway, scope, run.inputs);
+  const services = await resolveServices(run.railway, scope, run.inputs, notedServices(entry));
   return exclusivelyOnTarget(run, { scope, target, services }, (alone) => finishPromotion(alone, entry));
 }

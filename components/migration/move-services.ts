@@ -3,7 +3,8 @@ import type { Railway } from "../railway/railway.ts";
 import type { FinishWorld } from "./exclusive-run.ts";
 import { namesHost, sameText } from "./given-values.ts";
 import type { ServiceInputs } from "./inputs.ts";
-import { rememberValue } from "./previous-value.ts";
+import { addressesOf, classifyVariable } from "./preflight/railway/addresses.ts";
+import { isPureReference, rememberValue } from "./previous-value.ts";
 import type { ServiceRecord } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ResolvedService, ResolvedWorld } from "./resolve.ts";
@@ -32,6 +33,7 @@ export async function rememberServices(
   railway: Railway,
   world: ResolvedWorld,
 ): Promise<Record<string, ServiceRecord>> {
+  const leadsToSource = sourceDetector(railway, world);
   // Read anew: somebody may have deployed while the data was copied.
   const now = new Map((await railway.listServices(world.scope)).map((service) => [service.id, service]));
   const entries = await Promise.all(
@@ -40,11 +42,16 @@ export async function rememberServices(
       const sealed = inputs.variables.find((name) => raw.get(name) === null);
       if (sealed !== undefined) throw sealedVariable(service.name, sealed);
       const serving = (now.get(service.id) ?? service).activeDeployments.map(({ id }) => id);
-      const previous: ServiceRecord["previous"] = {};
-      for (const name of inputs.variables) {
-        const text = await formerText(railway, world, name, raw.get(name) ?? undefined, serving);
-        previous[name] = rememberValue(text, world.source.connection.password);
-      }
+      const { password } = world.source.connection;
+      const previous = Object.fromEntries(
+        await Promise.all(
+          inputs.variables.map(async (name) => {
+            const text = await formerText(railway, world, name, raw.get(name) ?? undefined, serving);
+            const namesSource = await leadsToSource(service.id, name, text);
+            return [name, rememberValue(text, password, namesSource)] as const;
+          }),
+        ),
+      );
       const record: ServiceRecord = {
         serviceId: service.id,
         previous,
@@ -75,6 +82,22 @@ async function formerText(
   const given = await Promise.all(serving.map((id) => railway.deploymentVariables(id)));
   const runsOnSource = given.some((variables) => namesHost(variables?.get(name), source.privateHost));
   return runsOnSource ? source.reference : text;
+}
+
+/** Tells of a literal text whether it leads to the source. Reads the rendered variables only where there is one. */
+function sourceDetector(
+  railway: Railway,
+  { scope, source }: ResolvedWorld,
+): (serviceId: string, name: string, text: string | undefined) => Promise<boolean> {
+  return async (serviceId, name, text) => {
+    if (text === undefined || isPureReference(text)) return false;
+    const [own, sources] = await Promise.all([
+      railway.renderedVariables(scope, serviceId),
+      railway.renderedVariables(scope, source.service.id),
+    ]);
+    const kind = classifyVariable(text, own.get(name), { source: addressesOf(source.service.name, sources) });
+    return kind.endsWith("source");
+  };
 }
 
 function sealedVariable(service: string, name: string): CutoverError {

@@ -27,35 +27,25 @@ export interface ResolvedDatabases {
   readonly target: ResolvedDatabase;
 }
 
-/** Names turned into ids and addresses, once for a run. */
+/** Names turned into ids and addresses, once for a run. Held in memory only: it contains passwords. */
 export interface ResolvedWorld extends ResolvedDatabases {
   readonly services: readonly ResolvedService[];
 }
 
+/** The services of an unfinished migration by the names they had when it began. */
+export type NotedServices = Readonly<Record<string, { readonly serviceId: string }>>;
+
 /** Finds the project, the databases and the services on Railway, and how each database is reached. */
-export async function resolveWorld(railway: Railway, inputs: MigrationInputs): Promise<ResolvedWorld> {
-  const databases = await resolveDatabases(railway, inputs);
-  return { ...databases, services: await resolveServices(railway, databases.scope, inputs) };
-}
-
-/** Finds the services of the application. */
-export async function resolveServices(
+export async function resolveWorld(
   railway: Railway,
-  scope: EnvironmentScope,
-  inputs: Pick<MigrationInputs, "services">,
-): Promise<ResolvedService[]> {
-  return Promise.all(
-    inputs.services.map(async (service) => ({
-      inputs: service,
-      service: await railway.findService(scope, service.name),
-    })),
-  );
+  inputs: MigrationInputs,
+  noted: NotedServices,
+): Promise<ResolvedWorld> {
+  const databases = await resolveDatabases(railway, inputs);
+  return { ...databases, services: await resolveServices(railway, databases.scope, inputs, noted) };
 }
 
-/**
- * The databases without the services. Putting back needs no more: the journal names the services by their ids, and one
- * that was renamed or removed meanwhile must not stand in its way.
- */
+/** Finds the project and the databases, and how each is reached; whatever became of the application's services. */
 export async function resolveDatabases(
   railway: Railway,
   inputs: Pick<MigrationInputs, "project" | "environment" | "source" | "target" | "transport">,
@@ -66,6 +56,28 @@ export async function resolveDatabases(
     resolveDatabase(railway, scope, inputs, "target"),
   ]);
   return { scope, source, target };
+}
+
+/**
+ * Finds the application's services.
+ *
+ * @param noted what the journal of an unfinished migration knows, by name: such a service is found by its id and keeps the
+ *   name it had then, whatever it, or another one, is called on Railway by now
+ * @throws CutoverError `SERVICE_NOT_FOUND`, `SERVICE_AMBIGUOUS`
+ */
+export async function resolveServices(
+  railway: Railway,
+  scope: EnvironmentScope,
+  { services }: Pick<MigrationInputs, "services">,
+  noted: NotedServices,
+): Promise<ResolvedService[]> {
+  const nameById = new Map(Object.entries(noted).map(([name, { serviceId }]) => [serviceId, name]));
+  return Promise.all(
+    services.map(async (inputs) => {
+      const found = await railway.findService(scope, noted[inputs.name]?.serviceId ?? inputs.name);
+      return { inputs, service: { ...found, name: nameById.get(found.id) ?? found.name } };
+    }),
+  );
 }
 
 /** Finds one of the two databases on Railway and how it is reached. */

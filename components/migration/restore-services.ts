@@ -1,16 +1,14 @@
 import { describeError } from "../errors.ts";
-import { reference } from "../railway/references.ts";
 import { hasCode } from "../railway/transport.ts";
 import { type AbortContext, incomplete } from "./abort.ts";
 import { findServing } from "./adopt-deployment.ts";
-import { recallValue } from "./previous-value.ts";
+import { formerValues } from "./former-values.ts";
 import type { FenceRecord, RecordIn, ServiceRecord } from "./record.ts";
 import {
   applyVariables,
   deployWithVariables,
   proveDeployment,
   type ServiceSwitch,
-  sameText,
 } from "./service-switch.ts";
 
 /**
@@ -26,7 +24,7 @@ export async function restoreServices(context: AbortContext, record: RecordIn<"a
       context.reporter.detail(`${name}: is gone from Railway; there is nothing to put back`);
       return;
     }
-    await restoreService(context, moveBack(context, record, name, service), service);
+    await restoreService(context, await moveBack(context, record, name, service), service);
   });
 }
 
@@ -39,7 +37,7 @@ export async function keepVariables(context: AbortContext, record: RecordIn<"abo
   await forEachService(record.fence, async (name, service) => {
     if (service.startedAt === null) return;
     if ((await context.railway.readService(context.world.scope, service.serviceId)) === undefined) return;
-    await applyVariables(context.railway, moveBack(context, record, name, service));
+    await applyVariables(context.railway, await moveBack(context, record, name, service));
   });
 }
 
@@ -97,37 +95,21 @@ async function isOver({ railway }: AbortContext, deploymentId: string): Promise<
   return deployment !== undefined && ["FAILED", "SKIPPED", "REMOVED", "CRASHED"].includes(deployment.status);
 }
 
-function moveBack(
-  { world, reporter, deploymentTimeoutMs }: AbortContext,
+async function moveBack(
+  { railway, world, reporter, deploymentTimeoutMs }: AbortContext,
   { context }: RecordIn<"aborting">,
   name: string,
-  { serviceId, previous }: ServiceRecord,
-): ServiceSwitch {
-  const { source } = world;
-  const formerReference = reference(context.source.serviceName, "DATABASE_URL");
-  const desired = new Map(
-    Object.entries(previous).map(([variable, value]) => {
-      const recalled = recallValue(value, source.connection.password);
-      // The source may have another name by now; the reference by its former one would render to nothing.
-      const text = sameText(recalled, formerReference) ? source.reference : recalled;
-      return [variable, text === undefined ? undefined : { text, host: hostOf(text, source) }] as const;
-    }),
-  );
+  service: ServiceRecord,
+): Promise<ServiceSwitch> {
   return {
     scope: world.scope,
-    serviceId,
+    serviceId: service.serviceId,
     name,
-    desired,
+    desired: await formerValues({ railway, world, reporter }, name, service, context.source.serviceName),
     healthCheckUrl: null,
     deploymentTimeoutMs,
     reporter,
   };
-}
-
-/** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
-function hostOf(text: string, source: AbortContext["world"]["source"]): string | null {
-  if (sameText(text, source.reference)) return source.privateHost;
-  return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
 }
 
 /** A service that was not touched may have gone down over refused writes; it is left alone where it runs. */

@@ -11,8 +11,6 @@ import { type DesiredValue, namesHost, sameText } from "./given-values.ts";
 import { probeHealth } from "./health-probe.ts";
 import type { Reporter } from "./reporter.ts";
 
-export { type DesiredValue, sameText } from "./given-values.ts";
-
 /** One service to be run on the database that its variables shall name. */
 export interface ServiceSwitch {
   readonly scope: EnvironmentScope;

@@ -33,7 +33,7 @@ async function stayHealthy(
   const { id: serviceId, name } = resolved.service;
   for (;;) {
     const { deploymentId, provenAt } = context.read(name);
-    if (deploymentId === null || provenAt === null) throw notHealthy(name, "was never proven");
+    if (deploymentId === null || provenAt === null) throw new TypeError(`${name} was never proven`);
     const watch = await context.railway.watchDeployment(context.world.scope, serviceId, deploymentId, {
       healthySince: new Date(provenAt),
       healthyForMs,

@@ -69,12 +69,6 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
   state: { record: Record },
 ): MoveContext {
   let saved = Promise.resolve();
-  // By id: a service may have been renamed since the journal was begun.
-  const keyOf = (name: string) => {
-    const id = world.services.find(({ service }) => service.name === name)?.service.id;
-    const noted = Object.entries(state.record.fence.services).find(([, { serviceId }]) => serviceId === id);
-    return noted?.[0] ?? name;
-  };
   return {
     railway,
     world,
@@ -82,7 +76,7 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
     reporter,
     signal: exclusion.signal,
     read: (name) => {
-      const service = state.record.fence.services[keyOf(name)];
+      const service = state.record.fence.services[name];
       if (service !== undefined) return service;
       throw new CutoverError({
         code: "SERVICE_NOT_IN_JOURNAL",
@@ -95,7 +89,7 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
       const { fence } = state.record;
       const record = {
         ...state.record,
-        fence: { ...fence, services: { ...fence.services, [keyOf(name)]: service } },
+        fence: { ...fence, services: { ...fence.services, [name]: service } },
       };
       state.record = record;
       const text = `${name}: ${describeStage(service)}`;

@@ -190,9 +190,10 @@ function toService(
 
 /** The field is free JSON: a text, a list of texts, or nothing. */
 function commandParts(command: unknown): string[] {
-  if (command === null || command === undefined || command === "") return [];
-  if (Array.isArray(command)) return command.map(String);
-  return [typeof command === "string" ? command : JSON.stringify(command)];
+  if (command === null || command === undefined) return [];
+  if (Array.isArray(command)) return command.flatMap(commandParts);
+  const text = typeof command === "string" ? command : JSON.stringify(command);
+  return text.trim() === "" ? [] : [text];
 }
 
 function toVolume(answer: z.infer<typeof volumeInstanceAnswer>): RailwayVolume {

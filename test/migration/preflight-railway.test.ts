@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CutoverError } from "../../components/errors.ts";
+import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import { findingDefinitions } from "../../components/migration/preflight/registry.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
 import { closedPort } from "./preflight-closed-port.ts";
@@ -140,6 +141,12 @@ describe("one bad thing gives its finding", () => {
       expected: "blocker WRITES_BEFORE_START @healthcare/api",
     },
     {
+      name: "a start command that migrates",
+      change: () =>
+        changed("@healthcare/api", { settings: { startCommand: "npx prisma migrate deploy && node ." } }),
+      expected: "blocker WRITES_BEFORE_START @healthcare/api",
+    },
+    {
       name: "no canary that can start read-only",
       change: () => ({
         inputs: {
@@ -266,6 +273,25 @@ describe("one bad thing gives its finding", () => {
     const text = JSON.stringify(result.findings);
     expect(text).not.toMatch(/secret-(source|target)/);
     expect(text).not.toContain("postgresql://u:p");
+  });
+
+  test("a service that may write while it starts, because it follows after the promotion, is none", async () => {
+    const settings = {
+      preDeployCommand: ["prisma migrate deploy"],
+      startCommand: "npm run migrate && npm start",
+    };
+    const [service] = healthyInputs(world).services;
+    const services = [
+      { ...service, startsReadOnly: false },
+      { ...service, name: "canary" },
+    ] as MigrationInputs["services"];
+    const { railway } = changed("@healthcare/api", { settings });
+    const canary = { name: "canary", variables: { DATABASE_URL: sourceReference } };
+    const result = await preflight(world, {
+      railway: { services: [...railway.services, canary] },
+      inputs: { services },
+    });
+    expect(summarise(result).filter((line) => line.includes("WRITES_BEFORE_START"))).toEqual([]);
   });
 
   test("a service whose name only contains the old host's is no consumer", async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { recallValue, rememberValue } from "../../components/migration/previous-value.ts";
-import { previousValueSchema } from "../../components/migration/record.ts";
+import { type PreviousValue, previousValueSchema } from "../../components/migration/record.ts";
+
+type Literal = Extract<PreviousValue, { kind: "literal" }>;
 
 const password = "s0urce-password";
 const literal = "postgresql://app:t0psecret@old.example:5432/railway";
@@ -15,29 +17,43 @@ describe("what a variable held", () => {
     ["an empty text", "", "literal"],
     ["other scripts", "postgresql://ü:päss@höst/🏥", "literal"],
   ])("comes back as it was: %s", (_what, text, kind) => {
-    const stored = previousValueSchema.parse(JSON.parse(JSON.stringify(rememberValue(text, password))));
-    expect(stored.kind).toBe(kind);
-    expect(recallValue(stored, password)).toBe(text);
+    for (const namesSource of [true, false]) {
+      const remembered = JSON.stringify(rememberValue(text, password, namesSource));
+      const stored = previousValueSchema.parse(JSON.parse(remembered));
+      expect(stored.kind).toBe(kind);
+      expect(recallValue(stored, password)).toEqual(
+        text === undefined ? { kind: "absent" } : { kind: "text", text },
+      );
+    }
   });
 
   it("shows nothing of a literal, and never the same text twice", () => {
-    const [first, second] = [rememberValue(literal, password), rememberValue(literal, password)];
+    const [first, second] = [1, 2].map(() => rememberValue(literal, password, true) as Literal);
     expect(JSON.stringify(first)).not.toMatch(/t0psecret|old\.example/);
-    expect(
-      Buffer.from((first as { encrypted: string }).encrypted, "base64").toString("latin1"),
-    ).not.toContain("t0psecret");
+    const payload = first?.encrypted.split(":")[1] ?? "";
+    expect(Buffer.from(payload, "base64").toString("latin1")).not.toContain("t0psecret");
     expect(first).not.toEqual(second);
   });
 
-  it("is refused when the password has changed, or the text was tampered with", () => {
-    const stored = rememberValue(literal, password) as { kind: "literal"; encrypted: string };
-    const unreadable = expect.objectContaining({ code: "PREVIOUS_VALUE_UNREADABLE" });
-    expect(() => recallValue(stored, "rotated")).toThrow(unreadable);
-    const bytes = Buffer.from(stored.encrypted, "base64");
+  it.each([true, false])(
+    "is unreadable when the password has changed; whether it led to the source is known still: %s",
+    (namesSource) => {
+      const stored = rememberValue(literal, password, namesSource);
+      expect(recallValue(stored, "rotated")).toEqual({ kind: "unreadable", namesSource });
+    },
+  );
+
+  it("is unreadable when it was tampered with", () => {
+    const { encrypted } = rememberValue(literal, password, false) as Literal;
+    const unreadable = (changed: string) =>
+      expect(recallValue({ kind: "literal", encrypted: changed }, password)).toMatchObject({
+        kind: "unreadable",
+      });
+    const bytes = Buffer.from(encrypted.split(":")[1] ?? "", "base64");
     bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-    expect(() => recallValue({ kind: "literal", encrypted: bytes.toString("base64") }, password)).toThrow(
-      unreadable,
-    );
-    expect(() => recallValue({ kind: "literal", encrypted: "" }, password)).toThrow(unreadable);
+    unreadable(`other:${bytes.toString("base64")}`);
+    unreadable(encrypted.replace("other:", "source:"));
+    unreadable("other:");
+    unreadable("");
   });
 });

@@ -8,6 +8,7 @@ import {
   transition,
 } from "../../components/migration/journal.ts";
 import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
+import { rememberValue } from "../../components/migration/previous-value.ts";
 import type { MigrationRecord, RecordIn, ServiceRecord } from "../../components/migration/record.ts";
 import type { ResolvedWorld } from "../../components/migration/resolve.ts";
 import { connect } from "../../components/postgres/connection.ts";
@@ -193,6 +194,15 @@ describe("putting back", () => {
     railway.deploy();
     await back(owner, record, []);
     expect(railway.variables.get("DATABASE_URL")).toBe(oldText);
+  });
+
+  it("brings back a service whose former literal value the source's changed password made unreadable", async () => {
+    const literal = rememberValue("postgresql://u:old@postgres.railway.internal:5432/railway", "old", true);
+    const { owner, record } = await switched({ api: { ...moving, previous: { DATABASE_URL: literal } } });
+    railway.variables.set("DATABASE_URL", newText);
+    railway.deploy();
+    await back(owner, record, ["api"]);
+    expect(railway.mutations).toEqual([`set DATABASE_URL ${oldText}`, "deploy"]);
   });
 
   it("brings back a service whose deployment the journal had no time to note", async () => {

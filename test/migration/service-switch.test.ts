@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { rememberServices, wavesOf } from "../../components/migration/move-services.ts";
+import { recallValue } from "../../components/migration/previous-value.ts";
+import type { PreviousValue } from "../../components/migration/record.ts";
 import type { ResolvedService, ResolvedWorld } from "../../components/migration/resolve.ts";
 import {
   applyVariables,
@@ -228,7 +230,7 @@ describe("remembering", () => {
     railway.variables.set("LLM_DATABASE_URL", oldUrl);
     const world = {
       services: [service("api")],
-      source: { connection: { password: "p" } },
+      source: { connection: { password: "p" }, service: { id: "postgres", name: "Postgres" } },
       target: { reference: newText },
     } as unknown as ResolvedWorld;
     const { api } = await rememberServices(railway.client(), world);
@@ -243,11 +245,29 @@ describe("remembering", () => {
     });
   });
 
+  it.each([
+    ["its private host", oldUrl, true],
+    ["a reference within a text", "${{Postgres.DATABASE_URL}}?connection_limit=5", true],
+    ["another database", "postgresql://u:p@elsewhere.example:5432/railway", false],
+  ])("knows of a literal whether it leads to the source: %s", async (_what, text, namesSource) => {
+    railway.variables.set("LLM_DATABASE_URL", text);
+    const world = {
+      services: [service("api")],
+      source: { connection: { password: "p" }, service: { id: "postgres", name: "Postgres" } },
+    } as unknown as ResolvedWorld;
+    const client = railway.client();
+    const renderedVariables: typeof client.renderedVariables = async (where, id) =>
+      id === "postgres" ? new Map([["DATABASE_URL", oldUrl]]) : client.renderedVariables(where, id);
+    const { api } = await rememberServices({ ...client, renderedVariables }, world);
+    const remembered = api?.previous.LLM_DATABASE_URL as PreviousValue;
+    expect(recallValue(remembered, "rotated")).toEqual({ kind: "unreadable", namesSource });
+  });
+
   it("does not take a sealed variable for an absent one: putting it back would delete it", async () => {
     railway.variables.set("LLM_DATABASE_URL", null);
     const world = {
       services: [service("api")],
-      source: { connection: { password: "p" } },
+      source: { connection: { password: "p" }, service: { id: "postgres", name: "Postgres" } },
     } as unknown as ResolvedWorld;
     await expect(rememberServices(railway.client(), world)).rejects.toMatchObject({
       code: "VARIABLE_SEALED",

@@ -92,6 +92,24 @@ describe("names", () => {
     expect(missing.message).toContain('Similar: "pgvector"');
   });
 
+  test.each([
+    [null, []],
+    ["", []],
+    [[], []],
+    [[" "], []],
+    ["npx prisma migrate deploy", ["npx prisma migrate deploy"]],
+    [
+      ["npx prisma migrate deploy", "node seed.js"],
+      ["npx prisma migrate deploy", "node seed.js"],
+    ],
+  ])("come with the pre-deploy command %j, a free form of Railway's, as a list", async (given, expected) => {
+    await using client = await startClient({
+      CutoverEnvironmentServices: () =>
+        inventory(page([{ ...service("s1", "api"), preDeployCommand: given }]), page([])),
+    });
+    expect((await client.railway.findService(scope, "api")).preDeployCommand).toEqual(expected);
+  });
+
   test("are not read from a listing whose cursor repeats", async () => {
     await using client = await startClient({
       CutoverEnvironmentServices: () => inventory(page([service("s1", "a")], "same"), page([])),

@@ -4,6 +4,7 @@ import type { MigrationInputs, ServiceInputs } from "../../inputs.ts";
 import { nearest } from "../database/schemas.ts";
 import { findingsOf } from "../definitions.ts";
 import type { RailwayObservation } from "./observe.ts";
+import { writesBeforeStart } from "./start-commands.ts";
 
 export const serviceDefinitions = {
   SERVICE_NOT_FOUND: {
@@ -179,12 +180,13 @@ export function checkAppService({ inputs, service }: NamedService): Finding[] {
       ),
     );
   }
-  if (inputs.startsReadOnly && service.preDeployCommand.length > 0) {
+  const reasons = inputs.startsReadOnly ? writesBeforeStart(service) : [];
+  if (reasons.length > 0) {
     findings.push(
       found(
         "WRITES_BEFORE_START",
         service.name,
-        "A pre-deploy command runs against the new database while that is fenced; one that migrates would fail and stop the deployment.",
+        `It ${reasons.join(" and ")}: against the new database while that is fenced, where a migration would fail and stop the deployment.`,
       ),
     );
   }
