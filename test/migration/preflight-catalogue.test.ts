@@ -21,6 +21,17 @@ const cronTable =
 
 const createWorld = () => fixture.createWorld(onTestFinished);
 
+/** Makes the session's first savepoint take longer than another may wait in its transaction. */
+function slowDown(client: Awaited<ReturnType<typeof connect>>): void {
+  const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
+  let isFirst = true;
+  client.query = ((text: string, ...rest: unknown[]) => {
+    const wait = isFirst && text.startsWith("SAVEPOINT") ? query("SELECT pg_sleep(3)") : Promise.resolve();
+    if (text.startsWith("SAVEPOINT")) isFirst = false;
+    return wait.then(() => query(text, ...rest));
+  }) as typeof client.query;
+}
+
 describe("one bad thing gives its finding", () => {
   test.for([
     {
@@ -131,6 +142,22 @@ describe("one bad thing gives its finding", () => {
     const result = await preflight(connections, { inputs: { accept } });
     expect(summarise(result)).toContain("warning CONSUMER_CUT_OFF nightly");
     expect(summarise(result).join()).not.toContain("ACCEPTANCE");
+  });
+
+  test("a server that is slow to look at loses nothing of the other one", async () => {
+    const { connections } = await createWorld();
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(connections) }),
+      inputs: healthyInputs(connections),
+      mode: "run",
+      connect: async (connection, options) => {
+        const client = await connect(connection, options);
+        await client.query("SET idle_in_transaction_session_timeout = '1s'");
+        if (connection.label === "target") slowDown(client);
+        return client;
+      },
+    });
+    expect(summarise(result).join()).not.toContain("CHECK_FAILED");
   });
 
   test("an accepted difference of a schema is the gate's acceptance, which is never stale", async () => {
