@@ -4,6 +4,7 @@ import { CutoverError } from "./errors.ts";
 import type { AppServiceInputs } from "./migration/app-service.ts";
 import {
   acceptanceSchema,
+  longestLimitMs,
   type MigrationInputs,
   migrationInputsSchema,
   serviceInputsSchema,
@@ -42,13 +43,15 @@ const settingsSchema = z
       writePauseMs: z
         .int()
         .min(1_000)
+        .max(longestLimitMs)
         .default(15 * 60_000),
-      lockTimeoutMs: z.int().min(100).default(30_000),
+      lockTimeoutMs: z.int().min(100).max(longestLimitMs).default(30_000),
       deploymentTimeoutMs: z
         .int()
         .min(1_000)
+        .max(longestLimitMs)
         .default(10 * 60_000),
-      healthyForMs: z.int().min(0).default(10_000),
+      healthyForMs: z.int().min(0).max(longestLimitMs).default(10_000),
       soakDays: z.number().min(0).default(14),
     }),
     onFailure: z.enum(["put-back", "hold"]).default("put-back"),

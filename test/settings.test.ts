@@ -136,6 +136,18 @@ describe("rules across keys", () => {
   });
 });
 
+test.each(["writePauseMs", "lockTimeoutMs", "deploymentTimeoutMs"])(
+  "%s is a day at most: a longer timer would fire at once",
+  (limit) => {
+    const day = 24 * 60 * 60_000;
+    expect(parseSettings({ ...valid, limits: { [limit]: day } }).limits).toMatchObject({ [limit]: day });
+    expect(refusal({ ...valid, limits: { [limit]: day + 1 } }).message).toContain(`limits.${limit}:`);
+    const inputs = migrationInputs(parseSettings(valid));
+    const tooLong = { ...inputs, limits: { ...inputs.limits, [limit]: day + 1 } };
+    expect(migrationInputsSchema.safeParse(tooLong).success).toBe(false);
+  },
+);
+
 test("a lone canary wave decides nothing here: any service that starts read-only will do", () => {
   const services = [{ name: "api", startsReadOnly: false }, { name: "worker" }];
   expect(parseSettings({ ...valid, services }).services).toHaveLength(2);

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
@@ -6,6 +5,7 @@ import { hashTables } from "../postgres/content-hash.ts";
 import { dropCopy, listRelationNames } from "../postgres/drop-copy.ts";
 import {
   dropSourceSchema,
+  type FencedTable,
   inTransaction,
   isSealed,
   openSourceFence,
@@ -34,6 +34,8 @@ export interface AbortContext {
   readonly owner: JournalOwner;
   readonly reporter: Reporter;
   readonly deploymentTimeoutMs: number;
+  /** How long a reader of the source is waited for that keeps the open fence from being taken down. */
+  readonly fencePatienceMs?: number;
 }
 
 /**
@@ -118,19 +120,27 @@ async function openSource({ world, source, owner, reporter }: AbortContext): Pro
   reporter.detail("the source accepts writes again");
 }
 
-/** After the services: a long reader of the source holds up the removal of triggers, which let everything pass by now. */
-async function takeSourceFenceDown({ world }: AbortContext): Promise<void> {
+/**
+ * After the services. What a long reader of the source, such as a backup, holds up is left there: it lets everything
+ * pass, and the next fence takes it over.
+ */
+async function takeSourceFenceDown({ world, reporter, fencePatienceMs }: AbortContext): Promise<void> {
+  const patience = { withinMs: fencePatienceMs ?? defaultFencePatienceMs };
   await withConnection(world.source.connection, { purpose: "abort" }, async (client) => {
-    for (let attempt = 0; (await removeFence(client)).length > 0; attempt++) {
-      if (attempt >= fenceRemovalAttempts)
-        throw incomplete("some tables of the source still carry a fence trigger, which lets everything pass");
-      await delay(1_000);
-    }
-    await dropSourceSchema(client);
+    const left = await removeFence(client, patience);
+    if (left.length === 0 && (await dropSourceSchema(client, patience))) return;
+    reporter.detail(
+      `a long transaction on the source holds what is left of the fence there (${nameSome(left) || "the schema pgvector_cutover"}); it lets everything pass, and \`drop schema pgvector_cutover cascade\` removes it`,
+    );
   });
 }
 
-const fenceRemovalAttempts = 60;
+const defaultFencePatienceMs = 30_000;
+
+function nameSome(tables: readonly FencedTable[]): string {
+  const names = tables.slice(0, 10).map(({ schema, name }) => `${schema}.${name}`);
+  return `${names.join(", ")}${tables.length > names.length ? ", …" : ""}`;
+}
 
 /** Dropped only when it is proven to be ours: fenced since it was hashed and equal to those hashes, or never fenced. */
 async function dropTheCopy(

@@ -1,5 +1,5 @@
 import { CutoverError } from "../errors.ts";
-import { connect } from "../postgres/connection.ts";
+import { connect, endConnection } from "../postgres/connection.ts";
 import { listRelationNames } from "../postgres/drop-copy.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listSchemas } from "../postgres/relations.ts";
@@ -48,7 +48,9 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
     });
     // Without the locks nothing that is under way is worth anything.
     const { signal } = pause.heartbeat;
-    signal.addEventListener("abort", () => exclusion.giveUp(signal.reason));
+    const giveUp = () => exclusion.giveUp(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
     reporter.detail(`${pause.tables.length} tables locked; readers go on`);
     const record: RecordIn<"loading"> = {
       state: "loading",
@@ -79,7 +81,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
       throw error;
     }
   } catch (error) {
-    await lockSession.end().catch(() => {});
+    await endConnection(lockSession);
     throw error;
   }
 }

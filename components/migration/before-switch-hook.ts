@@ -3,7 +3,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { type ConnectionTarget, databaseUrl } from "../postgres/connection.ts";
-import { inTransaction, loaderSetting } from "../postgres/fence.ts";
+import { admitRole, inTransaction, loaderSetting } from "../postgres/fence.ts";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
 import type { Reporter } from "./reporter.ts";
 
@@ -22,7 +22,7 @@ export async function runBeforeSwitchHook(options: {
   schemas: readonly string[];
   /** Those of the schemas that the load made; the others keep their owner, and the role gets rights in them. */
   createdSchemas: readonly string[];
-  /** Lets the role's sessions pass the fence around the copy. */
+  /** Lets `client` itself pass the fence around the copy; the role passes by its name. */
   loaderToken: string;
   reporter: Reporter;
   signal: AbortSignal;
@@ -36,9 +36,7 @@ export async function runBeforeSwitchHook(options: {
     await client.query(
       `create role ${quoteIdentifier(role)} login password ${quoteLiteral(scramVerifier(password))}`,
     );
-    await client.query(
-      `alter role ${quoteIdentifier(role)} set ${loaderSetting} = ${quoteLiteral(options.loaderToken)}`,
-    );
+    await admitRole(client, role);
     for (const { kind, name } of owned)
       await client.query(`alter ${kind} ${name} owner to ${quoteIdentifier(role)}`);
     for (const schema of schemas.filter((name) => !options.createdSchemas.includes(name))) {
@@ -54,6 +52,7 @@ export async function runBeforeSwitchHook(options: {
     await inTransaction(client, async () => {
       for (const object of owned) await giveBack(client, object);
       await dropRole(client, role);
+      await admitRole(client, null);
     });
     await client.query("select set_config($1, '', false)", [loaderSetting]);
   }

@@ -1,6 +1,7 @@
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
-import { closeSourceFence, commit, isSealed, perpetuateSourceFence, setSeal } from "../postgres/fence.ts";
+import { closeSourceFence, isSealed, perpetuateSourceFence, setSeal } from "../postgres/fence.ts";
+import { commit } from "../postgres/transaction.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import type { VerifiedCopy } from "./copy-and-verify.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";

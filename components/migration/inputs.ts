@@ -30,6 +30,9 @@ export const acceptanceSchema = z.object({
   reason: z.string().min(10, "say why, in at least ten characters"),
 });
 
+/** The longest limit: a timer of more than 2^31 - 1 ms (24.8 days) would fire at once. */
+export const longestLimitMs = 24 * 60 * 60_000;
+
 /** Everything the cutover needs to know, as plain data: the inputs of the DataMigration resource. */
 export const migrationInputsSchema = z.object({
   /** Railway project and environment, by name or id. */
@@ -46,15 +49,15 @@ export const migrationInputsSchema = z.object({
   accept: z.array(acceptanceSchema),
   limits: z.object({
     /** Writes are never paused longer than this; the cutover aborts by itself. */
-    writePauseMs: z.int().min(1_000),
+    writePauseMs: z.int().min(1_000).max(longestLimitMs),
     /** Total time to get every table lock before the attempt is given up. */
-    lockTimeoutMs: z.int().min(100),
-    deploymentTimeoutMs: z.int().min(1_000),
+    lockTimeoutMs: z.int().min(100).max(longestLimitMs),
+    deploymentTimeoutMs: z.int().min(1_000).max(longestLimitMs),
     /**
      * How long each service must have stayed healthy on the target before the promotion; 0 does not wait. A state that was
      * written before there was this limit has none.
      */
-    healthyForMs: z.int().min(0).default(10_000),
+    healthyForMs: z.int().min(0).max(longestLimitMs).default(10_000),
   }),
   /**
    * What a failed switch does: `put-back` returns everything to the source by itself; `hold` leaves both databases

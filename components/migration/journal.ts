@@ -62,9 +62,16 @@ export async function ensureJournal(target: pg.Client): Promise<void> {
     create table if not exists pgvector_cutover.fence (
       only_row boolean primary key default true check (only_row),
       open boolean not null,
-      loader_hash bytea
+      loader_hash bytea,
+      loader_role name
     );
     insert into pgvector_cutover.fence (open) values (false) on conflict do nothing;
+    do $$ begin
+      if not exists (select from pg_attribute
+                      where attrelid = 'pgvector_cutover.fence'::regclass and attname = 'loader_role') then
+        alter table pgvector_cutover.fence add column loader_role name;
+      end if;
+    end $$;
     comment on schema pgvector_cutover is 'Journal of the move of the application schemas into this database.';
   `);
 }

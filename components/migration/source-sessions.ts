@@ -2,35 +2,55 @@ import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { applicationNamePrefix } from "../postgres/connection.ts";
+import type { Acceptance } from "./inputs.ts";
+
+/** What else than us is connected to a database. */
+export interface ForeignSession {
+  /** `application_name`; empty where it gave none. */
+  readonly name: string;
+  readonly address: string | null;
+  /** `client backend`, `walsender`, or what a background worker calls itself. */
+  readonly kind: string;
+}
 
 /**
  * Ends every session on the source database that is not ours, and waits until none comes back. Asked from the
  * maintenance database, so that it works on a sealed one too.
  *
- * @param settleMs how long nobody may reappear
+ * @param options.settleMs how long nobody may reappear
+ * @param options.accept consumers that may: the seal cuts them off
  * @throws CutoverError `SOURCE_STILL_USED` naming who came back
  */
 export async function emptySource(
   maintenance: pg.Client,
-  options: { database: string; settleMs: number; mayReturn: boolean },
+  options: { database: string; settleMs: number; mayReturn: boolean; accept?: readonly Acceptance[] },
 ): Promise<number> {
+  await assertNothingReplicated(maintenance, options.database);
   const ended = await endSessions(maintenance, options.database);
   if (options.mayReturn) return ended;
   await delay(options.settleMs);
-  const back = await foreignSessions(maintenance, options.database);
+  const accepted = acceptedConsumers(options.accept ?? []).map(({ object }) => object);
+  const back = (await foreignSessions(maintenance, options.database)).filter(
+    (session) => !accepted.includes(consumerName(session)),
+  );
   if (back.length === 0) return ended;
   throw new CutoverError({
     code: "SOURCE_STILL_USED",
     message: `Sessions came back to the source after all services had moved: ${describe(back)}.`,
     remedy:
-      "Find what connects there (another project, a job with a literal URL), point it at the target or stop it, then run again.",
+      "Find what connects there (another project, a job with a literal URL), point it at the target or stop it, then run again. What may be cut off is accepted by this code and its application name.",
   });
+}
+
+/** The consumers of the source that the configuration lets be cut off, each by its application name, or `unnamed`. */
+export function acceptedConsumers(accept: readonly Acceptance[]): Acceptance[] {
+  return accept.filter(({ code }) => code === "SOURCE_STILL_USED");
 }
 
 /** Ends every session on the database that is not ours; returns how many. */
 export async function endSessions(maintenance: pg.Client, database: string): Promise<number> {
   const { rowCount } = await maintenance.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity where ${foreign}`,
+    `select pg_terminate_backend(pid) from pg_stat_activity where ${foreign} and backend_type not like '${replicationWorkers}'`,
     [database, `${applicationNamePrefix}:%`],
   );
   return rowCount ?? 0;
@@ -38,32 +58,83 @@ export async function endSessions(maintenance: pg.Client, database: string): Pro
 
 /**
  * Ends every session on a sealed database that is not ours until none is left: one that was just starting shows itself
- * late, and a terminated one may still be committing.
+ * late, and a terminated one may still be committing. Afterwards nothing works there but the server's own maintenance.
+ *
+ * @throws CutoverError `SOURCE_STILL_USED` when somebody does not go, or replication writes into the database
  */
-export async function waitUntilEmpty(maintenance: pg.Client, database: string): Promise<void> {
-  for (let quiet = 0; quiet < 3; ) {
-    quiet = (await endSessions(maintenance, database)) === 0 ? quiet + 1 : 0;
-    await delay(100);
-  }
-}
-
-/** Sessions on the database that are not ours, asked from another database of the server. */
-export async function foreignSessions(
+export async function waitUntilEmpty(
   maintenance: pg.Client,
   database: string,
-): Promise<{ name: string; address: string | null }[]> {
+  limitMs: number = emptyWithinMs,
+): Promise<void> {
+  const giveUpAt = Date.now() + limitMs;
+  for (let quiet = 0; quiet < 3; ) {
+    quiet = (await endSessions(maintenance, database)) === 0 ? quiet + 1 : 0;
+    if (quiet === 0 && Date.now() >= giveUpAt) throw notEmptied(await foreignSessions(maintenance, database));
+    await delay(100);
+  }
+  await assertNothingReplicated(maintenance, database);
+}
+
+const emptyWithinMs = 60_000;
+
+/**
+ * Rows that logical replication applies pass the fence, whose triggers fire for statements, and its workers are no
+ * sessions that anybody could be asked to end: the launcher starts them again. Asked from another database.
+ *
+ * @throws CutoverError `SOURCE_STILL_USED`
+ */
+export async function assertNothingReplicated(maintenance: pg.Client, database: string): Promise<void> {
+  const { rows } = await maintenance.query<{ name: string }>(
+    `select 'subscription ' || subname as name from pg_subscription
+      where subenabled and subdbid = (select oid from pg_database where datname = $1)
+     union all
+     select distinct backend_type from pg_stat_activity where datname = $1 and backend_type like '${replicationWorkers}'
+      order by 1`,
+    [database],
+  );
+  if (rows.length === 0) return;
+  throw new CutoverError({
+    code: "SOURCE_STILL_USED",
+    message: `Logical replication writes into the source past its fence, so the copy may lack rows: ${rows.map(({ name }) => name).join(", ")}.`,
+    remedy:
+      "Disable the subscription on the source (ALTER SUBSCRIPTION … DISABLE), then run again: everything is copied afresh.",
+  });
+}
+
+/** Who is on the database beside us and the server's own maintenance, asked from another database of the server. */
+export async function foreignSessions(maintenance: pg.Client, database: string): Promise<ForeignSession[]> {
   const { rows } = await maintenance.query(
-    `select distinct application_name as name, host(client_addr) as address from pg_stat_activity where ${foreign}`,
+    `select distinct application_name as name, host(client_addr) as address, backend_type as kind
+       from pg_stat_activity where ${foreign} order by 1, 2, 3`,
     [database, `${applicationNamePrefix}:%`],
   );
   return rows;
 }
 
-const foreign =
-  "datname = $1 and backend_type = 'client backend' and pid <> pg_backend_pid() and application_name not like $2";
+const replicationWorkers = "logical replication%";
 
-function describe(sessions: readonly { name: string; address: string | null }[]): string {
+/** A parallel worker ends with the session that it works for. */
+const foreign =
+  "datname = $1 and pid <> pg_backend_pid() and application_name not like $2 and backend_type not in ('autovacuum worker', 'parallel worker')";
+
+function consumerName({ name }: ForeignSession): string {
+  return name || "unnamed";
+}
+
+function notEmptied(left: readonly ForeignSession[]): CutoverError {
+  return new CutoverError({
+    code: "SOURCE_STILL_USED",
+    message: `The source is sealed, but not everybody left it: ${describe(left) || "sessions come and go"}.`,
+    remedy: "Find out on the source's server why they do not end (pg_stat_activity), then run again.",
+  });
+}
+
+function describe(sessions: readonly ForeignSession[]): string {
   return sessions
-    .map(({ name, address }) => `${name || "unnamed"} from ${address ?? "a local socket"}`)
+    .map((session) => {
+      const what = session.kind === "client backend" ? "" : ` (${session.kind})`;
+      return `${consumerName(session)}${what} from ${session.address ?? "a local socket"}`;
+    })
     .join(", ");
 }

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
-import { type ConnectionTarget, connect } from "../postgres/connection.ts";
+import { type ConnectionTarget, connect, cutConnection, endConnection } from "../postgres/connection.ts";
 import { quoteQualified } from "../postgres/identifiers.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { deadManTimeoutMs, Heartbeat } from "./heartbeat.ts";
+import { cancelReaderBlockers, describeBlockers, endBlockers } from "./lock-blockers.ts";
 import type { Reporter } from "./reporter.ts";
 
 export interface WritePauseOptions {
@@ -47,7 +48,7 @@ export async function pauseWrites(options: WritePauseOptions): Promise<WritePaus
   try {
     return await pauseWithMonitor(options, monitor);
   } catch (error) {
-    await monitor.end().catch(() => {});
+    await endConnection(monitor);
     throw error;
   }
 }
@@ -57,42 +58,77 @@ async function pauseWithMonitor(options: WritePauseOptions, monitor: pg.Client):
   for (;;) {
     const tables = await listTables(monitor, options.schemas);
     const pausedAt = await lockTables(options, monitor, tables, giveUpAt);
-    const { snapshotSession, snapshot, tablesNow } = await exportSnapshot(options);
-    if (sameTables(tables, tablesNow)) {
-      const heartbeat = new Heartbeat({
-        session: options.lockSession,
-        deadline: pausedAt.getTime() + options.pauseLimitMs,
-        pauseLimitMs: options.pauseLimitMs,
-        isEngineAlive: options.isEngineAlive,
-        onBeat: () => cancelReaderBlockers(monitor, tables, options.reporter),
-      });
-      return {
-        pausedAt,
-        tables,
-        lockSession: options.lockSession,
-        snapshotSession,
-        snapshot,
-        heartbeat,
-        release: async () => {
-          heartbeat.stop();
-          await snapshotSession.end().catch(() => {});
-          await monitor.end().catch(() => {});
-          await options.lockSession.end().catch(() => {});
-        },
-      };
-    }
-    await snapshotSession.end();
+    const pause = await holdPause(options, monitor, { tables, pausedAt });
+    if (pause !== undefined) return pause;
     await options.lockSession.query("rollback");
     options.reporter.detail("a table appeared while the locks were taken; taking them again");
   }
 }
 
-/** Session S and what it sees; begun when the locks stand. */
-async function exportSnapshot({
-  source,
-  schemas,
-}: WritePauseOptions): Promise<{ snapshotSession: pg.Client; snapshot: string; tablesNow: MovedTable[] }> {
+/**
+ * Keeps the locks from the moment they stand, however long the export of the snapshot takes.
+ *
+ * @returns `undefined` when the locks miss a table that the snapshot sees
+ */
+async function holdPause(
+  options: WritePauseOptions,
+  monitor: pg.Client,
+  { tables, pausedAt }: { tables: readonly MovedTable[]; pausedAt: Date },
+): Promise<WritePause | undefined> {
+  const { lockSession, pauseLimitMs, isEngineAlive, reporter } = options;
+  let exported: Exported | undefined;
+  const heartbeat = new Heartbeat({
+    session: lockSession,
+    deadline: pausedAt.getTime() + pauseLimitMs,
+    pauseLimitMs,
+    isEngineAlive,
+    onBeat: () => {
+      exported?.beat();
+      return cancelReaderBlockers(monitor, tables, reporter);
+    },
+  });
+  try {
+    exported = await exportSnapshot(options, heartbeat.signal);
+    heartbeat.signal.throwIfAborted();
+  } catch (error) {
+    heartbeat.stop();
+    throw heartbeat.signal.aborted ? heartbeat.signal.reason : error;
+  }
+  const { snapshotSession, snapshot, tablesNow } = exported;
+  if (!sameTables(tables, tablesNow)) {
+    heartbeat.stop();
+    await endConnection(snapshotSession);
+    return undefined;
+  }
+  return {
+    pausedAt,
+    tables,
+    lockSession,
+    snapshotSession,
+    snapshot,
+    heartbeat,
+    release: async () => {
+      heartbeat.stop();
+      await Promise.all([snapshotSession, monitor, lockSession].map(endConnection));
+    },
+  };
+}
+
+interface Exported {
+  readonly snapshotSession: pg.Client;
+  readonly snapshot: string;
+  /** What the snapshot sees. */
+  readonly tablesNow: readonly MovedTable[];
+  /** Keeps the server from ending the session, which is idle in its transaction as long as the pause lasts. */
+  beat(): void;
+}
+
+/** Session S, begun when the locks stand. It is cut when `lost` says that they do not any more. */
+async function exportSnapshot({ source, schemas }: WritePauseOptions, lost: AbortSignal): Promise<Exported> {
   const snapshotSession = await connect(source, { purpose: "snapshot" });
+  const cut = () => cutConnection(snapshotSession);
+  lost.addEventListener("abort", cut);
+  snapshotSession.once("end", () => lost.removeEventListener("abort", cut));
   try {
     await snapshotSession.query("begin isolation level repeatable read read only");
     const { rows } = await snapshotSession.query("select pg_export_snapshot() as snapshot");
@@ -100,11 +136,26 @@ async function exportSnapshot({
       snapshotSession,
       snapshot: rows[0].snapshot,
       tablesNow: await listTables(snapshotSession, schemas),
+      beat: oneAtATime(() => snapshotSession.query("select 1")),
     };
   } catch (error) {
-    await snapshotSession.end().catch(() => {});
+    await endConnection(snapshotSession);
     throw error;
   }
+}
+
+/** On a silent connection they would queue up. */
+function oneAtATime(work: () => Promise<unknown>): () => void {
+  let busy = false;
+  return () => {
+    if (busy) return;
+    busy = true;
+    work()
+      .catch(() => {})
+      .finally(() => {
+        busy = false;
+      });
+  };
 }
 
 /**
@@ -117,10 +168,8 @@ async function lockTables(
   tables: readonly MovedTable[],
   giveUpAt: number,
 ): Promise<Date> {
-  const names = tables
-    .filter((table) => !table.isPartition)
-    .map((table) => quoteQualified(table.schema, table.name))
-    .join(", ");
+  // Partitions by name, too: the lock of a root covers them only where the root is among the moved tables.
+  const names = tables.map((table) => quoteQualified(table.schema, table.name)).join(", ");
   const pid = await backendPid(lockSession);
   const endBlockersAt = giveUpAt - lockTimeoutMs / 2;
   for (let attempt = 0; ; attempt++) {
@@ -157,65 +206,6 @@ async function lockTables(
 }
 
 const attemptTimeoutMs = 2_000;
-
-/** Names the sessions that hold us up, and ends them once the grace period is over: they are this application's own. */
-async function endBlockers(
-  monitor: pg.Client,
-  waitingPid: number,
-  endAt: number,
-  reporter: Reporter,
-  signal: AbortSignal,
-): Promise<void> {
-  const named = new Set<number>();
-  while (!signal.aborted) {
-    const { rows } = await monitor.query(
-      `select pid, application_name as name, state, extract(epoch from now() - xact_start)::int as age
-         from pg_stat_activity where pid = any(pg_blocking_pids($1)) and backend_type = 'client backend'`,
-      [waitingPid],
-    );
-    for (const { pid, name, state, age } of rows) {
-      if (!named.has(pid))
-        reporter.detail(`waiting for session ${pid} (${name || "unnamed"}, ${state}, ${age ?? 0} s)`);
-      named.add(pid);
-      if (Date.now() < endAt) continue;
-      await monitor.query("select pg_terminate_backend($1)", [pid]);
-      reporter.detail(
-        `ended session ${pid} (${name || "unnamed"}): it held its locks longer than the grace period`,
-      );
-    }
-    await delay(200, undefined, { signal }).catch(() => {});
-  }
-}
-
-/** A waiting ACCESS EXCLUSIVE request makes plain readers queue behind it: such DDL is cancelled while the pause lasts. */
-async function cancelReaderBlockers(
-  monitor: pg.Client,
-  tables: readonly MovedTable[],
-  reporter: Reporter,
-): Promise<void> {
-  const { rows } = await monitor.query(
-    `select distinct l.pid, a.application_name as name, pg_cancel_backend(l.pid)
-       from pg_locks l join pg_stat_activity a using (pid)
-      where l.mode = 'AccessExclusiveLock' and not l.granted and l.relation = any($1::oid[])`,
-    [tables.map((table) => table.oid)],
-  );
-  for (const { pid, name } of rows) {
-    reporter.detail(
-      `cancelled a schema change of session ${pid} (${name || "unnamed"}): readers queued behind it`,
-    );
-  }
-}
-
-async function describeBlockers(monitor: pg.Client, tables: readonly MovedTable[]): Promise<string> {
-  const { rows } = await monitor.query(
-    `select distinct a.pid, a.application_name as name from pg_locks l join pg_stat_activity a using (pid)
-      where l.relation = any($1::oid[]) and l.granted and l.pid <> pg_backend_pid()
-        and l.mode in ('RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-      limit 5`,
-    [tables.map((table) => table.oid)],
-  );
-  return rows.map(({ pid, name }) => `${pid} (${name || "unnamed"})`).join(", ");
-}
 
 async function backendPid(client: pg.Client): Promise<number> {
   const { rows } = await client.query("select pg_backend_pid() as pid");

@@ -153,12 +153,31 @@ export function databaseUrl({ host, port, user, password, database }: Connection
   return url.href;
 }
 
+/**
+ * The server ends a session of ours that does nothing in an open transaction for so long: one that a lost machine left
+ * would keep its locks, and whoever alters a table behind them keeps out its readers. The few that are idle in a
+ * transaction on purpose are given signs of life.
+ */
+const idleTransactionTimeoutMs = 60_000;
+
+/**
+ * How soon the server notices that this machine was lost: 30 s where it only listens, 2 minutes where it has something
+ * to send. Linux takes the second for a receiver, too, that takes nothing for so long (tcp(7), TCP_USER_TIMEOUT), so it
+ * must be longer than a target under load may stop a copy. Settings of a kind that a system lacks are ignored by it.
+ */
+export const keepaliveSettings = {
+  tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "4",
+  tcp_user_timeout: "120000",
+} as const;
+
 function sessionSettings(readOnly: boolean): string {
   const settings: Record<string, string> = {
     search_path: "pg_catalog",
     statement_timeout: "0",
     lock_timeout: "0",
-    idle_in_transaction_session_timeout: "0",
+    idle_in_transaction_session_timeout: String(idleTransactionTimeoutMs),
     DateStyle: "ISO,YMD",
     IntervalStyle: "postgres",
     TimeZone: "UTC",
@@ -172,6 +191,7 @@ function sessionSettings(readOnly: boolean): string {
     synchronous_commit: "on",
     jit: "off",
     client_min_messages: "warning",
+    ...keepaliveSettings,
   };
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value}`)
@@ -223,6 +243,12 @@ const knownFailures: ReadonlyArray<{
     code: "DATABASE_NOT_FOUND",
     what: "there is no database of that name on the server",
     remedy: "Check the database name in the service's URL on Railway.",
+  },
+  {
+    matches: (state) => state === "42704",
+    code: "CONNECTION_FAILED",
+    what: "it is older than PostgreSQL 12 and does not know a setting of the session",
+    remedy: "Upgrade the server first: the source needs PostgreSQL 14, the target 15.",
   },
   {
     matches: (state) => state === "53300",

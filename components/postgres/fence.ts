@@ -1,23 +1,33 @@
 import type pg from "pg";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, sqlState } from "../errors.ts";
+import { dropEventTriggers, type FencedTable, fenceTriggerName } from "./fence-parts.ts";
+import { fencedByAnother } from "./fence-removal.ts";
+import { readWitness } from "./fence-state.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "./identifiers.ts";
+import { inTransaction } from "./transaction.ts";
 
-/** A relation that carries the fence: a table or a partition. */
-export interface FencedTable {
-  readonly schema: string;
-  readonly name: string;
-}
-
-export const fenceTriggerName = "pgvector_cutover_fence";
+export { type FencedTable, fenceTriggerName } from "./fence-parts.ts";
+export { dropSourceSchema, removeFence } from "./fence-removal.ts";
+export {
+  eventTriggersOff,
+  type FenceState,
+  isWhole,
+  readFence,
+  readWitness,
+  type Witness,
+} from "./fence-state.ts";
+export { inTransaction } from "./transaction.ts";
 
 /**
  * Closes the source's fence inside the caller's transaction, which holds SHARE ROW EXCLUSIVE locks on every table, so
  * that one COMMIT releases the locks and refuses the writers that waited (fencing.md: tried with simple and prepared
  * statements, READ WRITE transactions and session_replication_role = replica). The function reads no row: a fence
- * that looks at one would be open to transactions with an older snapshot.
+ * that looks at one would be open to transactions with an older snapshot. What an earlier fence could not take along
+ * when it was opened is used again.
  *
  * @param options.yieldAfterMs the fence lets writers pass again by itself after so long, and remembers that it did: a
  *   run that died must not keep them out for ever. `null`: it never does. See {@link perpetuateSourceFence}.
+ * @throws CutoverError `JOURNAL_LOST` when another fence's witness stands
  */
 export async function closeSourceFence(
   source: pg.Client,
@@ -31,11 +41,15 @@ export async function closeSourceFence(
 ): Promise<void> {
   await source.query(`
     create schema if not exists pgvector_cutover;
-    create sequence pgvector_cutover.passed;
-    create table pgvector_cutover.witness (
+    create sequence if not exists pgvector_cutover.passed;
+    create table if not exists pgvector_cutover.witness (
       migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp(),
       yields_at timestamptz not null);
   `);
+  const former = await readWitness(source);
+  if (former !== null) throw fencedByAnother(former.migrationId);
+  // Takes effect at once, whatever becomes of this transaction: without a witness it says nothing about anything.
+  await source.query("select setval('pgvector_cutover.passed', 1, false)");
   const { rows } = await source.query(
     `insert into pgvector_cutover.witness (migration_id, epoch, yields_at)
      values ($1, $2, coalesce(clock_timestamp() + $3::float8 * interval '1 millisecond', 'infinity'))
@@ -84,7 +98,8 @@ export async function closeTargetFence(
 ): Promise<void> {
   await inTransaction(target, async () => {
     await target.query(
-      "update pgvector_cutover.fence set open = false, loader_hash = sha256(convert_to($1::text, 'UTF8'))",
+      `update pgvector_cutover.fence
+          set open = false, loader_hash = sha256(convert_to($1::text, 'UTF8')), loader_role = null`,
       [options.loaderToken ?? null],
     );
     await dropEventTriggers(target);
@@ -92,7 +107,8 @@ export async function closeTargetFence(
       fenceFunctions(
         options.schemas,
         `exists (select from pgvector_cutover.fence
-                  where open or loader_hash = sha256(convert_to(current_setting('${loaderSetting}', true), 'UTF8')))`,
+                  where open or loader_hash = sha256(convert_to(current_setting('${loaderSetting}', true), 'UTF8'))
+                     or loader_hash is not null and loader_role = session_user)`,
       ),
     );
     await target.query(fenceTriggers(options.tables));
@@ -104,117 +120,50 @@ export async function closeTargetFence(
 export const loaderSetting = "pgvector_cutover.loader";
 
 /**
- * Lets writers in again on the source at once: the functions become harmless, which needs no lock on any table, and
- * the witness goes, in one commit. What is left of the fence is taken down by `removeFence`. Safe to repeat.
+ * Lets the sessions of a role pass the target's fence like the loader, as long as that may, and without its token: what
+ * is bound to a role can be read by every other, and stands in the server's log. `null`: no role any more.
  */
-export async function openSourceFence(source: pg.Client, migrationId: string): Promise<void> {
-  const { rows } = await source.query("select to_regnamespace('pgvector_cutover') is not null as present");
-  if (!rows[0].present) return;
-  await inTransaction(source, async () => {
-    const witness = await readWitness(source);
-    if (witness !== null && witness.migrationId !== migrationId) throw fencedByAnother(witness.migrationId);
-    await dropEventTriggers(source);
-    await source.query(`
-      ${fenceFunctions([], "true")}
-      drop table if exists pgvector_cutover.witness;
-      drop sequence if exists pgvector_cutover.passed;`);
-  });
-}
-
-function fencedByAnother(migrationId: string): CutoverError {
-  return new CutoverError({
-    code: "JOURNAL_LOST",
-    message: `The source is fenced by another migration (${migrationId}); it was not opened.`,
-    remedy: "Let the other run finish; `npm run status` shows what it does.",
-  });
+export async function admitRole(target: pg.Client, role: string | null): Promise<void> {
+  await target.query("update pgvector_cutover.fence set loader_role = $1", [role]);
 }
 
 /**
- * Takes an opened fence down, table by table with a short lock timeout each, so that applications never queue behind
- * it for long. Returns the tables whose lock could not be had; their triggers let everything pass.
+ * Lets writers in again on the source at once: the functions become harmless, which needs no lock on any table, and
+ * the witness's row goes, in one commit. No reader of anything holds that up, a backup neither. What is left of the
+ * fence is taken down by `removeFence` and `dropSourceSchema`. Safe to repeat.
+ *
+ * @throws CutoverError `JOURNAL_LOST` when the fence is another migration's, `SOURCE_NOT_OPENED`
  */
-export async function removeFence(client: pg.Client): Promise<FencedTable[]> {
-  await dropEventTriggers(client);
-  const busy: FencedTable[] = [];
-  for (const table of await fencedTables(client)) {
-    try {
-      await inTransaction(client, async () => {
-        await client.query("set local lock_timeout = '500ms'");
-        await client.query(
-          `drop trigger if exists ${quoteIdentifier(fenceTriggerName)} on ${quoteQualified(table.schema, table.name)}`,
-        );
-      });
-    } catch {
-      busy.push(table);
-    }
-  }
-  if (busy.length === 0) {
-    await client.query(`
-      drop function if exists pgvector_cutover.refuse_write();
-      drop function if exists pgvector_cutover.refuse_ddl();
-    `);
-  }
-  return busy;
-}
-
-/** Removes our schema from the source, once its fence is down. */
-export async function dropSourceSchema(source: pg.Client): Promise<void> {
-  await source.query("drop schema if exists pgvector_cutover");
-}
-
-export interface FenceState {
-  /** Tables in the moved schemas without an ENABLE ALWAYS fence trigger. Empty when the fence stands. */
-  readonly unfenced: readonly FencedTable[];
-  readonly eventTriggers: boolean;
-  /** The witness on the source, `null` where there is none (and always on the target). */
-  readonly witness: Witness | null;
-}
-
-/** What the commit that closes the source's fence leaves there. */
-export interface Witness {
-  readonly migrationId: string;
-  readonly epoch: number;
-  /** The fence's time is over and it lets writers pass, or it has let one pass: the copy may lack something. */
-  readonly yielded: boolean;
-}
-
-/** Whether nothing can have been written behind it: all triggers stand, and it has let nobody pass. */
-export function isWhole({ unfenced, eventTriggers, witness }: FenceState): boolean {
-  return unfenced.length === 0 && eventTriggers && witness?.yielded !== true;
-}
-
-/** What stands of the fence. Reads only. */
-export async function readFence(client: pg.Client, schemas: readonly string[]): Promise<FenceState> {
-  const unfenced = await client.query(
-    `select n.nspname as schema, c.relname as name
-       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = any($1) and c.relkind in ('r', 'p')
-        and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-        and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = $2 and t.tgenabled = 'A')
-      order by 1, 2`,
-    [schemas, fenceTriggerName],
-  );
-  const events = await client.query(
-    "select count(*)::int as count from pg_event_trigger where evtname = any($1) and evtenabled = 'A'",
-    [eventTriggerNames],
-  );
-  return {
-    unfenced: unfenced.rows,
-    eventTriggers: events.rows[0].count === eventTriggerNames.length,
-    witness: await readWitness(client),
-  };
-}
-
-/** The migration that fenced this source, `null` where none did. Reads only. */
-export async function readWitness(source: pg.Client): Promise<FenceState["witness"]> {
-  const present = await source.query("select to_regclass('pgvector_cutover.witness') is not null as present");
-  if (!present.rows[0].present) return null;
+export async function openSourceFence(source: pg.Client, migrationId: string): Promise<void> {
   const { rows } = await source.query(
-    `select migration_id as "migrationId", epoch::int as epoch,
-            yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded
-       from pgvector_cutover.witness`,
+    `select to_regnamespace('pgvector_cutover') is not null as schema, to_regclass('pgvector_cutover.witness') is not null as witness`,
   );
-  return rows[0] ?? null;
+  if (!rows[0].schema) return;
+  try {
+    await inTransaction(source, async () => {
+      await source.query(`set local lock_timeout = ${openingTimeoutMs}`);
+      const witness = await readWitness(source);
+      if (witness !== null && witness.migrationId !== migrationId) throw fencedByAnother(witness.migrationId);
+      await dropEventTriggers(source);
+      await source.query(fenceFunctions([], "true"));
+      if (rows[0].witness) await source.query("delete from pgvector_cutover.witness");
+    });
+  } catch (error) {
+    throw sqlState(error) === "55P03" ? notOpened(error) : error;
+  }
+}
+
+/** Nobody waits behind these locks, and only who writes to the fence itself holds them. */
+const openingTimeoutMs = 5_000;
+
+function notOpened(cause: unknown): CutoverError {
+  return new CutoverError({
+    code: "SOURCE_NOT_OPENED",
+    message: `Somebody holds the fence on the source locked (its event triggers or the table pgvector_cutover.witness), so it could not be opened within ${openingTimeoutMs / 1_000} s. Writes are still refused there.`,
+    remedy:
+      "End that session (pg_locks and pg_stat_activity on the source show it), then run `npm run abort` again.",
+    cause,
+  });
 }
 
 /** Whether new sessions may be opened on the database. Asked from another database of the same server. */
@@ -231,8 +180,6 @@ export async function setSeal(maintenance: pg.Client, database: string, sealed: 
     `alter database ${quoteIdentifier(database)} with allow_connections ${sealed ? "false" : "true"}`,
   );
 }
-
-const eventTriggerNames = ["pgvector_cutover_ddl", "pgvector_cutover_drop"];
 
 /** SECURITY DEFINER so that roles without rights on our schema still get the refusal and no other error. */
 function fenceFunctions(schemas: readonly string[], isOpen: string): string {
@@ -285,46 +232,3 @@ const eventTriggers = `
   create event trigger pgvector_cutover_drop on sql_drop execute function pgvector_cutover.refuse_ddl();
   alter event trigger pgvector_cutover_ddl enable always;
   alter event trigger pgvector_cutover_drop enable always;`;
-
-async function dropEventTriggers(client: pg.Client): Promise<void> {
-  for (const name of eventTriggerNames)
-    await client.query(`drop event trigger if exists ${quoteIdentifier(name)}`);
-}
-
-async function fencedTables(client: pg.Client): Promise<FencedTable[]> {
-  const { rows } = await client.query(
-    `select n.nspname as schema, c.relname as name
-       from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
-      where t.tgname = $1 and t.tgparentid = 0 order by 1, 2`,
-    [fenceTriggerName],
-  );
-  return rows;
-}
-
-/**
- * Commits. A transaction that has failed, such as by a statement that somebody cancelled, ends in a rollback instead,
- * and the server answers that without an error.
- */
-export async function commit(client: pg.Client): Promise<void> {
-  const { command } = await client.query("commit");
-  if (command === "COMMIT") return;
-  throw new CutoverError({
-    code: "TRANSACTION_ROLLED_BACK",
-    message:
-      "The server rolled a transaction back in place of committing it; what was in it did not take place.",
-    remedy: "Run again. If it recurs, find out who cancels statements on that server.",
-  });
-}
-
-/** Runs `work` in one transaction, rolled back when it throws. */
-export async function inTransaction<Result>(client: pg.Client, work: () => Promise<Result>): Promise<Result> {
-  await client.query("begin");
-  try {
-    const result = await work();
-    await commit(client);
-    return result;
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
-  }
-}

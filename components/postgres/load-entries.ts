@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { schemaOfSchemaEntry } from "./dump/parse-script.ts";
 import type { DumpEntry } from "./dump.ts";
+import { fenceTriggerName } from "./fence-parts.ts";
 import { loadFailed } from "./load-errors.ts";
 
 /** The entries of a dump by the step of the load that makes them. */
@@ -22,13 +23,15 @@ export interface LoadSteps {
 }
 
 /**
- * Sorts the entries into steps. Left out: what belongs to the whole database, and everything about the schemas
- * themselves that exist on the target already, which keep their owner, privileges and comment.
+ * Sorts the entries into steps. Left out: what belongs to the whole database, everything about the schemas themselves
+ * that exist on the target already, which keep their owner, privileges and comment, and the triggers that an earlier
+ * fence may have left on the source.
  */
 export function planSteps(entries: readonly DumpEntry[], existingSchemas: readonly string[]): LoadSteps {
   const wanted = entries.filter((entry) => {
     const schema = schemaOfSchemaEntry(entry);
-    return !databaseWideTypes.has(entry.type) && (schema === undefined || !existingSchemas.includes(schema));
+    if (databaseWideTypes.has(entry.type) || isFenceTrigger(entry)) return false;
+    return schema === undefined || !existingSchemas.includes(schema);
   });
   const later = wanted.filter(({ section }) => section === "post-data");
   const ofType = (type: string) => later.filter((entry) => entry.type === type);
@@ -74,6 +77,11 @@ async function applyEntry(client: pg.Client, entry: DumpEntry): Promise<void> {
   } catch (error) {
     throw loadFailed(`Creating ${entryLabel(entry)}`, error);
   }
+}
+
+/** pg_dump names a trigger by its table and its own name. */
+function isFenceTrigger({ type, name }: DumpEntry): boolean {
+  return type === "TRIGGER" && name.endsWith(` ${fenceTriggerName}`);
 }
 
 /** Entries to a batch: bounds the locks one transaction holds and the work that is repeated after a failure. */

@@ -2,25 +2,31 @@ import type pg from "pg";
 import { quoteQualified } from "./identifiers.ts";
 import { loadFailed } from "./load-errors.ts";
 
-interface ViewName {
+export interface ViewName {
   readonly schema: string;
   readonly name: string;
 }
 
+/** The materialised views of the source that are populated. */
+export async function listPopulatedViews(
+  source: pg.ClientBase,
+  schemas: readonly string[],
+): Promise<ViewName[]> {
+  const { rows } = await source.query<ViewName>(populatedQuery, [schemas]);
+  return rows;
+}
+
 /**
- * Populates, on the target, exactly those materialised views that are populated on the source; one that reads another
- * comes after it.
+ * Populates, on the target, exactly the given materialised views; one that reads another comes after it.
  *
- * @returns how many were populated
  * @throws CutoverError `LOAD_FAILED`
  */
 export async function populateMaterializedViews(
-  source: pg.ClientBase,
   target: pg.ClientBase,
+  populated: readonly ViewName[],
   schemas: readonly string[],
-): Promise<number> {
-  const { rows: populated } = await source.query<ViewName>(populatedQuery, [schemas]);
-  if (populated.length === 0) return 0;
+): Promise<void> {
+  if (populated.length === 0) return;
   const { rows: views } = await target.query<ViewName & { oid: number }>(viewsQuery, [schemas]);
   const { rows: edges } = await target.query<{ view: number; reads: number }>(edgesQuery);
   const wanted = new Set(populated.map(({ schema, name }) => quoteQualified(schema, name)));
@@ -34,7 +40,6 @@ export async function populateMaterializedViews(
     if (view === undefined || !wanted.has(quoteQualified(view.schema, view.name))) continue;
     await refresh(target, view);
   }
-  return populated.length;
 }
 
 /** Every given view after all that it reads, directly or through other views. */

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
-import { type ConnectionTarget, connect, cutConnection } from "./connection.ts";
+import { type ConnectionTarget, connect, cutConnection, endConnection } from "./connection.ts";
 import { loaderSetting } from "./fence.ts";
 import { quoteLiteral } from "./identifiers.ts";
 
@@ -26,7 +26,22 @@ export class LoadSessions {
   }
 
   /**
-   * A session that reads the source as the exported snapshot saw it.
+   * Reads the source as the exported snapshot saw it, on a session that ends right afterwards: the server would end
+   * one that is idle in its transaction while the target is at work, and its locks would be in the application's way.
+   *
+   * @throws CutoverError those of `openSource`
+   */
+  async read<Result>(use: (reader: pg.Client) => Promise<Result>): Promise<Result> {
+    const reader = await this.openSource();
+    try {
+      return await use(reader);
+    } finally {
+      await this.release(reader);
+    }
+  }
+
+  /**
+   * A session that reads the source as the exported snapshot saw it, for constant use.
    *
    * @throws CutoverError `SNAPSHOT_LOST`, those of `connect`
    */
@@ -69,7 +84,7 @@ export class LoadSessions {
   async release(client: pg.Client): Promise<void> {
     this.#open.delete(client);
     if (this.#cut) cutConnection(client);
-    else await client.end().catch(() => {});
+    else await endConnection(client);
   }
 
   async #track(connecting: Promise<pg.Client>): Promise<pg.Client> {

@@ -7,7 +7,7 @@ import { quoteQualified } from "./identifiers.ts";
 import { addForeignKeys, buildIndex, listDeferrableKeys, validate } from "./load-constraints.ts";
 import { applyEntries, entryLabel, type LoadSteps, planSteps } from "./load-entries.ts";
 import { loadCancelled, loadFailed } from "./load-errors.ts";
-import { populateMaterializedViews } from "./load-materialized-views.ts";
+import { listPopulatedViews, populateMaterializedViews } from "./load-materialized-views.ts";
 import { shareAmong } from "./load-pool.ts";
 import { type LoadPhase, type LoadProgress, ProgressMeter } from "./load-progress.ts";
 import { loadSearchPath } from "./load-search-path.ts";
@@ -37,7 +37,7 @@ export interface LoadOptions {
   readonly loaderToken?: string;
   /** Called when the tables exist and are empty, before anything is written to them. */
   afterDefinitions?(tables: readonly TableName[]): Promise<void>;
-  /** Tables and indexes worked on at once: as many sessions on the target, and as many plus one on the source. */
+  /** Tables and indexes worked on at once: as many sessions on the target, and as many on the source. */
   readonly workers: number;
   onProgress(progress: LoadProgress): void;
   readonly signal: AbortSignal;
@@ -82,8 +82,6 @@ interface Work {
   readonly options: LoadOptions;
   readonly sessions: LoadSessions;
   readonly meter: ProgressMeter;
-  /** Reads the source's catalogue under the snapshot. */
-  readonly reader: pg.Client;
   /** The first one also does all that is done one after the other. */
   readonly writers: readonly [pg.Client, ...pg.Client[]];
   readonly steps: LoadSteps;
@@ -117,21 +115,21 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   await timed("indexes", () => buildIndexes(work));
   await timed("constraints", () => addConstraints(work));
   const finished = await timed("finish", async () => {
-    const materializedViews = await populateMaterializedViews(work.reader, writer, schemas);
+    const populated = await sessions.read((reader) => listPopulatedViews(reader, schemas));
+    await populateMaterializedViews(writer, populated, schemas);
     await analyzeViews(writer, schemas);
-    const sequences = await readSequences(work.reader, schemas);
+    const sequences = await sessions.read((reader) => readSequences(reader, schemas));
     await setSequences(writer, sequences);
     await commitSynchronously(writer);
-    return { materializedViews, sequences };
+    return { materializedViews: populated.length, sequences };
   });
   return { tables, rows: tables.reduce((sum, { rows }) => sum + rows, 0), bytes, ...finished, durationsMs };
 }
 
 async function startWork(options: LoadOptions, sessions: LoadSessions, meter: ProgressMeter): Promise<Work> {
   const { schemas } = options;
-  const reader = await sessions.openSource();
   const first = await sessions.openTarget("pg_catalog");
-  const searchPath = await loadSearchPath(reader, first, schemas);
+  const searchPath = await sessions.read((reader) => loadSearchPath(reader, first, schemas));
   const steps = planSteps(options.dump.entries, await listSchemas(first, schemas));
   await first.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
   await applyEntries(first, steps.definitions);
@@ -139,11 +137,11 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
   const others = await Promise.all(
     Array.from({ length: options.workers - 1 }, () => sessions.openTarget(searchPath)),
   );
-  return { options, sessions, meter, reader, writers: [first, ...others], steps };
+  return { options, sessions, meter, writers: [first, ...others], steps };
 }
 
-async function copyRows({ options, sessions, meter, reader, writers }: Work): Promise<LoadReport["tables"]> {
-  const planFor = await planCopies(reader, options.schemas);
+async function copyRows({ options, sessions, meter, writers }: Work): Promise<LoadReport["tables"]> {
+  const planFor = await sessions.read((reader) => planCopies(reader, options.schemas));
   const largestFirst = options.tables.toSorted((first, second) => second.sizeBytes - first.sizeBytes);
   const pairs = await Promise.all(
     writers.slice(0, Math.max(1, largestFirst.length)).map(async (target) => ({
@@ -165,8 +163,8 @@ async function copyRows({ options, sessions, meter, reader, writers }: Work): Pr
       });
     },
     () => sessions.cut(),
+    ({ source }) => sessions.release(source),
   );
-  await Promise.all(pairs.map(({ source }) => sessions.release(source)));
   return copied.toSorted((first, second) => compareNames(first, second));
 }
 
@@ -180,14 +178,14 @@ async function buildIndexes(work: Work): Promise<void> {
 
 /** Foreign keys are checked with the statistics at hand; privileges and triggers come last of all. */
 async function addConstraints(work: Work): Promise<void> {
-  const { steps, writers, reader, options } = work;
+  const { steps, writers, sessions, options } = work;
   const [writer] = writers;
   await applyEntries(writer, steps.statistics);
   const tables = await listTables(writer, options.schemas);
   // A partitioned table is analysed with all of its partitions.
   const roots = tables.filter(({ isPartition }) => !isPartition);
   await inParallel(work, roots, ({ schema, name }) => `statistics of ${schema}.${name}`, analyze);
-  const deferrable = await listDeferrableKeys(reader, options.schemas);
+  const deferrable = await sessions.read((reader) => listDeferrableKeys(reader, options.schemas));
   const unchecked = await addForeignKeys(writer, steps.foreignKeys, deferrable);
   await inParallel(
     work,

@@ -5,6 +5,7 @@ import { ensureJournal } from "../../components/migration/journal.ts";
 import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import {
+  admitRole,
   closeSourceFence,
   closeTargetFence,
   dropSourceSchema,
@@ -318,6 +319,40 @@ describe("closing and opening", () => {
     }
   });
 
+  it("lets an admitted role write by its name to an unfinished copy, and only to that", async () => {
+    const database = await createDatabase(servers.target);
+    const client = await connect(database.connection, { purpose: "test" });
+    const member = `fence_hook_${process.pid}`;
+    try {
+      await client.query("create table public.patient (id int)");
+      await client.query(
+        `create role ${member} login password 'hook'; grant all on all tables in schema public to ${member}`,
+      );
+      await ensureJournal(client);
+      const fence = { tables: await listTables(client, ["public"]), schemas: ["public"] };
+      const account = { ...database.connection, user: member, password: "hook" };
+      await withConnection(account, { purpose: "test" }, async (hook) => {
+        const write = "insert into public.patient values (1)";
+        await closeTargetFence(client, { ...fence, loaderToken: "t0ken" });
+        expect(await attempt(hook, write)).toBe("25006");
+        await admitRole(client, member);
+        expect(await attempt(hook, write)).toBe("accepted");
+        expect(await attempt(client, write)).toBe("25006");
+        await admitRole(client, null);
+        expect(await attempt(hook, write)).toBe("25006");
+        await admitRole(client, member);
+        await closeTargetFence(client, fence);
+        expect(await attempt(hook, write)).toBe("25006");
+        await admitRole(client, member);
+        expect(await attempt(hook, write)).toBe("25006");
+      });
+    } finally {
+      await client.query(`drop owned by ${member}; drop role ${member}`).catch(() => {});
+      await client.end();
+      await database.drop();
+    }
+  });
+
   it("opens for sessions that are open, and leaves nothing behind", async () => {
     const database = await fencedSource();
     const [client, reader, writer] = (await Promise.all(
@@ -343,6 +378,121 @@ describe("closing and opening", () => {
       await database.drop();
     }
   });
+
+  it("opens at once although a backup reads everything, and what stays then does not trouble the next fence", async () => {
+    const database = await fencedSource();
+    const [client, backup] = (await Promise.all(
+      ["test", "test"].map((purpose) => connect(database.connection, { purpose })),
+    )) as [pg.Client, pg.Client];
+    try {
+      // The former fence had let somebody pass: nothing of that may stick to the next one.
+      await client.query("select nextval('pgvector_cutover.passed')");
+      await backup.query(
+        `begin; lock table pgvector_cutover.witness, public.patient in access share mode;
+         select last_value from pgvector_cutover.passed`,
+      );
+      await openSourceFence(client, "m1");
+      expect(await attempt(client, refusedWrites.insert)).toBe("accepted");
+      expect(await readFence(client, schemas)).toMatchObject({ eventTriggers: false, witness: null });
+      expect(await removeFence(client)).toEqual([{ schema: "public", name: "patient" }]);
+      expect(await dropSourceSchema(client)).toBe(false);
+
+      await closeUnderLocks(client);
+      expect(await attempt(client, refusedWrites.insert)).toBe("25006");
+      const fence = await readFence(client, schemas);
+      expect(fence.witness).toEqual({ migrationId: "m1", epoch: 3, yielded: false });
+      expect(isWhole(fence)).toBe(true);
+
+      await openSourceFence(client, "m1");
+      await backup.query("commit");
+      expect(await removeFence(client)).toEqual([]);
+      expect(await dropSourceSchema(client)).toBe(true);
+      expect((await client.query("select to_regnamespace('pgvector_cutover') as schema")).rows).toEqual([
+        { schema: null },
+      ]);
+    } finally {
+      await Promise.all([client, backup].map((session) => session.end()));
+      await database.drop();
+    }
+  });
+
+  it("drops nothing but its own: no standing witness, and nothing that somebody put beside it", async () => {
+    const database = await fencedSource();
+    const client = await connect(database.connection, { purpose: "test" });
+    try {
+      await expect(dropSourceSchema(client)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+      await expect(closeUnderLocks(client)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+      expect((await readFence(client, schemas)).witness).toMatchObject({ migrationId: "m1" });
+      await openSourceFence(client, "m1");
+      expect(await removeFence(client)).toEqual([]);
+      await client.query("create table pgvector_cutover.theirs (id int)");
+      expect(await dropSourceSchema(client)).toBe(true);
+      const left = await client.query(
+        "select relname as name from pg_class where relnamespace = 'pgvector_cutover'::regnamespace",
+      );
+      expect(left.rows).toEqual([{ name: "theirs" }]);
+    } finally {
+      await client.end();
+      await database.drop();
+    }
+  });
+
+  it("says so, and leaves it closed, when somebody holds the witness itself", async () => {
+    const database = await fencedSource();
+    const [client, other] = (await Promise.all(
+      ["test", "test"].map((purpose) => connect(database.connection, { purpose })),
+    )) as [pg.Client, pg.Client];
+    try {
+      await other.query("begin; update pgvector_cutover.witness set epoch = epoch");
+      await expect(openSourceFence(client, "m1")).rejects.toMatchObject({ code: "SOURCE_NOT_OPENED" });
+      expect(isWhole(await readFence(client, schemas))).toBe(true);
+      await other.query("rollback");
+      await openSourceFence(client, "m1");
+      expect(await attempt(client, refusedWrites.insert)).toBe("accepted");
+    } finally {
+      await Promise.all([client, other].map((session) => session.end()));
+      await database.drop();
+    }
+  }, 40_000);
+
+  it("tries few tables of those that a backup holds, the free ones first, and goes on until its time is over", async () => {
+    const database = await createDatabase(servers.source);
+    const [client, backup] = (await Promise.all(
+      ["test", "test"].map((purpose) => connect(database.connection, { purpose })),
+    )) as [pg.Client, pg.Client];
+    try {
+      const names = Array.from({ length: 8 }, (_, index) => `public.t${index}`);
+      await client.query(
+        `create schema "Clinic"; ${names.map((name) => `create table ${name} ();`).join(" ")}`,
+      );
+      await inTransaction(client, async () =>
+        closeSourceFence(client, {
+          tables: await listTables(client, schemas),
+          ...{ schemas, migrationId: "m1", epoch: 1, yieldAfterMs: null },
+        }),
+      );
+      await openSourceFence(client, "m1");
+      const held = names.slice(0, 6).map((name) => name.replace("public.", ""));
+      await backup.query(`begin; lock table ${names.slice(0, 6).join(", ")} in access share mode`);
+      const tried: string[] = [];
+      const { query } = client;
+      client.query = ((text: string, ...rest: unknown[]) => {
+        const name = /^drop trigger .* on "public"\."(\w+)"/.exec(text)?.[1];
+        if (name !== undefined) tried.push(name);
+        return (query as (...all: unknown[]) => unknown).call(client, text, ...rest);
+      }) as typeof client.query;
+      expect((await removeFence(client)).map(({ name }) => name).toSorted()).toEqual(held);
+      expect(tried).toEqual(["t6", "t7", "t0", "t1", "t2"]);
+
+      const removing = removeFence(client, { withinMs: 60_000 });
+      await vi.waitFor(() => expect(tried.length).toBeGreaterThan(8), { timeout: 20_000 });
+      await backup.query("commit");
+      expect(await removing).toEqual([]);
+    } finally {
+      await Promise.all([client, backup].map((session) => session.end()));
+      await database.drop();
+    }
+  }, 60_000);
 
   it("leaves nothing when the session dies before its commit", async () => {
     const database = await createDatabase(servers.source);
@@ -397,6 +547,31 @@ describe("the target's fence", () => {
     } finally {
       await client.query(`reset role; drop owned by ${role}; drop role ${role}`).catch(() => {});
       await Promise.all([client.end(), old.end()]);
+      await database.drop();
+    }
+  });
+});
+
+describe.runIf(servers.target.majorVersion >= 17)("event triggers that are switched off", () => {
+  it.each([
+    ["for the database", (name: string) => `alter database "${name}" set event_triggers = off`],
+    ["for everybody", () => "set event_triggers = 'false'"],
+    [
+      "for a role in this database",
+      (name: string) => `alter role postgres in database "${name}" set event_triggers to no`,
+    ],
+  ])("%s leave no fence whole", async (_where, statement) => {
+    const database = await createDatabase(servers.target);
+    const client = await connect(database.connection, { purpose: "test" });
+    try {
+      await client.query("create table public.patient (id int)");
+      await ensureJournal(client);
+      await closeTargetFence(client, { tables: await listTables(client, ["public"]), schemas: ["public"] });
+      expect(isWhole(await readFence(client, ["public"]))).toBe(true);
+      await client.query(statement(database.connection.database));
+      expect(isWhole(await readFence(client, ["public"]))).toBe(false);
+    } finally {
+      await client.end();
       await database.drop();
     }
   });

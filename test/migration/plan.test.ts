@@ -248,6 +248,8 @@ const nothingSeen = {
   lockNeeds: undefined,
   restrictedBuilds: undefined,
   scheduledJobs: undefined,
+  splitFamilies: undefined,
+  eventTriggersOff: undefined,
   witness: undefined,
 };
 

@@ -21,6 +21,17 @@ const cronTable =
 
 const createWorld = () => fixture.createWorld(onTestFinished);
 
+/** Makes the session's first savepoint take longer than another may wait in its transaction. */
+function slowDown(client: Awaited<ReturnType<typeof connect>>): void {
+  const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
+  let isFirst = true;
+  client.query = ((text: string, ...rest: unknown[]) => {
+    const wait = isFirst && text.startsWith("SAVEPOINT") ? query("SELECT pg_sleep(3)") : Promise.resolve();
+    if (text.startsWith("SAVEPOINT")) isFirst = false;
+    return wait.then(() => query(text, ...rest));
+  }) as typeof client.query;
+}
+
 describe("one bad thing gives its finding", () => {
   test.for([
     {
@@ -28,6 +39,29 @@ describe("one bad thing gives its finding", () => {
       sql: "CREATE SUBSCRIPTION feed CONNECTION 'host=elsewhere' PUBLICATION p WITH (connect = false, slot_name = NONE)",
       clean: "DROP SUBSCRIPTION feed",
       expected: "blocker SUBSCRIPTION_NOT_MOVED feed",
+    },
+    {
+      name: "a subscription at work",
+      sql: `CREATE SUBSCRIPTION feed CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = 'feed');
+            ALTER SUBSCRIPTION feed ENABLE`,
+      clean:
+        "ALTER SUBSCRIPTION feed DISABLE; ALTER SUBSCRIPTION feed SET (slot_name = NONE); DROP SUBSCRIPTION feed",
+      expected: "blocker SUBSCRIPTION_ENABLED feed",
+      absent: /SUBSCRIPTION_NOT_MOVED/,
+    },
+    {
+      name: "a moved partition of a table that stays",
+      sql: `CREATE SCHEMA archive; CREATE TABLE archive.log (id int) PARTITION BY LIST (id);
+            CREATE TABLE public.log_1 PARTITION OF archive.log FOR VALUES IN (1);
+            CREATE TABLE archive.log_2 PARTITION OF archive.log FOR VALUES IN (2)`,
+      expected: "blocker INHERITANCE_SPLIT public.log_1",
+      absent: /INHERITANCE_SPLIT.*log_2/,
+    },
+    {
+      name: "a child of a moved table that stays",
+      sql: `CREATE SCHEMA archive; CREATE TABLE archive.old_users () INHERITS (public.users);
+            CREATE TABLE public.more_users () INHERITS (public.users)`,
+      expected: "blocker INHERITANCE_SPLIT public.users",
     },
     {
       name: "a foreign table",
@@ -70,6 +104,60 @@ describe("one bad thing gives its finding", () => {
     const lines = summarise(await preflight(connections));
     expect(lines).toContain(expected);
     if (absent !== undefined) expect(lines.join("\n")).not.toMatch(absent);
+  });
+
+  test("what it would lose cannot be accepted", async () => {
+    const { connections } = await createWorld();
+    await runSql(
+      connections.source,
+      "CREATE SCHEMA archive; CREATE TABLE archive.old_users () INHERITS (public.users)",
+    );
+    const reason = "nobody writes there";
+    const accept = [
+      { code: "INHERITANCE_SPLIT", object: "public.users", reason },
+      { code: "OUTSIDE_OBJECT_LEFT_BEHIND", object: "table archive.old_users", reason },
+    ];
+    const lines = summarise(await preflight(connections, { inputs: { accept } }));
+    expect(lines).toContain("blocker INHERITANCE_SPLIT public.users");
+    expect(lines).toContain("warning OUTSIDE_OBJECT_LEFT_BEHIND table archive.old_users");
+  });
+
+  test.runIf(servers.target.majorVersion >= 17)(
+    "event triggers that are switched off on the target",
+    async () => {
+      const { connections } = await createWorld();
+      await runSql(
+        connections.target,
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET event_triggers = off', current_database()); END $$",
+      );
+      expect(summarise(await preflight(connections))).toContain("blocker EVENT_TRIGGERS_OFF target");
+    },
+  );
+
+  test("a consumer that is accepted by name is said to be cut off", async () => {
+    const { connections } = await createWorld();
+    const accept = [
+      { code: "SOURCE_STILL_USED", object: "nightly", reason: "the report is run by hand that day" },
+    ];
+    const result = await preflight(connections, { inputs: { accept } });
+    expect(summarise(result)).toContain("warning CONSUMER_CUT_OFF nightly");
+    expect(summarise(result).join()).not.toContain("ACCEPTANCE");
+  });
+
+  test("a server that is slow to look at loses nothing of the other one", async () => {
+    const { connections } = await createWorld();
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(connections) }),
+      inputs: healthyInputs(connections),
+      mode: "run",
+      connect: async (connection, options) => {
+        const client = await connect(connection, options);
+        await client.query("SET idle_in_transaction_session_timeout = '1s'");
+        if (connection.label === "target") slowDown(client);
+        return client;
+      },
+    });
+    expect(summarise(result).join()).not.toContain("CHECK_FAILED");
   });
 
   test("an accepted difference of a schema is the gate's acceptance, which is never stale", async () => {

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { putBack } from "../../components/migration/abort.ts";
+import { type AbortContext, putBack } from "../../components/migration/abort.ts";
 import {
   beginMigration,
   ensureJournal,
@@ -90,6 +90,7 @@ async function back(
   owner: { id: string; epoch: number },
   record: MigrationRecord,
   names: readonly string[] = [],
+  changes: Partial<AbortContext> = {},
 ): Promise<void> {
   const world = {
     scope: { projectId: "p", environmentId: "e" },
@@ -106,6 +107,7 @@ async function back(
     owner,
     reporter: { step: () => {}, detail: () => {} },
     deploymentTimeoutMs: 5_000,
+    ...changes,
   };
   await putBack(context, record as RecordIn<"switching">, "test");
 }
@@ -187,6 +189,21 @@ describe("putting back", () => {
     await putting;
     expect([...railway.mutations]).toEqual([`set DATABASE_URL ${oldText}`, "deploy"]);
   }, 10_000);
+
+  it("ends although a backup of the source lets nothing of the open fence be dropped, and says what is left", async () => {
+    const { onSource, onTarget, owner, record } = await switched();
+    const backup = await session(source);
+    await backup.query(
+      "begin; lock table public.patient, pgvector_cutover.witness in access share mode; select last_value from pgvector_cutover.passed",
+    );
+    const lines: string[] = [];
+    const reporter = { step: () => {}, detail: (line: string) => lines.push(line) };
+    await back(owner, record, [], { reporter, fencePatienceMs: 0 });
+    await onSource.query("insert into public.patient values (3)");
+    expect((await readJournal(onTarget))?.record.state).toBe("aborted");
+    expect(lines).toContainEqual(expect.stringContaining("public.patient"));
+    expect(await readWitness(onSource)).toBeNull();
+  }, 30_000);
 
   it("brings back a service that has left the configuration since", async () => {
     const { owner, record } = await switched({ api: moving });

@@ -5,9 +5,10 @@ import {
   type WritePause,
   type WritePauseOptions,
 } from "../../components/migration/write-pause.ts";
-import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
+import { startSilencer } from "../world/postgres/silencer.ts";
 
 const servers = sharedServers();
 let database: TestDatabase;
@@ -49,6 +50,15 @@ async function pause(options: Partial<WritePauseOptions> = {}): Promise<WritePau
   });
   pauses.push(made);
   return made;
+}
+
+/** The source, with something done on each new session first. */
+function sessions(prepare: (client: pg.Client) => Promise<unknown>): ConnectionTarget {
+  const { signal } = new AbortController();
+  return {
+    ...database.connection,
+    admission: { signal, admit: async (client) => void (await prepare(client)) },
+  };
 }
 
 async function until(query: string): Promise<void> {
@@ -108,6 +118,29 @@ describe("the pause", () => {
     await app.query("set lock_timeout = '50ms'");
     await expect(app.query("insert into public.late values (8)")).rejects.toMatchObject({ code: "55P03" });
   });
+
+  it("locks a partition of a table that is not moved", async () => {
+    await watcher.query(
+      "create schema archive; create table archive.root (id int) partition by list (id); create table public.leaf partition of archive.root for values in (1)",
+    );
+    await pause();
+    await app.query("set lock_timeout = '50ms'");
+    for (const table of ["public.leaf", "archive.root"]) {
+      await expect(app.query(`insert into ${table} values (1)`)).rejects.toMatchObject({ code: "55P03" });
+    }
+  });
+
+  it("is released although a connection fell silent", async () => {
+    const silencer = await startSilencer(servers.source.port);
+    try {
+      const { connection } = database;
+      const paused = await pause({ source: { ...connection, port: silencer.port } });
+      silencer.silence();
+      await paused.release();
+    } finally {
+      silencer.close();
+    }
+  }, 20_000);
 
   it("does not queue before other sessions at its first try, and holds no lock between tries", async () => {
     await app.query("begin; insert into public.b values (1)");
@@ -175,6 +208,27 @@ describe("the dead man's switch", () => {
     await app.query("insert into public.a values (1)");
     await expect(paused.heartbeat.assertAlive()).rejects.toMatchObject({ code: "LOCKS_LOST" });
   });
+
+  it("keeps the locks while the snapshot's session is slow to come", async () => {
+    const slow = sessions(async (client) => {
+      const { rows } = await client.query("select current_setting('application_name') as name");
+      if (rows[0].name === "pgvector_cutover:snapshot") await client.query("select pg_sleep(5)");
+    });
+    const paused = await pause({ source: slow, deadManTimeoutMs: 3_500 });
+    await paused.heartbeat.assertAlive();
+  }, 20_000);
+
+  it("keeps the snapshot for as long as it beats, and no longer", async () => {
+    const shortly = sessions((client) => client.query("set idle_in_transaction_session_timeout = '3500ms'"));
+    const paused = await pause({ source: shortly });
+    await watcher.query("select pg_sleep(5)");
+    expect(await countUnder(paused, "public.a")).toBe(0);
+    paused.heartbeat.stop();
+    await until(
+      `select not exists (select from pg_stat_activity where datname = current_database()
+        and application_name = 'pgvector_cutover:snapshot') as met`,
+    );
+  }, 20_000);
 
   it("stops beating, and says why, when the engine is gone", async () => {
     const paused = await pause({ isEngineAlive: async () => false });

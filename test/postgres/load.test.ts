@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CutoverError, describeError } from "../../components/errors.ts";
-import { type ConnectionTarget, connect } from "../../components/postgres/connection.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
+import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import { describeDumpClient, dumpSchema } from "../../components/postgres/dump.ts";
+import { closeSourceFence, closeTargetFence, openSourceFence } from "../../components/postgres/fence.ts";
 import type { LoadProgress } from "../../components/postgres/load.ts";
+import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { applicationDdl, ask, copyAll, schemas, withSnapshot } from "./load-fixture.ts";
@@ -159,6 +162,32 @@ test("a dump ends in time", async () => {
 
 test("says which client is missing", async () => {
   expect(await describeDumpClient(99)).toMatchObject({ ok: false, error: { code: "DUMP_CLIENT_MISSING" } });
+});
+
+test("the triggers that an earlier fence left on the source stay there", async () => {
+  const source = await newDatabase(
+    "source",
+    "CREATE TABLE public.t (a int); INSERT INTO public.t VALUES (1)",
+  );
+  const target = await newDatabase("target");
+  await withConnection(source, { purpose: "test" }, async (client) => {
+    await client.query("BEGIN");
+    const tables = await listTables(client, ["public"]);
+    const options = { schemas: ["public"], migrationId: "m1", epoch: 1, yieldAfterMs: null };
+    await closeSourceFence(client, { ...options, tables });
+    await client.query("COMMIT");
+    await openSourceFence(client, "m1");
+  });
+  await withConnection(target, { purpose: "test" }, ensureJournal);
+  await copyAll(source, target, {
+    schemas: ["public"],
+    loaderToken: "t0ken",
+    afterDefinitions: (tables) =>
+      withConnection(target, { purpose: "test" }, (client) =>
+        closeTargetFence(client, { tables, schemas: ["public"], loaderToken: "t0ken" }),
+      ),
+  });
+  expect(await ask(target, "SELECT a FROM public.t")).toEqual([{ a: 1 }]);
 });
 
 test("a snapshot that is gone is named", async () => {

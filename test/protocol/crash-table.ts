@@ -142,7 +142,7 @@ export class EffectReader {
   }
 
   #rowOfAbort(statement: string): CrashRow {
-    if (/drop table if exists pgvector_cutover\.witness/i.test(statement)) {
+    if (/^delete from pgvector_cutover\.witness/i.test(statement)) {
       this.#isOpened = true;
       return "e";
     }

@@ -1,6 +1,7 @@
 import type { Finding } from "../finding.ts";
 import { gateDifferenceCodes } from "../gate-report.ts";
 import type { Acceptance } from "../inputs.ts";
+import { acceptedConsumers } from "../source-sessions.ts";
 import { type FindingDefinitions, findingsOf } from "./definitions.ts";
 
 export const acceptanceDefinitions = {
@@ -14,6 +15,12 @@ export const acceptanceDefinitions = {
     acceptable: false,
     remedy:
       "Take the entry off `accept` and follow the finding's remedy: going on would lose data or could not work.",
+  },
+  CONSUMER_CUT_OFF: {
+    severity: "warning",
+    acceptable: false,
+    remedy:
+      "Nothing, if that is meant. Otherwise point the consumer at the target or stop it, and take the entry off `accept`.",
   },
 } as const;
 
@@ -55,7 +62,14 @@ export function applyAcceptances(
         ),
       ];
     });
-  return [...findings.map((finding) => accepted(finding, acceptances, definitions)), ...remarks];
+  const cutOff = acceptedConsumers(acceptances).map(({ object, reason }) =>
+    found(
+      "CONSUMER_CUT_OFF",
+      object,
+      `Sessions of this name may come back to the source while the services move; the seal ends them and lets none in again. Accepted: ${reason}`,
+    ),
+  );
+  return [...findings.map((finding) => accepted(finding, acceptances, definitions)), ...remarks, ...cutOff];
 }
 
 function accepted(

@@ -2,9 +2,11 @@ import { acceptanceDefinitions } from "./acceptances.ts";
 import { activityDefinitions } from "./database/activity.ts";
 import { contentDefinitions } from "./database/contents.ts";
 import { dependencyDefinitions } from "./database/dependencies.ts";
+import { eventTriggerDefinitions } from "./database/event-triggers.ts";
 import { existingSchemaDefinitions } from "./database/existing-schemas.ts";
 import { extensionDefinitions } from "./database/extensions.ts";
 import { identityDefinitions } from "./database/identity.ts";
+import { inheritanceDefinitions } from "./database/inheritance.ts";
 import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
 import { lockDefinitions } from "./database/locks.ts";
 import { restrictedBuildDefinitions } from "./database/restricted-builds.ts";
@@ -29,7 +31,9 @@ export const findingDefinitions: FindingDefinitions = {
   ...contentDefinitions,
   ...dependencyDefinitions,
   ...dumpClientDefinitions,
+  ...eventTriggerDefinitions,
   ...existingSchemaDefinitions,
+  ...inheritanceDefinitions,
   ...leftoverFenceDefinitions,
   ...lockDefinitions,
   ...restrictedBuildDefinitions,

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { type ConnectionTarget, connect as openSession } from "../../postgres/connection.ts";
+import { type ConnectionTarget, endConnection, connect as openSession } from "../../postgres/connection.ts";
 import type { DumpClient } from "../../postgres/dump.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import type { Finding } from "../finding.ts";
@@ -131,8 +131,13 @@ async function observeDatabases(
   };
   const [sourceClient, targetClient] = await Promise.all([open("source"), open("target")]);
   try {
-    const observe = (side: "source" | "target", client: pg.Client | undefined) =>
-      client === undefined ? undefined : observeDatabase(client, side, inputs.schemas, findings);
+    const observe = async (side: "source" | "target", client: pg.Client | undefined) => {
+      if (client === undefined) return undefined;
+      const observation = await observeDatabase(client, side, inputs.schemas, findings);
+      // The other one may take long, and a session that waits in a transaction is ended. A lost one shows below.
+      await client.query("COMMIT").catch(() => {});
+      return observation;
+    };
     const [source, target] = await Promise.all([
       observe("source", sourceClient),
       observe("target", targetClient),
@@ -140,12 +145,15 @@ async function observeDatabases(
     if (source !== undefined) findings.push(...checkSource(source, inputs));
     if (target !== undefined) findings.push(...checkTarget(target, inputs, targetHoldsOwnCopy));
     if (sourceClient !== undefined && targetClient !== undefined && source && target) {
-      const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
+      const isSame = await attempt(findings, "identity", async () => {
+        await Promise.all([sourceClient, targetClient].map(beginObservation));
+        return isSameDatabase(sourceClient, targetClient);
+      });
       findings.push(...compareDatabases(source, target, isSame ?? false, inputs, targetHoldsOwnCopy));
     }
     return { source, target };
   } finally {
-    await Promise.all([sourceClient?.end(), targetClient?.end()].map((ended) => ended?.catch(() => {})));
+    for (const client of [sourceClient, targetClient]) if (client !== undefined) await endConnection(client);
   }
 }
 

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { applicationNamePrefix, type ConnectionTarget } from "../connection.ts";
+import { applicationNamePrefix, type ConnectionTarget, keepaliveSettings } from "../connection.ts";
 
 export interface InstalledClient {
   readonly path: string;
@@ -64,7 +64,13 @@ function childEnvironment(source: ConnectionTarget): NodeJS.ProcessEnv {
     PGCONNECT_TIMEOUT: "15",
     PGAPPNAME: `${applicationNamePrefix}:dump`,
     PGCLIENTENCODING: "UTF8",
-    PGOPTIONS: "-c standard_conforming_strings=on -c default_transaction_read_only=on",
+    PGOPTIONS: Object.entries({
+      standard_conforming_strings: "on",
+      default_transaction_read_only: "on",
+      ...keepaliveSettings,
+    })
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(" "),
     // No home: a root.crt or .pgpass of the operator would change how the server is checked or the login is made.
     HOME: "/nonexistent",
     LC_ALL: "C",

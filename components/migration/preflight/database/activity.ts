@@ -7,7 +7,7 @@ export interface ActivityFacts {
   readonly preparedTransactions: readonly string[];
   readonly replicationSlots: readonly string[];
   readonly publications: readonly string[];
-  readonly subscriptions: readonly string[];
+  readonly subscriptions: ReadonlyArray<{ readonly name: string; readonly enabled: boolean }>;
   /** Without those of extensions and of this project. */
   readonly eventTriggers: readonly string[];
   /** Sessions with a transaction open for longer than a minute: application name and age in seconds. */
@@ -35,8 +35,13 @@ export const activityDefinitions = {
   SUBSCRIPTION_NOT_MOVED: {
     severity: "blocker",
     acceptable: true,
+    remedy: "Recreate the subscription on the target after the cutover, or accept its loss.",
+  },
+  SUBSCRIPTION_ENABLED: {
+    severity: "blocker",
+    acceptable: false,
     remedy:
-      "Disable the subscription: its worker writes to the old database; recreate it on the target if it is needed.",
+      "Disable the subscription (ALTER SUBSCRIPTION … DISABLE): rows that replication applies pass locks and fence, and would be lost.",
   },
   EVENT_TRIGGER_NOT_MOVED: {
     severity: "blocker",
@@ -82,12 +87,14 @@ export function checkSourceActivity(source: ActivityFacts): Finding[] {
         "This publication belongs to the database, not to a schema: it stays behind.",
       ),
     ),
-    ...source.subscriptions.map((name) =>
-      found(
-        "SUBSCRIPTION_NOT_MOVED",
-        name,
-        "This subscription writes into the source from elsewhere and stays behind.",
-      ),
+    ...source.subscriptions.map(({ name, enabled }) =>
+      enabled
+        ? found(
+            "SUBSCRIPTION_ENABLED",
+            name,
+            "Logical replication writes into the source from elsewhere, past the triggers of the fence.",
+          )
+        : found("SUBSCRIPTION_NOT_MOVED", name, "This disabled subscription of the source stays behind."),
     ),
     ...source.eventTriggers.map((name) =>
       found(
@@ -132,8 +139,9 @@ const activityQuery = `
          ARRAY(SELECT slot_name::text FROM pg_replication_slots
                 WHERE (database IS NULL OR database = current_database()) AND NOT temporary ORDER BY 1) AS "replicationSlots",
          ARRAY(SELECT pubname::text FROM pg_publication ORDER BY 1) AS publications,
-         ARRAY(SELECT subname::text FROM pg_subscription
-                WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1) AS subscriptions,
+         COALESCE((SELECT json_agg(json_build_object('name', subname, 'enabled', subenabled) ORDER BY subname)
+                     FROM pg_subscription
+                    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())), '[]') AS subscriptions,
          ARRAY(SELECT evtname::text FROM pg_event_trigger t
                 WHERE evtname !~ '^pgvector_cutover'
                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass

@@ -3,9 +3,11 @@ import type { MigrationInputs } from "../../inputs.ts";
 import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
 import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
+import { checkEventTriggers } from "./event-triggers.ts";
 import { compareExistingSchemas } from "./existing-schemas.ts";
 import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
+import { checkInheritance } from "./inheritance.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
 import { checkLockTable } from "./locks.ts";
 import type { DatabaseObservation } from "./observe.ts";
@@ -26,6 +28,8 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...(source.scheduledJobs ? checkScheduledJobs(source.scheduledJobs) : []),
     ...(schemas ? checkSourceSchemas(schemas, inputs.schemas, inputs.protectedSchemas) : []),
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
+    ...checkInheritance(source.splitFamilies ?? []),
+    ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
     ...(server && settings ? checkReadOnly("source", settings, server.user) : []),
     ...(activity ? checkSourceActivity(activity) : []),
@@ -50,6 +54,7 @@ export function checkTarget(
         )
       : []),
     ...(dependencies ? checkTargetDependencies(dependencies, inputs.protectedSchemas) : []),
+    ...checkEventTriggers("target", target.eventTriggersOff ?? []),
     ...(extensions ? checkVector(extensions) : []),
     ...(server && settings ? checkReadOnly("target", settings, server.user) : []),
     ...(activity ? checkTargetActivity(activity) : []),

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { Catalogue } from "../../../postgres/catalogue/catalogue.ts";
-import { type FenceState, readWitness } from "../../../postgres/fence.ts";
+import { eventTriggersOff, type FenceState, readWitness } from "../../../postgres/fence.ts";
 import { listTables, type MovedTable } from "../../../postgres/relations.ts";
 import type { Finding } from "../../finding.ts";
 import { attempt } from "../problems.ts";
@@ -9,6 +9,7 @@ import { type ContentFacts, readContents } from "./contents.ts";
 import { type DependencyFacts, readDependencies } from "./dependencies.ts";
 import { readSchemaProperties } from "./existing-schemas.ts";
 import { type ExtensionFacts, readExtensions } from "./extensions.ts";
+import { readSplitFamilies, type SplitFamily } from "./inheritance.ts";
 import { type LockNeeds, readLockNeeds } from "./locks.ts";
 import { type RestrictedBuilds, readRestrictedBuilds } from "./restricted-builds.ts";
 import { type RoleFacts, readRoles } from "./roles.ts";
@@ -33,6 +34,9 @@ export interface DatabaseObservation {
   readonly lockNeeds: LockNeeds | undefined;
   readonly restrictedBuilds: RestrictedBuilds | undefined;
   readonly scheduledJobs: ScheduledJobs | undefined;
+  readonly splitFamilies: readonly SplitFamily[] | undefined;
+  /** Where event triggers are switched off. */
+  readonly eventTriggersOff: readonly string[] | undefined;
   /** What a migration left on the source; `null` when none did. */
   readonly witness: FenceState["witness"] | undefined;
 }
@@ -70,6 +74,8 @@ export async function observeDatabase(
     lockNeeds: await read("locks", () => readLockNeeds(client, schemas)),
     restrictedBuilds: await read("functions", () => readRestrictedBuilds(client, schemas)),
     scheduledJobs: await read("scheduled jobs", () => readScheduledJobs(client)),
+    splitFamilies: await read("inheritance", () => readSplitFamilies(client, schemas)),
+    eventTriggersOff: await read("event triggers", () => eventTriggersOff(client)),
     witness: await read("witness", () => readWitness(client)),
   };
 }

@@ -1,0 +1,80 @@
+import type pg from "pg";
+import { eventTriggerNames, type FencedTable, fenceTriggerName } from "./fence-parts.ts";
+
+export interface FenceState {
+  /** Tables in the moved schemas without an ENABLE ALWAYS fence trigger. Empty when the fence stands. */
+  readonly unfenced: readonly FencedTable[];
+  /** Both are there, and no setting keeps them from firing (`event_triggers`, since PostgreSQL 17). */
+  readonly eventTriggers: boolean;
+  /** The witness on the source, `null` where there is none (and always on the target). */
+  readonly witness: Witness | null;
+}
+
+/** What the commit that closes the source's fence leaves there. */
+export interface Witness {
+  readonly migrationId: string;
+  readonly epoch: number;
+  /** The fence's time is over and it lets writers pass, or it has let one pass: the copy may lack something. */
+  readonly yielded: boolean;
+}
+
+/** Whether nothing can have been written behind it: all triggers stand, and it has let nobody pass. */
+export function isWhole({ unfenced, eventTriggers, witness }: FenceState): boolean {
+  return unfenced.length === 0 && eventTriggers && witness?.yielded !== true;
+}
+
+/** What stands of the fence. Reads only. */
+export async function readFence(client: pg.Client, schemas: readonly string[]): Promise<FenceState> {
+  const unfenced = await client.query(
+    `select n.nspname as schema, c.relname as name
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = any($1) and c.relkind in ('r', 'p')
+        and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+        and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = $2 and t.tgenabled = 'A')
+      order by 1, 2`,
+    [schemas, fenceTriggerName],
+  );
+  const events = await client.query(
+    "select count(*)::int as count from pg_event_trigger where evtname = any($1) and evtenabled = 'A'",
+    [eventTriggerNames],
+  );
+  return {
+    unfenced: unfenced.rows,
+    eventTriggers:
+      events.rows[0].count === eventTriggerNames.length && (await eventTriggersOff(client)).length === 0,
+    witness: await readWitness(client),
+  };
+}
+
+/**
+ * Where event triggers are switched off for this database: `server`, `database`, `all roles`, `role app`. A server
+ * before PostgreSQL 17 cannot do that. Reads only.
+ */
+export async function eventTriggersOff(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ scope: string }>(
+    `select case when s.setrole = 0 and s.setdatabase = 0 then 'all roles' when s.setrole = 0 then 'database'
+                 else 'role ' || pg_get_userbyid(s.setrole) end as scope
+       from pg_db_role_setting s cross join lateral unnest(s.setconfig) entry
+      where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+        and case when split_part(entry, '=', 1) = 'event_triggers'
+                 then not substr(entry, strpos(entry, '=') + 1)::boolean else false end
+      order by 1`,
+  );
+  if (rows.length > 0) return rows.map(({ scope }) => scope);
+  const server = await client.query<{ off: boolean }>(
+    "select not coalesce(current_setting('event_triggers', true)::boolean, true) as off",
+  );
+  return server.rows[0]?.off === true ? ["server"] : [];
+}
+
+/** The migration that fenced this source, `null` where none did. Reads only. */
+export async function readWitness(source: pg.Client): Promise<FenceState["witness"]> {
+  const present = await source.query("select to_regclass('pgvector_cutover.witness') is not null as present");
+  if (!present.rows[0].present) return null;
+  const { rows } = await source.query(
+    `select migration_id as "migrationId", epoch::int as epoch,
+            yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded
+       from pgvector_cutover.witness`,
+  );
+  return rows[0] ?? null;
+}

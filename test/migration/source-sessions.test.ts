@@ -1,0 +1,164 @@
+import pg from "pg";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
+import {
+  assertNothingReplicated,
+  emptySource,
+  foreignSessions,
+  waitUntilEmpty,
+} from "../../components/migration/source-sessions.ts";
+import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { closeSourceFence, inTransaction, setSeal } from "../../components/postgres/fence.ts";
+import { listTables } from "../../components/postgres/relations.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { startServer } from "../world/postgres/server.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+
+const servers = sharedServers();
+let database: TestDatabase;
+let maintenance: pg.Client;
+
+beforeEach(async () => {
+  database = await createDatabase(servers.source);
+  const { connection } = database;
+  maintenance = await connect(connection, {
+    purpose: "control",
+    database: maintenanceDatabase(connection),
+  });
+});
+afterEach(async () => {
+  await maintenance.end();
+  await database.drop();
+});
+
+/** A session of somebody else, with what else its login says. */
+async function stranger(name: string, login: Partial<pg.ClientConfig> = {}): Promise<pg.Client> {
+  const { host, port, user, password, database: inside } = database.connection;
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    password,
+    database: inside,
+    application_name: name,
+    ...login,
+  });
+  client.on("error", () => {});
+  await client.connect();
+  return client;
+}
+
+/** A consumer that comes back as soon as it is ended, for as long as the database lets it. */
+async function insistent(name: string): Promise<{ readonly refused: Promise<void> }> {
+  const first = await stranger(name);
+  const insist = async (client: pg.Client): Promise<void> => {
+    await new Promise((resolve) => client.once("end", resolve));
+    const next = await stranger(name).catch(() => undefined);
+    if (next !== undefined) await insist(next);
+  };
+  return { refused: insist(first) };
+}
+
+const empty = (accept: Parameters<typeof emptySource>[1]["accept"] = []) =>
+  emptySource(maintenance, {
+    ...{ database: database.connection.database, settleMs: 300, mayReturn: false },
+    accept,
+  });
+
+const seal = () => setSeal(maintenance, database.connection.database, true);
+const reason = "it only watches";
+
+describe("emptying the source", () => {
+  it("names who comes back", async () => {
+    const { refused } = await insistent("nightly");
+    await expect(empty()).rejects.toMatchObject({
+      code: "SOURCE_STILL_USED",
+      message: expect.stringContaining("nightly from 127.0.0.1"),
+    });
+    await seal();
+    await waitUntilEmpty(maintenance, database.connection.database);
+    await refused;
+  });
+
+  it.each([
+    ["nightly", "nightly"],
+    ["", "unnamed"],
+  ])(
+    "lets a consumer that is accepted by name (%o) come back until the seal cuts it off",
+    async (name, object) => {
+      const { refused } = await insistent(name);
+      await empty([{ code: "SOURCE_STILL_USED", object, reason }]);
+      await expect(empty([{ code: "SOURCE_STILL_USED", object: "another", reason }])).rejects.toMatchObject({
+        code: "SOURCE_STILL_USED",
+      });
+      await seal();
+      await waitUntilEmpty(maintenance, database.connection.database);
+      await refused;
+      expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
+    },
+  );
+
+  it("ends those that stream changes from the database, too", async () => {
+    await stranger("warehouse", { replication: "database" } as pg.ClientConfig);
+    const [found] = await foreignSessions(maintenance, database.connection.database);
+    expect(found).toMatchObject({ name: "warehouse", kind: "walsender" });
+    await seal();
+    await waitUntilEmpty(maintenance, database.connection.database);
+    expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
+  });
+
+  it("gives up in time on a database that does not get empty", async () => {
+    const { refused } = await insistent("nightly");
+    await expect(waitUntilEmpty(maintenance, database.connection.database, 500)).rejects.toMatchObject({
+      code: "SOURCE_STILL_USED",
+    });
+    await seal();
+    await waitUntilEmpty(maintenance, database.connection.database);
+    await refused;
+  });
+});
+
+it("finds logical replication into the source, which passes its fence", async () => {
+  const publisher = await startServer({ role: "target", settings: { wal_level: "logical" } });
+  onTestFinished(() => publisher.dispose());
+  const origin = publisher.connection();
+  const { connection } = database;
+  const ddl = "create table public.patient (id int primary key)";
+  await withConnection(origin, { purpose: "test" }, async (client) => {
+    await client.query(`${ddl}; create publication feed for table public.patient`);
+  });
+  await withConnection(connection, { purpose: "test" }, async (client) => {
+    await client.query(ddl);
+    await client.query(
+      `create subscription feed connection 'host=${origin.host} port=${origin.port} user=${origin.user} password=${origin.password} dbname=${origin.database}' publication feed`,
+    );
+    await expect
+      .poll(async () => (await client.query("select srsubstate as state from pg_subscription_rel")).rows, {
+        timeout: 30_000,
+      })
+      .toEqual([{ state: "r" }]);
+    await inTransaction(client, async () =>
+      closeSourceFence(client, {
+        tables: await listTables(client, ["public"]),
+        ...{ schemas: ["public"], migrationId: "m1", epoch: 1, yieldAfterMs: null },
+      }),
+    );
+    await withConnection(origin, { purpose: "test" }, (other) =>
+      other.query("insert into public.patient values (1)"),
+    );
+    await expect
+      .poll(async () => (await client.query("select id from public.patient")).rows, { timeout: 30_000 })
+      .toEqual([{ id: 1 }]);
+
+    const used = { code: "SOURCE_STILL_USED", message: expect.stringContaining("subscription feed") };
+    await expect(empty()).rejects.toMatchObject(used);
+    await expect(waitUntilEmpty(maintenance, connection.database)).rejects.toMatchObject(used);
+    await client.query("alter subscription feed disable; alter subscription feed set (slot_name = none)");
+    await expect
+      .poll(() => assertNothingReplicated(maintenance, connection.database).then(() => "quiet", String), {
+        timeout: 30_000,
+      })
+      .toBe("quiet");
+    await client.query("drop subscription feed");
+  });
+}, 120_000);
