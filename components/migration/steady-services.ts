@@ -2,6 +2,7 @@ import { CutoverError } from "../errors.ts";
 import type { Deployment } from "../railway/railway.ts";
 import { probeHealth } from "./health-probe.ts";
 import { type MoveContext, moveTogether, proveService } from "./move-services.ts";
+import { formatDuration } from "./plan/format.ts";
 import type { ResolvedService } from "./resolve.ts";
 
 /**
@@ -19,6 +20,11 @@ export async function waitUntilSteady(
   services: readonly ResolvedService[],
   healthyForMs: number,
 ): Promise<void> {
+  if (healthyForMs > 0) {
+    context.reporter.detail(
+      `watching until every service has stayed healthy for ${formatDuration(healthyForMs)}`,
+    );
+  }
   await moveTogether(context, services, async (bound, service) => {
     await stayHealthy(bound, service, healthyForMs);
     await askOnceMore(bound, service);

@@ -1,7 +1,7 @@
 import { CutoverError } from "../errors.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
-import { isOver } from "./deployment-verdict.ts";
+import { isOver, isPending } from "./deployment-verdict.ts";
 import { type Deployment, findDeployment, listDeployments, readDeployment } from "./deployments.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
@@ -67,6 +67,25 @@ export async function restartDeployment(context: RailwayContext, id: string): Pr
     // A restart leaves no trace that tells it from the state before; one that runs is what it was meant to reach.
     observe: async () => (isServing(await readDeployment(context, id)) ? true : undefined),
   });
+}
+
+/**
+ * Cancels a deployment that nothing runs of yet, so that it cannot start any more. Does nothing to any other.
+ *
+ * @returns whether it can start no more; `false` when Railway accepted the cancellation, but it still waits
+ */
+export async function cancelDeployment(context: RailwayContext, id: string): Promise<boolean> {
+  const observe = async () => {
+    const deployment = await findDeployment(context, id);
+    return deployment === undefined || !isPending(deployment) ? true : undefined;
+  };
+  if (await observe()) return true;
+  const cancelled = await applyAndConfirm(context, {
+    name: `cancel ${id}`,
+    apply: () => context.transport.request(operations.deploymentCancel, { id }),
+    observe,
+  });
+  return cancelled ?? false;
 }
 
 /**

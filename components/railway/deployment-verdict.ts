@@ -81,6 +81,20 @@ function judgeInstances(first: Deployment, own: Deployment): Steadiness {
   return hasStarted(own) ? { kind: "steady" } : { kind: "failed", why: "has no container that runs" };
 }
 
+/** Whether a deployment has not started, and may: by itself, or when somebody approves it. */
+export function isPending({ status, stopped }: Deployment): boolean {
+  return !stopped && pendingStatuses.has(status);
+}
+
+const pendingStatuses = new Set([
+  "INITIALIZING",
+  "QUEUED",
+  "WAITING",
+  "NEEDS_APPROVAL",
+  "BUILDING",
+  "DEPLOYING",
+]);
+
 /** Whether nothing of this deployment runs any more, nor will again by itself. */
 export function isOver(deployment: Deployment): boolean {
   if (["REMOVED", "FAILED", "SKIPPED", "CRASHED"].includes(deployment.status)) return true;

@@ -205,6 +205,12 @@ export const serviceDeploy = mutation(
   z.object({ serviceInstanceDeployV2: z.string() }),
 );
 
+export const deploymentCancel = mutation(
+  "CutoverDeploymentCancel",
+  `mutation CutoverDeploymentCancel($id: String!) { deploymentCancel(id: $id) }`,
+  z.object({ deploymentCancel: z.boolean() }),
+);
+
 export const deploymentRestart = mutation(
   "CutoverDeploymentRestart",
   `mutation CutoverDeploymentRestart($id: String!) { deploymentRestart(id: $id) }`,

@@ -1,5 +1,5 @@
 import { createContext, type RailwayContext } from "./context.ts";
-import { deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
+import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
 import { type DeploymentWatch, type DeploymentWatchOptions, watchDeployment } from "./deployment-watch.ts";
 import { type Deployment, listDeployments, readDeployment, readDeploymentVariables } from "./deployments.ts";
@@ -112,6 +112,7 @@ export interface Railway {
     deploymentIds: readonly string[],
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<void>;
+  cancelDeployment(id: string): Promise<boolean>;
   restartDeployment(id: string): Promise<void>;
   stopDeployment(id: string): Promise<void>;
 
@@ -173,6 +174,7 @@ function clientOf(context: RailwayContext): Railway {
     waitForDeployment: (scope, serviceId, id, wait) => waitForDeployment(context, scope, serviceId, id, wait),
     watchDeployment: (scope, serviceId, id, watch) => watchDeployment(context, scope, serviceId, id, watch),
     waitUntilRemoved: (ids, wait) => waitUntilRemoved(context, ids, wait),
+    cancelDeployment: (id) => cancelDeployment(context, id),
     restartDeployment: (id) => restartDeployment(context, id),
     stopDeployment: (id) => stopDeployment(context, id),
     backupVolume: (_scope, volumeInstanceId, name, wait) =>

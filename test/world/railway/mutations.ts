@@ -70,6 +70,11 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
       return quirks.deployAnswersForeignId ? randomUUID() : id;
     },
 
+    deploymentCancel({ id }: { id: string }, { caller }: RequestContext) {
+      platform.cancel(lookUpDeployment(live, caller, id));
+      return true;
+    },
+
     deploymentRestart({ id }: { id: string }, { caller }: RequestContext) {
       platform.restart(lookUpDeployment(live, caller, id));
       return true;

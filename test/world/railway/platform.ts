@@ -76,9 +76,7 @@ export class Platform {
   /** Creates a deployment and lets it take its course. A deployment in progress of the same service is superseded. */
   deploy(serviceId: string, environmentId: string, reason: string): string {
     for (const earlier of deploymentsOf(this.#store.live, serviceId, environmentId)) {
-      if (!inProgressStatuses.has(earlier.status)) continue;
-      this.#inProgress.get(earlier.id)?.abort();
-      setStatus(this.#store, earlier.id, "REMOVED", "REMOVED");
+      this.cancel(earlier);
     }
     const deployment = createDeployment(this.#store, serviceId, environmentId, reason);
     const abort = new AbortController();
@@ -87,6 +85,13 @@ export class Platform {
     const run = this.#run(deployment, fault, AbortSignal.any([abort.signal, this.#closing.signal]));
     this.#inBackground(run.finally(() => this.#inProgress.delete(deployment.id)));
     return deployment.id;
+  }
+
+  /** A deployment that is under way, or waits, comes to nothing. */
+  cancel(deployment: DeploymentState): void {
+    if (!inProgressStatuses.has(deployment.status)) return;
+    this.#inProgress.get(deployment.id)?.abort();
+    setStatus(this.#store, deployment.id, "REMOVED", "REMOVED");
   }
 
   /** Starts the same container again with the variables it was given. */
