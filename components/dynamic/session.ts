@@ -19,6 +19,7 @@ let client: Railway | undefined;
 /** The `configure` of every provider. */
 export async function configure(request: ConfigureRequest): Promise<void> {
   stackConfig = request.config;
+  survivePipes();
 }
 
 /** The Railway client of this process. Throws `RAILWAY_TOKEN_MISSING` when there is no token of the configured kind. */
@@ -97,6 +98,19 @@ export async function isEngineAlive(): Promise<boolean> {
     socket.once("timeout", () => settle(true));
   });
 }
+
+/**
+ * Whoever reads what this process prints is gone when the engine was killed. A write that then fails (EPIPE) is an
+ * uncaught error without a listener, and Pulumi's handler of those prints it to the same broken pipe, which fails again:
+ * the process would do nothing else any more, with both databases fenced and the locks of its run held for good.
+ */
+function survivePipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
+  }
+}
+
+function ignore(): void {}
 
 const tokenKindSchema = z.enum(["account", "workspace", "project"]);
 

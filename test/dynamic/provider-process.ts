@@ -22,6 +22,8 @@ export interface RemoteProvider {
 /** The process that `pulumi up` starts for dynamic providers, with the project's code in it. */
 export interface ProviderProcess {
   readonly printed: () => string;
+  /** Nobody reads what it prints any more: what it meets when the engine was killed. */
+  stopReading(): void;
   provider(kind: Kind): Promise<RemoteProvider>;
   stop(): Promise<void>;
 }
@@ -50,6 +52,7 @@ export async function startProviderProcess(
   await process.configure({ [`${project}:tokenKind`]: options.tokenKind ?? "project" });
   return {
     printed: process.printed,
+    stopReading: process.stopReading,
     provider: async (kind) => remote(process, await serializeProvider(lazyProvider(`#providers/${kind}`))),
     stop: async () => {
       await process.stop();
@@ -87,6 +90,6 @@ function remote(process: GrpcProvider, __provider: string): RemoteProvider {
     create: (inputs) => process.create(carry(inputs)),
     read: async (id, properties) => (await process.read(id, properties)).properties,
     update: (id, olds, news) => process.update(id, olds, carry(news)),
-    delete: (id, properties) => process.delete(id, properties),
+    delete: (id, properties) => process.delete(id, carry(properties)),
   };
 }

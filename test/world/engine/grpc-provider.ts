@@ -39,6 +39,8 @@ export class ProviderFailure extends Error {
 export interface GrpcProvider {
   /** Everything the process has printed so far. */
   readonly printed: () => string;
+  /** Nobody reads what it prints any more: what it meets when the engine was killed. */
+  stopReading(): void;
   configure(config: Record<string, string>): Promise<void>;
   check(
     olds: Properties,
@@ -87,6 +89,10 @@ export async function startGrpcProvider(options: {
 
   return {
     printed,
+    stopReading() {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
     async configure(config) {
       const request = new providerMessages.ConfigureRequest();
       request.setArgs(struct(config));
