@@ -69,6 +69,18 @@ export function railwayOptions(fallback: { kind: string | undefined; secret: str
   };
 }
 
+/**
+ * Ends this process soon if its engine is gone. Nobody else would: Pulumi leaves an orphan running for good, with the
+ * token in its environment.
+ */
+export async function endOrphan(): Promise<void> {
+  if (await isEngineAlive()) return;
+  setTimeout(() => process.exit(), answerTimeMs);
+}
+
+/** For whoever may still listen to get the operation's answer. */
+const answerTimeMs = 1_000;
+
 /** Prints to the provider process's standard output, which the engine shows live under the stack. */
 export const reporter: Reporter = {
   step: (text) => console.log(`── ${text}`),

@@ -1,16 +1,29 @@
-import { expect, onTestFinished, test } from "vitest";
-import { startTestWorld } from "../world/railway/test-world.ts";
-import { startProviderProcess } from "./provider-process.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestWorld, type TestWorld } from "../world/railway/test-world.ts";
+import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";
 
-test("a provider whose engine was killed works on, although nobody reads what it prints", async () => {
-  const railway = await startTestWorld();
-  const process = await startProviderProcess(railway.simulator, { engineIsGone: true });
-  onTestFinished(async () => {
-    await process.stop();
-    await railway[Symbol.asyncDispose]();
-  });
-  const provider = await process.provider("data-migration");
-  process.stopReading();
+let railway: TestWorld;
+let orphan: ProviderProcess;
+let migration: RemoteProvider;
+
+beforeAll(async () => {
+  railway = await startTestWorld();
+  orphan = await startProviderProcess(railway.simulator, { engineIsGone: true });
+  migration = await orphan.provider("data-migration");
+});
+
+afterAll(async () => {
+  await orphan?.stop();
+  await railway?.[Symbol.asyncDispose]();
+});
+
+test("works on although nobody reads what it prints any more", async () => {
+  orphan.stopReading();
   // Each prints a line, and the console itself only survives the first that it cannot write.
-  for (let line = 0; line < 5; line++) await expect(provider.delete("id", {})).resolves.toBeUndefined();
+  for (let line = 0; line < 5; line++) await expect(migration.delete("id", {})).resolves.toBeUndefined();
+}, 30_000);
+
+test("answers, then ends by itself", async () => {
+  await expect(migration.create({})).rejects.toThrow("INPUTS_INVALID");
+  await orphan.exited;
 }, 30_000);

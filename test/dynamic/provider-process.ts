@@ -24,6 +24,7 @@ export interface ProviderProcess {
   readonly printed: () => string;
   /** Nobody reads what it prints any more: what it meets when the engine was killed. */
   stopReading(): void;
+  readonly exited: Promise<unknown>;
   provider(kind: Kind): Promise<RemoteProvider>;
   stop(): Promise<void>;
 }
@@ -53,6 +54,7 @@ export async function startProviderProcess(
   return {
     printed: process.printed,
     stopReading: process.stopReading,
+    exited: process.exited,
     provider: async (kind) => remote(process, await serializeProvider(lazyProvider(`#providers/${kind}`))),
     stop: async () => {
       await process.stop();
