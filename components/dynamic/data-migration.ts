@@ -11,7 +11,7 @@ import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./c
 import { knownOrThrow } from "./inputs.ts";
 import { migrationStateSchema, stateOf } from "./migration-state.ts";
 import { withReadableErrors } from "./readable-errors.ts";
-import { configure, isEngineAlive, railwayClient, reporter } from "./session.ts";
+import { configure, endOrphan, isEngineAlive, railwayClient, reporter } from "./session.ts";
 
 /**
  * The cutover as a resource. `create` does the whole window in one operation and leaves nothing in the state when it
@@ -37,11 +37,16 @@ export const provider = withReadableErrors({
   },
 
   async create(inputs) {
-    const migration = knownOrThrow(migrationInputsSchema, inputs);
-    const railway = railwayClient();
-    const promoted = await runCutover({ railway, inputs: migration, reporter, isEngineAlive });
-    const state = stateOf(migration, promoted);
-    return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
+    try {
+      const migration = knownOrThrow(migrationInputsSchema, inputs);
+      const railway = railwayClient();
+      const promoted = await runCutover({ railway, inputs: migration, reporter, isEngineAlive });
+      const state = stateOf(migration, promoted);
+      return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
+    } finally {
+      // Nothing else is at work: the services wait for the migration.
+      await endOrphan();
+    }
   },
 
   async read(id, properties) {

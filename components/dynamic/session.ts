@@ -21,6 +21,7 @@ let client: Railway | undefined;
 /** The `configure` of every provider. */
 export async function configure(request: ConfigureRequest): Promise<void> {
   stackConfig = request.config;
+  survivePipes();
 }
 
 /** The Railway client of this process. Throws `RAILWAY_TOKEN_MISSING` when there is no token of the configured kind. */
@@ -71,6 +72,18 @@ export function railwayOptions(fallback: {
   };
 }
 
+/**
+ * Ends this process soon if its engine is gone. Nobody else would: Pulumi leaves an orphan running for good, with the
+ * token in its environment.
+ */
+export async function endOrphan(): Promise<void> {
+  if (await isEngineAlive()) return;
+  setTimeout(() => process.exit(), answerTimeMs);
+}
+
+/** For whoever may still listen to get the operation's answer. */
+const answerTimeMs = 1_000;
+
 /** Prints to the provider process's standard output, which the engine shows live under the stack. */
 export const reporter: Reporter = {
   step: (text) => console.log(`── ${text}`),
@@ -100,6 +113,19 @@ export async function isEngineAlive(): Promise<boolean> {
     socket.once("timeout", () => settle(true));
   });
 }
+
+/**
+ * Whoever reads what this process prints is gone when the engine was killed. A write that then fails (EPIPE) is an
+ * uncaught error without a listener, and Pulumi's handler of those prints it to the same broken pipe, which fails again:
+ * the process would do nothing else any more, with both databases fenced and the locks of its run held for good.
+ */
+function survivePipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
+  }
+}
+
+function ignore(): void {}
 
 const tokenKindSchema = z.enum(["account", "workspace", "project"]);
 

@@ -22,6 +22,9 @@ export interface RemoteProvider {
 /** The process that `pulumi up` starts for dynamic providers, with the project's code in it. */
 export interface ProviderProcess {
   readonly printed: () => string;
+  /** Nobody reads what it prints any more: what it meets when the engine was killed. */
+  stopReading(): void;
+  readonly exited: Promise<unknown>;
   provider(kind: Kind): Promise<RemoteProvider>;
   kill(signal: NodeJS.Signals): void;
   /** The engine dies, and its provider lives on. */
@@ -53,6 +56,8 @@ export async function startProviderProcess(
   await process.configure({ [`${project}:tokenKind`]: options.tokenKind ?? "project" });
   return {
     printed: process.printed,
+    stopReading: process.stopReading,
+    exited: process.exited,
     provider: async (kind) => remote(process, await serializeProvider(lazyProvider(`#providers/${kind}`))),
     kill: process.kill,
     loseEngine: () => void engine?.close(),
@@ -92,6 +97,6 @@ function remote(process: GrpcProvider, __provider: string): RemoteProvider {
     create: (inputs) => process.create(carry(inputs)),
     read: async (id, properties) => (await process.read(id, properties)).properties,
     update: (id, olds, news) => process.update(id, olds, carry(news)),
-    delete: (id, properties) => process.delete(id, properties),
+    delete: (id, properties) => process.delete(id, carry(properties)),
   };
 }

@@ -39,6 +39,10 @@ export class ProviderFailure extends Error {
 export interface GrpcProvider {
   /** Everything the process has printed so far. */
   readonly printed: () => string;
+  /** Nobody reads what it prints any more: what it meets when the engine was killed. */
+  stopReading(): void;
+  /** The process's end, whoever brings it about. */
+  readonly exited: Promise<unknown>;
   configure(config: Record<string, string>): Promise<void>;
   check(
     olds: Properties,
@@ -81,6 +85,7 @@ export async function startGrpcProvider(options: {
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
+  const exited = once(child, "exit");
   const { port, printed } = await readPort(child);
   const client = new providerService.ResourceProviderClient(
     `127.0.0.1:${port}`,
@@ -89,6 +94,11 @@ export async function startGrpcProvider(options: {
 
   return {
     printed,
+    stopReading() {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
+    exited,
     async configure(config) {
       const request = new providerMessages.ConfigureRequest();
       request.setArgs(struct(config));
@@ -149,7 +159,6 @@ export async function startGrpcProvider(options: {
     async stop() {
       client.close();
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, "exit");
       child.kill("SIGTERM");
       await exited;
     },
