@@ -4,15 +4,15 @@ import type { Railway } from "../railway/railway.ts";
 import { putBack } from "./abort.ts";
 import { type StartedAttempt, startAttempt } from "./attempt.ts";
 import { closeFences, settleBehindFence } from "./close-fences.ts";
-import { contextMismatch, sameMembers } from "./context.ts";
 import { copyAndVerify } from "./copy-and-verify.ts";
-import { type Decision, decideNext } from "./decide.ts";
+import { decide } from "./decide.ts";
 import { type Exclusion, excludeOtherRuns } from "./exclusion.ts";
 import { finish } from "./finish.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import { type JournalEntry, type JournalOwner, readJournal, takeOver } from "./journal.ts";
-import { observeSource } from "./observe.ts";
+import { observe } from "./observe.ts";
 import type { PromotedRecord, RecordIn } from "./record.ts";
+import { refused } from "./refusals.ts";
 import type { Reporter } from "./reporter.ts";
 import { type ResolvedWorld, resolveWorld } from "./resolve.ts";
 import { switchOver } from "./switch-over.ts";
@@ -64,26 +64,17 @@ export async function runAbort(run: CutoverRun, reason: string): Promise<"nothin
   const exclusion = await excludeOtherRuns(world.source.connection, world.target.connection);
   try {
     const entry = await readJournal(exclusion.target);
-    switch (entry?.record.state) {
-      case undefined:
-      case "aborted": {
-        const decision = decideNext(entry, await observeSource(world.source, run.inputs.schemas));
-        if (decision.action === "refuse") throw refused(decision);
-        return "nothing to abort";
-      }
-      case "promoted":
-      case "finished":
-        throw alreadyPromoted(world);
-      default:
-        assertSameContext(entry as JournalEntry, { ...run, world, exclusion });
-        await putBackAs(
-          { ...run, world, exclusion },
-          await takeOver(exclusion.target, entry as JournalEntry),
-          entry?.record as RecordIn<"loading" | "switching" | "aborting">,
-          reason,
-        );
-        return "aborted";
-    }
+    const decision = decide("abort", entry, await observe(world, run.inputs, entry));
+    if (decision.action === "refuse") throw refused(decision);
+    if (decision.action === "nothing") return "nothing to abort";
+    const unfinished = entry as JournalEntry;
+    await putBackAs(
+      { ...run, world, exclusion },
+      await takeOver(exclusion.target, unfinished),
+      unfinished.record as RecordIn<"loading" | "switching" | "aborting">,
+      reason,
+    );
+    return "aborted";
   } finally {
     await exclusion.release();
   }
@@ -91,8 +82,7 @@ export async function runAbort(run: CutoverRun, reason: string): Promise<"nothin
 
 async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
   const entry = await readJournal(run.exclusion.target);
-  if (entry !== undefined && entry.record.state !== "aborted") assertSameContext(entry, run);
-  const decision = decideNext(entry, await observeSource(run.world.source, run.inputs.schemas));
+  const decision = decide("up", entry, await observe(run.world, run.inputs, entry));
   switch (decision.action) {
     case "refuse":
       throw refused(decision);
@@ -117,6 +107,7 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
     }
     case "finish":
     case "nothing":
+      if (decision.warning !== null) run.reporter.detail(decision.warning);
       return finish(run, entry as JournalEntry);
     default:
       return decision satisfies never;
@@ -189,27 +180,6 @@ async function putBackAs(
     record,
     reason,
   );
-}
-
-function assertSameContext(entry: JournalEntry, { inputs, world }: ExclusiveRun): void {
-  const { context } = entry.record;
-  const same =
-    context.source.serviceId === world.source.service.id &&
-    context.target.serviceId === world.target.service.id &&
-    sameMembers(context.schemas, inputs.schemas);
-  if (!same) throw contextMismatch(context, inputs);
-}
-
-function refused({ code, why, remedy }: Extract<Decision, { action: "refuse" }>): CutoverError {
-  return new CutoverError({ code, message: `Refused: ${why}. Nothing was changed.`, remedy });
-}
-
-function alreadyPromoted(world: ResolvedWorld): CutoverError {
-  return new CutoverError({
-    code: "ALREADY_PROMOTED",
-    message: `The cutover is promoted: ${world.target.service.name} accepts the application's writes. There is nothing to abort.`,
-    remedy: "Going back after promotion needs a rollback that copies the new writes back.",
-  });
 }
 
 function afterPromotion(error: unknown): CutoverError {
