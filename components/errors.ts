@@ -44,6 +44,24 @@ export function sqlState(error: unknown): string | undefined {
   return isServerError(error) ? error.code : undefined;
 }
 
+/** Whether a session or its server was lost, rather than something refused: the same may succeed on a new session. */
+export function isConnectionLoss(error: unknown): boolean {
+  if (error instanceof CutoverError) return connectionLossCodes.has(error.code);
+  const state = sqlState(error);
+  if (state !== undefined) return state.startsWith("08") || connectionLossStates.has(state);
+  if (!(error instanceof Error)) return false;
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return (
+    /^(ECONN|EPIPE|ETIMEDOUT)/.test(code) ||
+    /connection (terminated|error)|client was closed|not queryable/i.test(error.message)
+  );
+}
+
+const connectionLossCodes: ReadonlySet<string> = new Set(["EXCLUSION_LOST", "SERVER_UNREACHABLE"]);
+
+/** The server ended the session, is going down or not up yet, or found the session idle (PostgreSQL manual, appendix A). */
+const connectionLossStates: ReadonlySet<string> = new Set(["57P01", "57P02", "57P03", "57P05", "25P03"]);
+
 /** Replaces the user-info part of every URL in a text, so that no password survives in it. */
 export function redactUrls(text: string): string {
   return text.replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, "$1[redacted]@");

@@ -50,6 +50,7 @@ const settingsSchema = z
         .default(10 * 60_000),
       soakDays: z.number().min(0).default(14),
     }),
+    onFailure: z.enum(["put-back", "hold"]).default("put-back"),
     copy: z.strictObject({ workers: z.int().min(1).max(32).default(4) }),
     hooks: z.strictObject({
       beforeSwitch: z.string().min(1).nullable().default(null),
@@ -94,6 +95,7 @@ export function readSettings(config = new pulumi.Config()): Settings {
       services: config.requireObject("services"),
       accept: config.getObject("accept") ?? [],
       limits: config.getObject("limits") ?? {},
+      onFailure: config.get("onFailure") ?? "put-back",
       copy: config.getObject("copy") ?? {},
       hooks: config.getObject("hooks") ?? {},
       transport: config.getObject("transport") ?? {},

@@ -4,7 +4,6 @@ import { runCutover } from "../migration/cutover.ts";
 import { decide } from "../migration/decide.ts";
 import { readDrift } from "../migration/drift.ts";
 import { describeFinding } from "../migration/finding.ts";
-import { finishPromoted } from "../migration/finish-promoted.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
 import { observeTolerantly } from "../migration/observe.ts";
 import { makePlan, renderPlan } from "../migration/plan.ts";
@@ -44,9 +43,7 @@ export const provider = withReadableErrors({
   async create(inputs) {
     const migration = knownOrThrow(migrationInputsSchema, inputs);
     const railway = railwayClient();
-    const promoted =
-      (await finishPromoted({ railway, inputs: migration, reporter, isEngineAlive })) ??
-      (await runCutover({ railway, inputs: migration, reporter, isEngineAlive }));
+    const promoted = await runCutover({ railway, inputs: migration, reporter, isEngineAlive });
     const state = stateOf(migration, promoted);
     return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
   },

@@ -21,7 +21,7 @@ import { type JournalOwner, transition } from "./journal.ts";
 import { recallValue } from "./previous-value.ts";
 import type { FenceRecord, RecordIn } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
-import type { ResolvedWorld } from "./resolve.ts";
+import type { ResolvedDatabases } from "./resolve.ts";
 import {
   applyVariables,
   deployWithVariables,
@@ -29,10 +29,11 @@ import {
   type ServiceSwitch,
   sameText,
 } from "./service-switch.ts";
+import { assertNotBehind } from "./source-position.ts";
 
 export interface AbortContext {
   readonly railway: Railway;
-  readonly world: ResolvedWorld;
+  readonly world: ResolvedDatabases;
   /** The session that holds the exclusion lock on the target. */
   readonly target: pg.Client;
   /** The session that holds the exclusion lock on the source's server, in its maintenance database. */
@@ -47,7 +48,8 @@ export interface AbortContext {
  * then the services that had been switched, then the copy is dropped. The journal can only go from `aborting` to
  * `aborted`, so the target's fence can never open for this migration. Every step may run twice.
  *
- * @throws CutoverError `TARGET_FENCE_BROKEN` before anything is opened; `ABORT_INCOMPLETE` with what is left
+ * @throws CutoverError `TARGET_FENCE_BROKEN`, `SOURCE_BEHIND_COPY` before anything is opened; `ABORT_INCOMPLETE` with
+ *   what is left
  */
 export async function putBack(
   context: AbortContext,
@@ -57,6 +59,7 @@ export async function putBack(
   const aborting = await recordIntent(context, record, reason);
   context.reporter.step("Abort: putting everything back to the source");
   await assertTargetFenced(context, aborting);
+  await assertNotBehind(context.source, aborting.fence?.sourcePosition);
   await endRunSessions(context.source, context.world.source.connection.database);
   await endRunSessions(context.target, context.world.target.connection.database);
   await openSource(context);
@@ -178,7 +181,7 @@ async function restartIfCrashed(
 }
 
 /** The host a former value leads to; `null` for a reference to anything but the source's own URL. */
-function hostOf(text: string, source: ResolvedWorld["source"]): string | null {
+function hostOf(text: string, source: ResolvedDatabases["source"]): string | null {
   if (sameText(text, source.reference)) return source.privateHost;
   return URL.canParse(text) && !text.includes("${{") ? new URL(text).hostname || null : null;
 }
@@ -219,7 +222,7 @@ async function dropTheCopy(
 }
 
 async function assertUnwritten(
-  world: ResolvedWorld,
+  world: ResolvedDatabases,
   target: pg.Client,
   record: RecordIn<"aborting">,
   fence: FenceRecord,

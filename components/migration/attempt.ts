@@ -3,7 +3,7 @@ import { connect } from "../postgres/connection.ts";
 import { listRelationNames } from "../postgres/drop-copy.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listSchemas } from "../postgres/relations.ts";
-import type { ExclusiveRun } from "./cutover.ts";
+import type { ExclusiveRun } from "./exclusive-run.ts";
 import { describeFinding } from "./finding.ts";
 import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
@@ -46,6 +46,9 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
       reporter,
       isEngineAlive: run.isEngineAlive,
     });
+    // Without the locks nothing that is under way is worth anything.
+    const { signal } = pause.heartbeat;
+    signal.addEventListener("abort", () => exclusion.giveUp(signal.reason));
     reporter.detail(`${pause.tables.length} tables locked; readers go on`);
     const record: RecordIn<"loading"> = {
       state: "loading",

@@ -1,14 +1,16 @@
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
-import { closeSourceFence, isSealed, setSeal } from "../postgres/fence.ts";
+import { closeSourceFence, commit, isSealed, perpetuateSourceFence, setSeal } from "../postgres/fence.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import type { VerifiedCopy } from "./copy-and-verify.ts";
-import type { ExclusiveRun } from "./cutover.ts";
+import type { ExclusiveRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { transition } from "./journal.ts";
 import { rememberServices } from "./move-services.ts";
+import { remainingPauseMs } from "./pause-limit.ts";
 import type { RecordIn } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
+import { readSourcePosition } from "./source-position.ts";
 
 /**
  * Closes the source's fence with the very commit that releases the locks; the target is fenced already. Afterwards
@@ -32,6 +34,7 @@ export async function closeFences(
       fencedAt: new Date().toISOString(),
       epoch: owner.epoch,
       pausedAt: pause.pausedAt.toISOString(),
+      sourcePosition: await readSourcePosition(exclusion.source),
       tables: gate.tables.map(({ schema, name, rows, hash, equal }) => {
         const source = { rows, hash };
         return { schema, name, source, target: equal ? source : null };
@@ -51,9 +54,9 @@ export async function closeFences(
 
 /**
  * What neither locks nor triggers hold: a source sealed by an interrupted run is opened to readers, its definitions
- * must be those that the gate saw, and its sequences are read again.
+ * must be those that the gate saw, and its sequences are read again. A fence that shall be held does not yield any more.
  *
- * @throws CutoverError `SOURCE_CHANGED_BEFORE_FENCE`
+ * @throws CutoverError `SOURCE_CHANGED_BEFORE_FENCE`, `SOURCE_FENCE_BROKEN`
  */
 export async function settleBehindFence(
   { world, exclusion, inputs }: ExclusiveRun,
@@ -63,9 +66,21 @@ export async function settleBehindFence(
   if (await isSealed(exclusion.source, connection.database)) {
     await setSeal(exclusion.source, connection.database, false);
   }
-  await withConnection(connection, { purpose: "sequences", readOnly: true }, async (source) => {
+  await withConnection(connection, { purpose: "settle" }, async (source) => {
+    if (inputs.onFailure === "hold" && (await perpetuateSourceFence(source, inputs.schemas))) {
+      throw sourceFenceBroken();
+    }
     await assertCatalogueUnchanged(source, inputs.schemas, fence);
     await syncSequences(source, exclusion.target, inputs.schemas);
+  });
+}
+
+/** The copy may lack what was written behind a fence that is not whole. */
+export function sourceFenceBroken(): CutoverError {
+  return new CutoverError({
+    code: "SOURCE_FENCE_BROKEN",
+    message: "The source's fence is not whole any more: it may have taken writes that the copy lacks.",
+    remedy: "Find who took it down, then run again: everything is copied afresh.",
   });
 }
 
@@ -82,9 +97,10 @@ async function commitFence(
       schemas: run.inputs.schemas,
       migrationId,
       epoch,
+      yieldAfterMs:
+        run.inputs.onFailure === "hold" ? null : remainingPauseMs(run.inputs.limits, pause.pausedAt),
     });
-    await lockSession.query("set local synchronous_commit = on");
-    await lockSession.query("commit");
+    await commit(lockSession);
   } catch (cause) {
     throw new CutoverError({
       code: "LOCKS_LOST",

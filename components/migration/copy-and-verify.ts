@@ -8,7 +8,7 @@ import { listTables } from "../postgres/relations.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import { runBeforeSwitchHook } from "./before-switch-hook.ts";
-import type { ExclusiveRun } from "./cutover.ts";
+import type { ExclusiveRun } from "./exclusive-run.ts";
 import { runGate } from "./gate.ts";
 import type { GateReport } from "./gate-report.ts";
 import { transition } from "./journal.ts";
@@ -30,7 +30,7 @@ export interface VerifiedCopy {
 export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
   const { inputs, world, reporter } = run;
   const { pause, majors } = attempt;
-  const { signal } = pause.heartbeat;
+  const { signal } = run.exclusion;
   reporter.step("Copy");
   const dump = await dumpSchema({
     source: world.source.connection,
@@ -109,7 +109,7 @@ async function compare(
   record: RecordIn<"loading">,
   expectedSequences: readonly SequenceState[],
 ): Promise<GateReport> {
-  const { inputs, world } = run;
+  const { inputs, world, exclusion } = run;
   return runGate({
     source: world.source.connection,
     snapshot: pause.snapshot,
@@ -120,7 +120,7 @@ async function compare(
     expectedSequences,
     accept: inputs.accept,
     workers: inputs.copy.workers,
-    signal: pause.heartbeat.signal,
+    signal: exclusion.signal,
   });
 }
 

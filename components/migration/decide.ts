@@ -1,9 +1,11 @@
+import type { ContextComparison } from "./context.ts";
 import type { JournalEntry } from "./journal.ts";
 import {
   alreadyPromoted,
   fencedWithoutJournal,
   otherContext,
   type Refusal,
+  sourceBehind,
   sourceUnreachable,
   targetFenceBroken,
   targetOpen,
@@ -17,9 +19,7 @@ import {
 } from "./stand.ts";
 
 /** Everything but the journal that a decision depends on. */
-export interface Observation {
-  /** Whether the configuration names the databases and schemas that the journal's newest migration moves. */
-  readonly sameContext: boolean;
+export interface Observation extends ContextComparison {
   /** `null` where the source cannot be looked at. */
   readonly source: SourceObservation | null;
   readonly target: TargetObservation;
@@ -56,13 +56,37 @@ export function decide(
   entry: JournalEntry | undefined,
   seen: Observation,
 ): UpDecision | AbortDecision {
-  const next = decideUp(entry, seen);
-  return command === "up" ? next : asAbort(next);
+  return command === "up" ? decideUp(entry, seen) : decideAbort(entry, seen);
 }
 
 function decideUp(entry: JournalEntry | undefined, seen: Observation): UpDecision {
+  const isLive = entry !== undefined && entry.record.state !== "aborted";
+  if (isLive && !(seen.sameDatabases && seen.sameSchemas)) return otherContext(entry);
+  return decideAsIs(entry, seen);
+}
+
+/** An abort only ever puts back, wherever before the promotion things are. What it puts back the journal knows. */
+function decideAbort(entry: JournalEntry | undefined, seen: Observation): AbortDecision {
+  const next = decideAsIs(entry, seen);
+  switch (next.action) {
+    case "finish":
+    case "nothing":
+      return alreadyPromoted();
+    case "start":
+      return step("nothing", "no migration is under way");
+    case "go-on":
+    case "put-back":
+    case "refuse":
+      if (entry !== undefined && entry.record.state !== "aborted" && !seen.sameDatabases)
+        return otherContext(entry);
+      return next.action === "go-on" ? step("put-back", "an earlier run ended while it switched") : next;
+    default:
+      return next satisfies never;
+  }
+}
+
+function decideAsIs(entry: JournalEntry | undefined, seen: Observation): UpDecision {
   if (entry === undefined || entry.record.state === "aborted") return beginUnfenced(entry, seen);
-  if (!seen.sameContext) return otherContext(entry);
   const { state } = entry.record;
   switch (state) {
     case "loading":
@@ -87,24 +111,6 @@ function decideUp(entry: JournalEntry | undefined, seen: Observation): UpDecisio
 }
 
 const unfinishedAbort = "an earlier run ended while it put things back";
-
-/** An abort only ever puts back, wherever before the promotion things are. */
-function asAbort(next: UpDecision): AbortDecision {
-  switch (next.action) {
-    case "start":
-      return step("nothing", "no migration is under way");
-    case "go-on":
-      return step("put-back", "an earlier run ended while it switched");
-    case "put-back":
-    case "refuse":
-      return next;
-    case "finish":
-    case "nothing":
-      return alreadyPromoted();
-    default:
-      return next satisfies never;
-  }
-}
 
 function beginUnfenced(entry: JournalEntry | undefined, seen: Observation): UpDecision {
   return refuseUnlessUnfenced(entry, seen) ?? step("start", "no migration is under way");
@@ -136,6 +142,7 @@ function refuseUnlessUnfenced(
 function putBackFenced(entry: JournalEntry, { source, target }: Observation, why: string): UpDecision {
   const stand = standOfSource(entry, source);
   if (stand === "unreachable") return sourceUnreachable();
+  if (stand === "behind") return sourceBehind();
   if (stand === "foreign") return fencedWithoutJournal(entry, source);
   const copy = standOfTarget(target);
   switch (copy) {
@@ -154,16 +161,25 @@ function putBackFenced(entry: JournalEntry, { source, target }: Observation, why
 function goOnOrPutBack(entry: JournalEntry, seen: Observation): UpDecision {
   const source = standOfSource(entry, seen.source);
   const copy = standOfTarget(seen.target);
-  if (copy === "fenced" && source === "sealed") return step("go-on", "the source is sealed since the switch");
-  if (copy === "fenced" && source === "fenced")
-    return step("go-on", "the fence of this migration is unbroken on the source");
-  return putBackFenced(entry, seen, copy === "empty" ? "the copy is gone from the target" : whyBack(source));
+  const isClosed = copy === "fenced" && (source === "sealed" || source === "fenced");
+  if (isClosed && seen.againstGoingOn === null) {
+    return step(
+      "go-on",
+      source === "sealed"
+        ? "the source is sealed since the switch"
+        : "the fence of this migration is unbroken on the source",
+    );
+  }
+  return putBackFenced(entry, seen, whyBack(source, seen));
 }
 
-function whyBack(source: SourceStand): string {
-  return source === "open"
-    ? "no fence stands on the source: the copy may be behind it"
-    : "the fence on the source is not whole: the copy may be behind it";
+function whyBack(source: SourceStand, { source: seen, target, againstGoingOn }: Observation): string {
+  if (standOfTarget(target) === "empty") return "the copy is gone from the target";
+  if (source === "open") return "no fence stands on the source: the copy may be behind it";
+  if (source === "torn" && seen?.witness?.yielded === true)
+    return "the fence on the source let writers pass when its time was over: the copy may be behind it";
+  if (source === "torn") return "the fence on the source is not whole: the copy may be behind it";
+  return againstGoingOn ?? "an earlier run ended while it switched";
 }
 
 function step<Action extends string>(
@@ -195,6 +211,7 @@ function warningOfSource(stand: SourceStand): string | null {
       return "the source's seal was lifted; its fence still refuses writes";
     case "sealed":
     case "unreachable":
+    case "behind":
       return null;
     default:
       return stand satisfies never;

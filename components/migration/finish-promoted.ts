@@ -1,22 +1,33 @@
 import { contextMismatch, sameMembers } from "./context.ts";
-import type { CutoverRun, PromotedMigration } from "./cutover.ts";
-import { readPrimary } from "./primary.ts";
+import { type CutoverRun, exclusivelyOnTarget, type PromotedMigration } from "./exclusive-run.ts";
+import type { JournalEntry } from "./journal.ts";
+import { type Primary, readPrimary } from "./primary.ts";
+import { finishPromotion } from "./recover.ts";
+import { resolveServices } from "./resolve.ts";
 
 /**
- * A migration that the journal says is finished, without touching the source: it may be stopped or removed by now.
- * `undefined` when there is still something to do.
+ * A migration that the journal says is promoted, brought to its end without touching the source: that may be down,
+ * stopped or removed by now. `undefined` when the target is not the primary.
  *
- * @throws CutoverError `CONTEXT_MISMATCH` when the finished migration moved something else
+ * @throws CutoverError `CONTEXT_MISMATCH` when it moved something else, `UNFINISHED_AFTER_PROMOTION`
  */
-export async function finishPromoted({
-  railway,
-  inputs,
-}: CutoverRun): Promise<PromotedMigration | undefined> {
-  const { entry } = await readPrimary(railway, inputs);
-  if (entry?.record.state !== "finished") return undefined;
+export async function finishPromoted(run: CutoverRun): Promise<PromotedMigration | undefined> {
+  const primary = await readPrimary(run.railway, run.inputs);
+  const { entry } = primary;
+  if (entry?.record.state !== "promoted" && entry?.record.state !== "finished") return undefined;
   const { context } = entry.record;
-  if (context.source.serviceName !== inputs.source || !sameMembers(context.schemas, inputs.schemas)) {
-    throw contextMismatch(context, inputs);
+  if (context.source.serviceName !== run.inputs.source || !sameMembers(context.schemas, run.inputs.schemas)) {
+    throw contextMismatch(context, run.inputs);
   }
-  return { id: entry.id, record: entry.record };
+  if (entry.record.state === "finished") return { id: entry.id, record: entry.record };
+  return finishRest(run, primary, entry);
+}
+
+async function finishRest(
+  run: CutoverRun,
+  { scope, target }: Primary,
+  entry: JournalEntry,
+): Promise<PromotedMigration> {
+  const services = await resolveServices(run.railway, scope, run.inputs);
+  return exclusivelyOnTarget(run, { scope, target, services }, (alone) => finishPromotion(alone, entry));
 }

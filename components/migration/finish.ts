@@ -1,18 +1,21 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { CutoverError } from "../errors.ts";
 import { removeFence } from "../postgres/fence.ts";
-import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
+import type { FinishingRun, PromotedMigration } from "./exclusive-run.ts";
 import { type JournalEntry, type JournalOwner, takeOver, transition } from "./journal.ts";
 import { moveServices, wavesOf } from "./move-services.ts";
-import type { PromotedRecord, RecordIn } from "./record.ts";
+import type { RecordIn } from "./record.ts";
 import { moveContext } from "./switch-over.ts";
 
 /**
  * What is left after the promotion: services that must write while they start, and the target's fence triggers, which
  * let everything pass by now. Only forward; does nothing on a finished migration.
  */
-export async function finish(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedMigration> {
-  const record = entry.record as PromotedRecord;
+export async function finish(run: FinishingRun, entry: JournalEntry): Promise<PromotedMigration> {
+  const { record } = entry;
   if (record.state === "finished") return { id: entry.id, record };
+  // A target that lost its last commits, by a restore or a failover, is not promoted any more: its fence must stay.
+  if (record.state !== "promoted") throw notPromoted(entry);
   const owner = await takeOver(run.exclusion.target, entry);
   const state = { record };
   await moveServices(moveContext(run, owner, state), wavesOf(run.world.services, false));
@@ -21,7 +24,7 @@ export async function finish(run: ExclusiveRun, entry: JournalEntry): Promise<Pr
   return { id: entry.id, record: await recordFinished(run, owner, state.record) };
 }
 
-async function removeTargetFence({ exclusion, reporter }: ExclusiveRun): Promise<void> {
+async function removeTargetFence({ exclusion, reporter }: FinishingRun): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const busy = await removeFence(exclusion.target);
     if (busy.length === 0) return;
@@ -38,8 +41,17 @@ async function removeTargetFence({ exclusion, reporter }: ExclusiveRun): Promise
 
 const removalAttempts = 20;
 
+function notPromoted({ id, record }: JournalEntry): CutoverError {
+  return new CutoverError({
+    code: "JOURNAL_LOST",
+    message: `Migration ${id} is not promoted but ${record.state}: the target is not in the state that this run left it in.`,
+    remedy:
+      "Was the target restored or failed over? `npm run status` shows how things are; `pulumi up` goes on from there.",
+  });
+}
+
 async function recordFinished(
-  run: ExclusiveRun,
+  run: FinishingRun,
   owner: JournalOwner,
   record: RecordIn<"promoted">,
 ): Promise<RecordIn<"finished">> {

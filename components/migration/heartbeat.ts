@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
+import { limitReached } from "./pause-limit.ts";
 
 /** The server ends the session that holds the locks when it hears nothing from us for so long. */
 export const deadManTimeoutMs = 12_000;
@@ -30,6 +31,7 @@ export class Heartbeat {
   readonly #controller = new AbortController();
   readonly #options: HeartbeatOptions;
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -49,14 +51,14 @@ export class Heartbeat {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #schedule(): void {
     this.#timer = setTimeout(async () => {
       await this.#beat();
-      if (!this.signal.aborted && this.#timer !== undefined) this.#schedule();
+      if (!this.signal.aborted && !this.#isStopped) this.#schedule();
     }, beatIntervalMs);
   }
 
@@ -64,36 +66,40 @@ export class Heartbeat {
     if (this.signal.aborted) return;
     const { session, deadline, pauseLimitMs, isEngineAlive, onBeat } = this.#options;
     if (Date.now() >= deadline) {
-      return this.#giveUp(
-        "WRITE_PAUSE_LIMIT",
-        `The write pause reached its limit of ${Math.round(pauseLimitMs / 1000)} s before the fence was closed.`,
-        "Raise limits.writePauseMs if a longer pause is acceptable, or move at a quieter time.",
-      );
+      return this.#giveUp(limitReached(pauseLimitMs));
     }
     if (!(await isEngineAlive())) {
       return this.#giveUp(
-        "ENGINE_GONE",
-        "The Pulumi engine that started this run is gone.",
-        "Run `pulumi up` again; nothing was switched.",
+        new CutoverError({
+          code: "ENGINE_GONE",
+          message: "The Pulumi engine that started this run is gone.",
+          remedy: "Run `pulumi up` again; nothing was switched.",
+        }),
       );
     }
     try {
       await answered(session.query("select 1"), this.#options.silenceLimitMs ?? deadManTimeoutMs);
     } catch (error) {
       return this.#giveUp(
-        "LOCKS_LOST",
-        "The session that held the source's table locks was lost; the copy may be behind its source.",
-        "Run again. If it recurs, look for what ends sessions on the source (restarts, idle timeouts of a proxy).",
-        error,
+        new CutoverError({
+          code: "LOCKS_LOST",
+          message:
+            "The session that held the source's table locks was lost; the copy may be behind its source.",
+          remedy:
+            "Run again. If it recurs, look for what ends sessions on the source (restarts, idle timeouts of a proxy).",
+          cause: error,
+        }),
       );
     }
     // Not waited for: its own session may hang while the locks are well.
     void onBeat().catch(() => {});
   }
 
-  #giveUp(code: string, message: string, remedy: string, cause?: unknown): void {
+  /** A beat that was under way when it was stopped has nothing to say any more. */
+  #giveUp(reason: CutoverError): void {
+    if (this.#isStopped) return;
     this.stop();
-    this.#controller.abort(new CutoverError({ code, message, remedy, cause }));
+    this.#controller.abort(reason);
   }
 }
 

@@ -51,6 +51,11 @@ export const migrationInputsSchema = z.object({
     lockTimeoutMs: z.int().min(100),
     deploymentTimeoutMs: z.int().min(1_000),
   }),
+  /**
+   * What a failed switch does: `put-back` returns everything to the source by itself; `hold` leaves both databases
+   * fenced as they stand, for a human to go on (`up`) or back (`abort`). Before the switch it always puts back.
+   */
+  onFailure: z.enum(["put-back", "hold"]).default("put-back"),
   copy: z.object({ workers: z.int().min(1).max(32) }),
   hooks: z.object({
     /** A shell command that runs between the gate and the switch, with a role that owns the moved schemas only. */

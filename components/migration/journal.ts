@@ -92,8 +92,8 @@ export async function beginMigration(
  */
 export async function takeOver(target: pg.Client, entry: JournalEntry): Promise<JournalOwner> {
   const { rowCount } = await target.query(
-    "update pgvector_cutover.migration set epoch = epoch + 1, updated_at = now() where id = $1 and epoch = $2",
-    [entry.id, entry.epoch],
+    "update pgvector_cutover.migration set epoch = epoch + 1, updated_at = now() where id = $1 and epoch = $2 and state = $3",
+    [entry.id, entry.epoch, entry.record.state],
   );
   if (rowCount !== 1) throw journalLost(entry, entry.record.state);
   const owner = { id: entry.id, epoch: entry.epoch + 1 };

@@ -3,6 +3,7 @@ import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { applicationNamePrefix, withConnection } from "../postgres/connection.ts";
 import type { Railway } from "../railway/railway.ts";
+import type { FinishWorld } from "./exclusive-run.ts";
 import type { ServiceInputs } from "./inputs.ts";
 import { rememberValue } from "./previous-value.ts";
 import type { ServiceRecord } from "./record.ts";
@@ -12,7 +13,7 @@ import { applyVariables, deployWithVariables, proveDeployment } from "./service-
 
 export interface MoveContext {
   readonly railway: Railway;
-  readonly world: ResolvedWorld;
+  readonly world: FinishWorld;
   readonly deploymentTimeoutMs: number;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -192,7 +193,7 @@ async function waitForSessions(
 
 const sessionWaitMs = 20_000;
 
-async function targetTime({ target }: ResolvedWorld): Promise<string> {
+async function targetTime({ target }: FinishWorld): Promise<string> {
   return withConnection(target.connection, { purpose: "observe", readOnly: true }, async (client) => {
     const { rows } = await client.query("select clock_timestamp()::text as now");
     return rows[0].now;

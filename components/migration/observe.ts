@@ -1,32 +1,31 @@
 import { CutoverError, describeError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
-import { isSealed, isTargetFenceOpen, readFence } from "../postgres/fence.ts";
+import { isSealed, isTargetFenceOpen, isWhole, readFence } from "../postgres/fence.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
-import { isSameContext } from "./context.ts";
+import { compareContext } from "./context.ts";
 import type { Observation } from "./decide.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { JournalEntry } from "./journal.ts";
 import { maintenanceDatabase } from "./maintenance.ts";
 import type { Primary } from "./primary.ts";
-import { type ResolvedDatabase, type ResolvedWorld, resolveDatabase } from "./resolve.ts";
+import { type ResolvedDatabase, type ResolvedDatabases, resolveDatabase } from "./resolve.ts";
+import { readSourcePosition } from "./source-position.ts";
 import type { SourceObservation, TargetObservation } from "./stand.ts";
 
 /** Looks at all that a decision depends on. Reads only; throws where a database cannot be reached. */
 export async function observe(
-  { source, target }: Pick<ResolvedWorld, "source" | "target">,
+  { source, target }: Pick<ResolvedDatabases, "source" | "target">,
   inputs: MigrationInputs,
   entry: JournalEntry | undefined,
 ): Promise<Observation> {
+  const schemas = schemasOf(entry, inputs);
   const [onSource, onTarget] = await Promise.all([
-    observeSource(source, inputs.schemas),
-    observeTarget(target, inputs.schemas),
+    observeSource(source, schemas),
+    observeTarget(target, schemas),
   ]);
-  return {
-    sameContext: isSameContext(entry, inputs, { source: source.service.id, target: target.service.id }),
-    source: onSource,
-    target: onTarget,
-  };
+  const services = { source: source.service.id, target: target.service.id };
+  return { ...compareContext(entry, inputs, services, new Date()), source: onSource, target: onTarget };
 }
 
 /** What a command that only tells something saw; `sourceFailure` says why the source could not be looked at. */
@@ -41,57 +40,65 @@ export async function observeTolerantly(
   { entry, scope, target }: Pick<Primary, "entry" | "scope" | "target">,
   inputs: MigrationInputs,
 ): Promise<TolerantObservation> {
-  const onTarget = await observeTarget(target, inputs.schemas);
+  const schemas = schemasOf(entry, inputs);
+  const onTarget = await observeTarget(target, schemas);
   let sourceId: string | undefined;
   let source: SourceObservation | null = null;
   let sourceFailure: string | null = null;
   try {
     const resolved = await resolveDatabase(railway, scope, inputs, "source");
     sourceId = resolved.service.id;
-    source = await observeSource(resolved, inputs.schemas);
+    source = await observeSource(resolved, schemas);
   } catch (error) {
     sourceFailure = describeError(error);
   }
-  const sameContext = isSameContext(entry, inputs, { source: sourceId, target: target.service.id });
-  return { seen: { sameContext, source, target: onTarget }, sourceFailure };
+  const services = { source: sourceId, target: target.service.id };
+  const context = compareContext(entry, inputs, services, new Date());
+  return { seen: { ...context, source, target: onTarget }, sourceFailure };
 }
 
-/** Looks at the source's seal, witness and fence. Reads only. */
+/** Those of a migration under way: the configuration may name others meanwhile. */
+export function schemasOf(entry: JournalEntry | undefined, inputs: MigrationInputs): readonly string[] {
+  return entry === undefined || entry.record.state === "aborted"
+    ? inputs.schemas
+    : entry.record.context.schemas;
+}
+
+/** Looks at the source's seal, witness and fence, and where its server stands. Reads only. */
 export async function observeSource(
   { connection }: Pick<ResolvedDatabase, "connection">,
   schemas: readonly string[],
 ): Promise<SourceObservation> {
-  const sealed = await withConnection(
+  const { sealed, position } = await withConnection(
     connection,
     { purpose: "observe", readOnly: true, database: maintenanceDatabase(connection) },
-    (client) => isSealed(client, connection.database),
+    async (client) => ({
+      sealed: await isSealed(client, connection.database),
+      position: await readSourcePosition(client),
+    }),
   );
-  if (sealed) return sealedSource;
+  const unseen: SourceObservation = { sealed: true, witness: null, fenceUnbroken: null, position };
+  if (sealed) return unseen;
   try {
     return await withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => {
-      const { witness, unfenced, eventTriggers } = await readFence(client, schemas);
-      return { sealed, witness, fenceUnbroken: unfenced.length === 0 && eventTriggers };
+      const fence = await readFence(client, schemas);
+      return { sealed, witness: fence.witness, fenceUnbroken: isWhole(fence), position };
     });
   } catch (error) {
     // A run that is at work may seal it between the two looks.
-    if (error instanceof CutoverError && error.code === "DATABASE_SEALED") return sealedSource;
+    if (error instanceof CutoverError && error.code === "DATABASE_SEALED") return unseen;
     throw error;
   }
 }
-
-const sealedSource: SourceObservation = { sealed: true, witness: null, fenceUnbroken: null };
 
 /** Looks at the target's copy and its fence. Reads only. */
 export async function observeTarget(
   { connection }: Pick<ResolvedDatabase, "connection">,
   schemas: readonly string[],
 ): Promise<TargetObservation> {
-  return withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => {
-    const { unfenced, eventTriggers } = await readFence(client, schemas);
-    return {
-      hasCopy: (await listTables(client, schemas)).length > 0,
-      fenceUnbroken: unfenced.length === 0 && eventTriggers,
-      fenceOpen: await isTargetFenceOpen(client),
-    };
-  });
+  return withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => ({
+    hasCopy: (await listTables(client, schemas)).length > 0,
+    fenceUnbroken: isWhole(await readFence(client, schemas)),
+    fenceOpen: await isTargetFenceOpen(client),
+  }));
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
+import { sourcePositionSchema } from "./source-position.ts";
 
 /**
  * The life of one migration, as the journal in the target keeps it:
@@ -76,6 +77,8 @@ const fenceSchema = z.object({
   /** The epoch the witness on the source carries. */
   epoch: z.int(),
   pausedAt: z.iso.datetime(),
+  /** Where the source stood: one that is behind it later has lost writes. */
+  sourcePosition: sourcePositionSchema.optional(),
   /** Content at the fence. `target` is `null` where a hook changed it and the difference was accepted. */
   tables: z.array(
     z.object({

@@ -65,6 +65,17 @@ export function targetOpen(): Refusal {
   };
 }
 
+/** The copy may be the only place that has what was acknowledged before the fence. */
+export function sourceBehind(): Refusal {
+  return {
+    action: "refuse",
+    code: "SOURCE_BEHIND_COPY",
+    why: "the source is not the server that was fenced, or was restored to an earlier point since, so the copy may hold acknowledged writes that the source lacks",
+    remedy:
+      "Keep both databases as they are. Find out what the source lacks, and bring it back by hand from the copy, before anything else.",
+  };
+}
+
 export function sourceUnreachable(): Refusal {
   return {
     action: "refuse",

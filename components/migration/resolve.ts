@@ -20,28 +20,52 @@ export interface ResolvedService {
   readonly service: RailwayService;
 }
 
-/** Names turned into ids and addresses, once for a run. Held in memory only: it contains passwords. */
-export interface ResolvedWorld {
+/** The two databases with their addresses. Held in memory only: it contains passwords. */
+export interface ResolvedDatabases {
   readonly scope: EnvironmentScope;
   readonly source: ResolvedDatabase;
   readonly target: ResolvedDatabase;
+}
+
+/** Names turned into ids and addresses, once for a run. */
+export interface ResolvedWorld extends ResolvedDatabases {
   readonly services: readonly ResolvedService[];
 }
 
 /** Finds the project, the databases and the services on Railway, and how each database is reached. */
 export async function resolveWorld(railway: Railway, inputs: MigrationInputs): Promise<ResolvedWorld> {
-  const scope = await railway.resolveEnvironment(inputs);
-  const [source, target] = await Promise.all([
-    resolveDatabase(railway, scope, inputs, "source"),
-    resolveDatabase(railway, scope, inputs, "target"),
-  ]);
-  const services = await Promise.all(
+  const databases = await resolveDatabases(railway, inputs);
+  return { ...databases, services: await resolveServices(railway, databases.scope, inputs) };
+}
+
+/** Finds the services of the application. */
+export async function resolveServices(
+  railway: Railway,
+  scope: EnvironmentScope,
+  inputs: Pick<MigrationInputs, "services">,
+): Promise<ResolvedService[]> {
+  return Promise.all(
     inputs.services.map(async (service) => ({
       inputs: service,
       service: await railway.findService(scope, service.name),
     })),
   );
-  return { scope, source, target, services };
+}
+
+/**
+ * The databases without the services. Putting back needs no more: the journal names the services by their ids, and one
+ * that was renamed or removed meanwhile must not stand in its way.
+ */
+export async function resolveDatabases(
+  railway: Railway,
+  inputs: Pick<MigrationInputs, "project" | "environment" | "source" | "target" | "transport">,
+): Promise<ResolvedDatabases> {
+  const scope = await railway.resolveEnvironment(inputs);
+  const [source, target] = await Promise.all([
+    resolveDatabase(railway, scope, inputs, "source"),
+    resolveDatabase(railway, scope, inputs, "target"),
+  ]);
+  return { scope, source, target };
 }
 
 /** Finds one of the two databases on Railway and how it is reached. */

@@ -1,11 +1,18 @@
 import { CutoverError } from "../errors.ts";
-import { connect } from "../postgres/connection.ts";
-import { inTransaction, isSealed, readFence, setSeal } from "../postgres/fence.ts";
-import type { ExclusiveRun, PromotedMigration } from "./cutover.ts";
-import { finish } from "./finish.ts";
+import { connect, endConnection } from "../postgres/connection.ts";
+import {
+  inTransaction,
+  isSealed,
+  isWhole,
+  perpetuateSourceFence,
+  readFence,
+  setSeal,
+} from "../postgres/fence.ts";
+import { sourceFenceBroken } from "./close-fences.ts";
+import type { ExclusiveRun, FinishingRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
-import { type JournalOwner, transition } from "./journal.ts";
+import { type JournalEntry, type JournalOwner, transition } from "./journal.ts";
 import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
 import type { RecordIn, ServiceRecord } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
@@ -21,15 +28,18 @@ export async function switchOver(
   run: ExclusiveRun,
   owner: JournalOwner,
   record: RecordIn<"switching">,
-): Promise<PromotedMigration> {
+): Promise<JournalEntry> {
   const { world, exclusion, reporter } = run;
   const state = { record };
   const context = moveContext(run, owner, state);
   await moveServices(context, wavesOf(world.services, true));
 
+  // What takes time comes before the seal: behind it nobody can even read.
+  await assertProtectedUnchanged(run, record);
+  await assertStillDeployed(run, state.record);
   reporter.step("Seal the source");
   await sealSource(run, owner, record);
-  await assertReadyToPromote(run, state.record);
+  await assertBothClosed(run);
 
   reporter.step("Promote");
   const promotedAt = new Date();
@@ -42,39 +52,36 @@ export async function switchOver(
     },
   };
   await inTransaction(exclusion.target, async () => {
-    await exclusion.target.query("set local synchronous_commit = on");
     await transition(exclusion.target, owner, "switching", promoted, "promoted");
     await exclusion.target.query("update pgvector_cutover.fence set open = true");
   });
   reporter.detail(
     `${world.target.service.name} accepts writes; they had been paused for ${(promoted.promotion.writePauseMs / 1000).toFixed(1)} s`,
   );
-  return finish(run, {
-    id: owner.id,
-    epoch: owner.epoch,
-    updatedAt: promotedAt.toISOString(),
-    record: promoted,
-  });
+  return { ...owner, updatedAt: promotedAt.toISOString(), record: promoted };
 }
 
 /** The journal-backed view that moving services reads and writes. */
 export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"promoted">>(
-  { railway, world, inputs, exclusion, reporter }: ExclusiveRun,
+  { railway, world, inputs, exclusion, reporter }: FinishingRun,
   owner: JournalOwner,
   state: { record: Record },
 ): MoveContext {
   let saved = Promise.resolve();
+  // By id: a service may have been renamed since the journal was begun.
+  const keyOf = (name: string) => {
+    const id = world.services.find(({ service }) => service.name === name)?.service.id;
+    const noted = Object.entries(state.record.fence.services).find(([, { serviceId }]) => serviceId === id);
+    return noted?.[0] ?? name;
+  };
   return {
     railway,
     world,
     deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
     reporter,
-    signal:
-      state.record.state === "switching"
-        ? pauseLimit(state.record.fence.pausedAt, inputs.limits.writePauseMs)
-        : new AbortController().signal,
+    signal: exclusion.signal,
     read: (name) => {
-      const service = state.record.fence.services[name];
+      const service = state.record.fence.services[keyOf(name)];
       if (service !== undefined) return service;
       throw new CutoverError({
         code: "SERVICE_NOT_IN_JOURNAL",
@@ -87,7 +94,7 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
       const { fence } = state.record;
       const record = {
         ...state.record,
-        fence: { ...fence, services: { ...fence.services, [name]: service } },
+        fence: { ...fence, services: { ...fence.services, [keyOf(name)]: service } },
       };
       state.record = record;
       const text = `${name}: ${describeStage(service)}`;
@@ -117,16 +124,17 @@ async function sealSource(
     mayReturn: late,
   });
   reporter.detail(`${ended} sessions ended on the source`);
-  const reader = await connect(connection, { purpose: "sequences", readOnly: true });
+  const inside = await connect(connection, { purpose: "seal" });
   try {
     await setSeal(exclusion.source, connection.database, true);
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
-    await assertFenceHeld(reader, inputs.schemas, owner);
-    await assertCatalogueUnchanged(reader, inputs.schemas, fence);
-    await syncSequences(reader, exclusion.target, inputs.schemas);
+    await assertFenceHeld(inside, inputs.schemas, owner);
+    if (await perpetuateSourceFence(inside, inputs.schemas)) throw sourceFenceBroken();
+    await assertCatalogueUnchanged(inside, inputs.schemas, fence);
+    await syncSequences(inside, exclusion.target, inputs.schemas);
   } finally {
-    await reader.end().catch(() => {});
+    await endConnection(inside);
   }
 }
 
@@ -137,17 +145,49 @@ async function assertFenceHeld(
   schemas: readonly string[],
   owner: JournalOwner,
 ): Promise<void> {
-  const { unfenced, eventTriggers, witness } = await readFence(source, schemas);
-  if (unfenced.length === 0 && eventTriggers && witness?.migrationId === owner.id) return;
-  throw new CutoverError({
-    code: "SOURCE_FENCE_BROKEN",
-    message: "The source's fence is not whole any more: it may have taken writes that the copy lacks.",
-    remedy: "Find who took it down, then run again: everything is copied afresh.",
-  });
+  const fence = await readFence(source, schemas);
+  if (!isWhole(fence) || fence.witness?.migrationId !== owner.id) throw sourceFenceBroken();
 }
 
-async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switching">): Promise<void> {
-  const { world, exclusion, inputs, railway, reporter } = run;
+async function assertProtectedUnchanged(
+  { exclusion, inputs, reporter }: ExclusiveRun,
+  record: RecordIn<"switching">,
+): Promise<void> {
+  const { found, writtenByOthers } = await checkProtected(exclusion.target, {
+    protectedSchemas: inputs.protectedSchemas,
+    protectedBefore: record.load.protectedBefore,
+    signal: exclusion.signal,
+  });
+  for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
+  if (found.length > 0) {
+    throw new CutoverError({
+      code: "PROTECTED_SCHEMA_CHANGED",
+      message: `The protected schema is not as it was: ${found
+        .map(({ object, aspect }) => `${object} (${aspect})`)
+        .slice(0, 10)
+        .join(", ")}.`,
+      remedy: "Find who changed it; the cutover itself issues no statement there.",
+    });
+  }
+}
+
+async function assertStillDeployed(
+  { world, railway }: ExclusiveRun,
+  record: RecordIn<"switching">,
+): Promise<void> {
+  for (const { service } of wavesOf(world.services, true).flat()) {
+    const id = record.fence.services[service.name]?.deploymentId;
+    const deployment = id == null ? undefined : await railway.deployment(id);
+    if (deployment !== undefined && ["SUCCESS", "SLEEPING"].includes(deployment.status)) continue;
+    throw new CutoverError({
+      code: "DEPLOYMENT_FAILED",
+      message: `The deployment of ${service.name} is ${deployment?.status ?? "gone"} although it had been healthy.`,
+      remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
+    });
+  }
+}
+
+async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Promise<void> {
   const { unfenced, eventTriggers } = await readFence(exclusion.target, inputs.schemas);
   if (unfenced.length > 0 || !eventTriggers) {
     throw new CutoverError({
@@ -163,44 +203,4 @@ async function assertReadyToPromote(run: ExclusiveRun, record: RecordIn<"switchi
       remedy: "Find who opened it, then run again.",
     });
   }
-  const { found, writtenByOthers } = await checkProtected(exclusion.target, {
-    protectedSchemas: inputs.protectedSchemas,
-    protectedBefore: record.load.protectedBefore,
-  });
-  for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
-  if (found.length > 0) {
-    throw new CutoverError({
-      code: "PROTECTED_SCHEMA_CHANGED",
-      message: `The protected schema is not as it was: ${found
-        .map(({ object, aspect }) => `${object} (${aspect})`)
-        .slice(0, 10)
-        .join(", ")}.`,
-      remedy: "Find who changed it; the cutover itself issues no statement there.",
-    });
-  }
-  for (const { service } of wavesOf(world.services, true).flat()) {
-    const id = record.fence.services[service.name]?.deploymentId;
-    const deployment = id == null ? undefined : await railway.deployment(id);
-    if (deployment !== undefined && ["SUCCESS", "SLEEPING"].includes(deployment.status)) continue;
-    throw new CutoverError({
-      code: "DEPLOYMENT_FAILED",
-      message: `The deployment of ${service.name} is ${deployment?.status ?? "gone"} although it had been healthy.`,
-      remedy: "Look at its logs on Railway; it may not start without writing (startsReadOnly: false).",
-    });
-  }
-}
-
-function pauseLimit(pausedAt: string, writePauseMs: number): AbortSignal {
-  const controller = new AbortController();
-  const remainingMs = Math.max(0, Date.parse(pausedAt) + writePauseMs - Date.now());
-  setTimeout(() => {
-    controller.abort(
-      new CutoverError({
-        code: "WRITE_PAUSE_LIMIT",
-        message: `The write pause reached its limit of ${Math.round(writePauseMs / 1000)} s before all services had moved.`,
-        remedy: "Look at what made the deployments slow, or raise limits.writePauseMs.",
-      }),
-    );
-  }, remainingMs).unref();
-  return controller.signal;
 }

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import pg from "pg";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
 
@@ -11,6 +12,16 @@ export interface ConnectionTarget {
   readonly user: string;
   readonly password: string;
   readonly tls: TlsPolicy;
+  /** Set for the sessions of a run that must be the only one at work. */
+  readonly admission?: SessionAdmission;
+}
+
+/** Whether sessions may be opened on a database, and how long they may live. */
+export interface SessionAdmission {
+  /** Aborted when nothing more may be done: every session is cut at once, and none is opened any more. */
+  readonly signal: AbortSignal;
+  /** Called with each new session before anybody else uses it. Throws when it must not be used. */
+  admit(client: pg.Client): Promise<void>;
 }
 
 /**
@@ -34,11 +45,12 @@ export interface SessionOptions {
 export const applicationNamePrefix = "pgvector_cutover";
 
 /**
- * Opens one session with every setting pinned that changes how values are written as text, and with no time limit
- * inherited from the role or the database. The search path is empty: every name in our SQL is qualified.
+ * Opens one session with every setting pinned that changes how values are written as text, and with no time limit and
+ * no asynchronous commit inherited from the role or the database. The search path is empty: every name in our SQL is
+ * qualified.
  *
  * @throws CutoverError `SERVER_UNREACHABLE`, `WRONG_PASSWORD`, `TLS_NOT_OFFERED`, `DATABASE_SEALED`,
- *   `DATABASE_NOT_FOUND`, `TOO_MANY_CONNECTIONS`, `CONNECTION_FAILED`
+ *   `DATABASE_NOT_FOUND`, `TOO_MANY_CONNECTIONS`, `CONNECTION_FAILED`, and what the target's admission throws
  */
 export async function connect(target: ConnectionTarget, options: SessionOptions): Promise<pg.Client> {
   const client = new pg.Client({
@@ -63,7 +75,27 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
     await client.end().catch(() => {});
     throw connectionError(target, error);
   }
+  if (target.admission !== undefined) await admit(client, target.admission);
   return client;
+}
+
+/** Cuts a session without a farewell: what runs on it fails at once here, and the server rolls it back. */
+export function cutConnection(client: pg.Client): void {
+  (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+}
+
+async function admit(client: pg.Client, admission: SessionAdmission): Promise<void> {
+  const { signal } = admission;
+  const cut = () => cutConnection(client);
+  signal.addEventListener("abort", cut);
+  client.once("end", () => signal.removeEventListener("abort", cut));
+  try {
+    signal.throwIfAborted();
+    await admission.admit(client);
+  } catch (error) {
+    cut();
+    throw signal.aborted ? signal.reason : error;
+  }
 }
 
 /** Runs `use` with a session that is closed afterwards, whatever happens. */
@@ -76,9 +108,18 @@ export async function withConnection<Result>(
   try {
     return await use(client);
   } finally {
-    await client.end().catch(() => {});
+    await endConnection(client);
   }
 }
+
+/** Ends a session in order, or cuts it where the server does not say goodbye: a silent connection would hang here. */
+export async function endConnection(client: pg.Client): Promise<void> {
+  const silence = setTimeout(() => cutConnection(client), farewellTimeoutMs);
+  await client.end().catch(() => {});
+  clearTimeout(silence);
+}
+
+const farewellTimeoutMs = 2_000;
 
 /** Parses a `postgresql://` URL as Railway renders it. Throws `URL_INVALID` when a part is empty, as an unresolved reference leaves it. */
 export function parseDatabaseUrl(label: string, text: string, tls: TlsPolicy): ConnectionTarget {
@@ -128,6 +169,7 @@ function sessionSettings(readOnly: boolean): string {
     client_encoding: "UTF8",
     default_transaction_read_only: readOnly ? "on" : "off",
     row_security: "off",
+    synchronous_commit: "on",
     jit: "off",
     client_min_messages: "warning",
   };

@@ -13,25 +13,62 @@ export const fenceTriggerName = "pgvector_cutover_fence";
 /**
  * Closes the source's fence inside the caller's transaction, which holds SHARE ROW EXCLUSIVE locks on every table, so
  * that one COMMIT releases the locks and refuses the writers that waited (fencing.md: tried with simple and prepared
- * statements, READ WRITE transactions and session_replication_role = replica). The function reads nothing: a fence
- * that looks at a row would be open to transactions with an older snapshot.
+ * statements, READ WRITE transactions and session_replication_role = replica). The function reads no row: a fence
+ * that looks at one would be open to transactions with an older snapshot.
+ *
+ * @param options.yieldAfterMs the fence lets writers pass again by itself after so long, and remembers that it did: a
+ *   run that died must not keep them out for ever. `null`: it never does. See {@link perpetuateSourceFence}.
  */
 export async function closeSourceFence(
   source: pg.Client,
-  options: { tables: readonly FencedTable[]; schemas: readonly string[]; migrationId: string; epoch: number },
+  options: {
+    tables: readonly FencedTable[];
+    schemas: readonly string[];
+    migrationId: string;
+    epoch: number;
+    yieldAfterMs: number | null;
+  },
 ): Promise<void> {
   await source.query(`
     create schema if not exists pgvector_cutover;
+    create sequence pgvector_cutover.passed;
     create table pgvector_cutover.witness (
-      migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp());
+      migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp(),
+      yields_at timestamptz not null);
   `);
-  await source.query("insert into pgvector_cutover.witness (migration_id, epoch) values ($1, $2)", [
-    options.migrationId,
-    options.epoch,
-  ]);
-  await source.query(fenceFunctions(options.schemas, "false"));
+  const { rows } = await source.query(
+    `insert into pgvector_cutover.witness (migration_id, epoch, yields_at)
+     values ($1, $2, coalesce(clock_timestamp() + $3::float8 * interval '1 millisecond', 'infinity'))
+     returning yields_at::text as "yieldsAt"`,
+    [options.migrationId, options.epoch, options.yieldAfterMs],
+  );
+  await source.query(fenceFunctions(options.schemas, yieldsAt(rows[0].yieldsAt)));
   await source.query(fenceTriggers(options.tables));
   await source.query(eventTriggers);
+}
+
+/**
+ * Makes the source's fence last, from inside a sealed database that nobody else has a session on: it will be looked
+ * into again after the promotion. Only when nobody was let pass until now is the copy still whole.
+ *
+ * @returns whether a writer was let pass before
+ */
+export async function perpetuateSourceFence(source: pg.Client, schemas: readonly string[]): Promise<boolean> {
+  await inTransaction(source, async () => {
+    await source.query(fenceFunctions(schemas, "false"));
+    await source.query("update pgvector_cutover.witness set yields_at = 'infinity'");
+  });
+  const { rows } = await source.query("select is_called as passed from pgvector_cutover.passed");
+  return rows[0].passed;
+}
+
+/**
+ * Not transactional, therefore seen whatever becomes of the write: that is what proves afterwards that nobody passed.
+ * The server's clock decides when, which may be set; it does not decide whether.
+ */
+function yieldsAt(time: string): string {
+  return `(case when clock_timestamp() >= ${quoteLiteral(time)}::timestamptz
+                then nextval('pgvector_cutover.passed') > 0 else false end)`;
 }
 
 /**
@@ -77,7 +114,10 @@ export async function openSourceFence(source: pg.Client, migrationId: string): P
     const witness = await readWitness(source);
     if (witness !== null && witness.migrationId !== migrationId) throw fencedByAnother(witness.migrationId);
     await dropEventTriggers(source);
-    await source.query(`${fenceFunctions([], "true")} drop table if exists pgvector_cutover.witness;`);
+    await source.query(`
+      ${fenceFunctions([], "true")}
+      drop table if exists pgvector_cutover.witness;
+      drop sequence if exists pgvector_cutover.passed;`);
   });
 }
 
@@ -127,7 +167,22 @@ export interface FenceState {
   readonly unfenced: readonly FencedTable[];
   readonly eventTriggers: boolean;
   /** The witness on the source, `null` where there is none (and always on the target). */
-  readonly witness: { readonly migrationId: string; readonly epoch: number } | null;
+  readonly witness: Witness | null;
+}
+
+/** What the commit that closes the source's fence leaves there. */
+export interface Witness {
+  readonly migrationId: string;
+  readonly epoch: number;
+  /** The fence's time is over and it lets writers pass, or it has let one pass: the copy may lack something. */
+  readonly yielded: boolean;
+  /** When it lets writers pass by itself; `null` for never. */
+  readonly yieldsAt: string | null;
+}
+
+/** Whether nothing can have been written behind it: all triggers stand, and it has let nobody pass. */
+export function isWhole({ unfenced, eventTriggers, witness }: FenceState): boolean {
+  return unfenced.length === 0 && eventTriggers && witness?.yielded !== true;
 }
 
 /** What stands of the fence. Reads only. */
@@ -157,7 +212,11 @@ export async function readWitness(source: pg.Client): Promise<FenceState["witnes
   const present = await source.query("select to_regclass('pgvector_cutover.witness') is not null as present");
   if (!present.rows[0].present) return null;
   const { rows } = await source.query(
-    'select migration_id as "migrationId", epoch::int as epoch from pgvector_cutover.witness',
+    `select migration_id as "migrationId", epoch::int as epoch,
+            yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded,
+            case when yields_at <> 'infinity'
+                 then to_char(yields_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end as "yieldsAt"
+       from pgvector_cutover.witness`,
   );
   return rows[0] ?? null;
 }
@@ -204,7 +263,6 @@ function fenceFunctions(schemas: readonly string[], isOpen: string): string {
     declare
       touched text;
     begin
-      if ${isOpen} then return; end if;
       if tg_event = 'sql_drop' then
         select object_identity into touched from pg_event_trigger_dropped_objects()
          where schema_name = any(${moved}) or (object_type = 'schema' and object_name = any(${moved})) limit 1;
@@ -214,10 +272,10 @@ function fenceFunctions(schemas: readonly string[], isOpen: string): string {
            and (schema_name = any(${moved}) or (object_type = 'schema' and object_identity = any(select quote_ident(s) from unnest(${moved}) s)))
          limit 1;
       end if;
-      if touched is not null then
-        raise exception using errcode = '25006',
-          message = 'schema changes are paused: this schema is being moved to another database';
-      end if;
+      if touched is null then return; end if;
+      if ${isOpen} then return; end if;
+      raise exception using errcode = '25006',
+        message = 'schema changes are paused: this schema is being moved to another database';
     end $fence$;`;
 }
 
@@ -255,12 +313,27 @@ async function fencedTables(client: pg.Client): Promise<FencedTable[]> {
   return rows;
 }
 
+/**
+ * Commits. A transaction that has failed, such as by a statement that somebody cancelled, ends in a rollback instead,
+ * and the server answers that without an error.
+ */
+export async function commit(client: pg.Client): Promise<void> {
+  const { command } = await client.query("commit");
+  if (command === "COMMIT") return;
+  throw new CutoverError({
+    code: "TRANSACTION_ROLLED_BACK",
+    message:
+      "The server rolled a transaction back in place of committing it; what was in it did not take place.",
+    remedy: "Run again. If it recurs, find out who cancels statements on that server.",
+  });
+}
+
 /** Runs `work` in one transaction, rolled back when it throws. */
 export async function inTransaction<Result>(client: pg.Client, work: () => Promise<Result>): Promise<Result> {
   await client.query("begin");
   try {
     const result = await work();
-    await client.query("commit");
+    await commit(client);
     return result;
   } catch (error) {
     await client.query("rollback").catch(() => {});

@@ -1,7 +1,6 @@
-import type { Socket } from "node:net";
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
-import { type ConnectionTarget, connect } from "./connection.ts";
+import { type ConnectionTarget, connect, cutConnection } from "./connection.ts";
 import { loaderSetting } from "./fence.ts";
 import { quoteLiteral } from "./identifiers.ts";
 
@@ -115,10 +114,6 @@ const targetSettingsQuery = `
                  ('default_toast_compression', 'lz4')) AS setting(name, value)
     JOIN pg_catalog.pg_settings known USING (name)
    WHERE known.enumvals IS NULL OR setting.value = ANY(known.enumvals)`;
-
-function cutConnection(client: pg.Client): void {
-  (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
-}
 
 function snapshotLost(cause: unknown): CutoverError {
   return new CutoverError({

@@ -23,6 +23,9 @@ export interface RemoteProvider {
 export interface ProviderProcess {
   readonly printed: () => string;
   provider(kind: Kind): Promise<RemoteProvider>;
+  kill(signal: NodeJS.Signals): void;
+  /** The engine dies, and its provider lives on. */
+  loseEngine(): void;
   stop(): Promise<void>;
 }
 
@@ -51,6 +54,8 @@ export async function startProviderProcess(
   return {
     printed: process.printed,
     provider: async (kind) => remote(process, await serializeProvider(lazyProvider(`#providers/${kind}`))),
+    kill: process.kill,
+    loseEngine: () => void engine?.close(),
     stop: async () => {
       await process.stop();
       engine?.close();

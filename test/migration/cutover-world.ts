@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type pg from "pg";
-import { type PromotedMigration, runAbort, runCutover } from "../../components/migration/cutover.ts";
+import { runAbort, runCutover } from "../../components/migration/cutover.ts";
+import type { PromotedMigration } from "../../components/migration/exclusive-run.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../../components/migration/inputs.ts";
 import { type JournalEntry, readJournal } from "../../components/migration/journal.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
@@ -99,7 +100,10 @@ export async function startCutoverWorld(): Promise<CutoverWorld> {
 }
 
 /** Writers go on: each service's progress has grown since the call. */
-async function nextWrites(world: World, active: ReturnType<World["source"]["connection"]>): Promise<void> {
+export async function nextWrites(
+  world: World,
+  active: ReturnType<World["source"]["connection"]>,
+): Promise<void> {
   const services = world.railway
     .inspect()
     .services.map(({ name }) => name)

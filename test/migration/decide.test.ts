@@ -1,7 +1,12 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { type AbortDecision, decide, type UpDecision } from "../../components/migration/decide.ts";
+import {
+  type AbortDecision,
+  decide,
+  type Observation,
+  type UpDecision,
+} from "../../components/migration/decide.ts";
 import type { JournalEntry } from "../../components/migration/journal.ts";
 import { previewLine } from "../../components/migration/preview-line.ts";
 import { type MigrationRecord, migrationStates } from "../../components/migration/record.ts";
@@ -21,46 +26,88 @@ import { abortingRecord, loadingRecord, switchingRecord } from "./records.ts";
 // The specification is docs/protocol.md: what an operator reads there is what is compared here.
 const protocol = await readFile(path.join(root, "docs/protocol.md"), "utf8");
 
-const fence = switchingRecord().fence;
+const here = { systemIdentifier: "1", timeline: 1, walPosition: "1000" };
+const fence = { ...switchingRecord().fence, sourcePosition: here };
+const switching = { ...switchingRecord(), fence };
 const promotion = { promotedAt: "2025-01-01T00:01:00.000Z", writePauseMs: 59_000 };
-const promoted = { ...switchingRecord(), state: "promoted", promotion } as const;
+const promoted = { ...switching, state: "promoted", promotion } as const;
+const finished = { ...promoted, state: "finished" } as const;
 
-/** Every shape of the journal's newest entry, under the name that the table has for it. */
-const journals: ReadonlyArray<{ name: string; record?: MigrationRecord; sameContext: boolean }> = [
-  { name: "none", sameContext: true },
-  ...[
-    { name: "loading", record: loadingRecord() },
-    { name: "switching", record: switchingRecord() },
-    { name: "aborting before the fence", record: abortingRecord(null) },
-    { name: "aborting behind the fence", record: abortingRecord(fence) },
-    { name: "promoted", record: promoted },
-    { name: "finished", record: { ...promoted, state: "finished" } as const },
-  ].flatMap(({ name, record }) => [
-    { name, record, sameContext: true },
-    { name: "another configuration's", record, sameContext: false },
+const same = { sameDatabases: true, sameSchemas: true, againstGoingOn: null };
+const elsewhere = { ...same, sameDatabases: false };
+const outdated = { ...same, againstGoingOn: "the write pause is over its limit" };
+
+/** Every shape of the journal's newest entry and of the configuration beside it, under the name that the table has. */
+const journals: ReadonlyArray<{
+  name: string;
+  record?: MigrationRecord;
+  context: Omit<Observation, "source" | "target">;
+}> = [
+  { name: "none", context: same },
+  ...[same, elsewhere].flatMap((context) => [
+    { name: "aborted", record: { ...abortingRecord(null), state: "aborted" } as const, context },
+    { name: "aborted", record: { ...abortingRecord(fence), state: "aborted" } as const, context },
   ]),
-  ...[true, false].flatMap((sameContext) => [
-    { name: "aborted", record: { ...abortingRecord(null), state: "aborted" } as const, sameContext },
-    { name: "aborted", record: { ...abortingRecord(fence), state: "aborted" } as const, sameContext },
-  ]),
+  { name: "loading", record: loadingRecord(), context: same },
+  { name: "switching", record: switching, context: same },
+  { name: "switching outdated", record: switching, context: outdated },
+  { name: "aborting before the fence", record: abortingRecord(null), context: same },
+  { name: "aborting behind the fence", record: abortingRecord(fence), context: same },
+  { name: "promoted", record: promoted, context: same },
+  { name: "finished", record: finished, context: same },
+  ...[loadingRecord(), switching, abortingRecord(null), abortingRecord(fence)].map((record) => ({
+    name: "unfinished of other databases",
+    record,
+    context: elsewhere,
+  })),
+  ...[promoted, finished].map((record) => ({
+    name: "promoted of other databases",
+    record,
+    context: elsewhere,
+  })),
 ];
+const journalNames = [...new Set(journals.map(({ name }) => name))];
 
-const own = { migrationId: "m1", epoch: fence.epoch };
-const otherEpoch = { migrationId: "m1", epoch: fence.epoch + 1 };
-const foreign = { migrationId: "m0", epoch: fence.epoch };
+const own = { migrationId: "m1", epoch: fence.epoch, yielded: false, yieldsAt: null };
+const otherEpoch = { ...own, epoch: fence.epoch + 1 };
+const yielded = { ...own, yielded: true, yieldsAt: "2025-01-01T00:15:00.000Z" };
+const foreign = { ...own, migrationId: "m0" };
+const open = { sealed: false, witness: null, fenceUnbroken: false, position: here };
+const sealed = { sealed: true, witness: null, fenceUnbroken: null, position: here };
 
-/** Every way in which the source can be seen, and how it stands to a journal with this fence, without one, or to none. */
-const sources: ReadonlyArray<[SourceObservation | null, fenced: string, unfenced: string, none: string]> = [
-  [null, "unreachable", "unreachable", "unreachable"],
-  [{ sealed: true, witness: null, fenceUnbroken: null }, "sealed", "sealed", "sealed"],
-  [{ sealed: false, witness: null, fenceUnbroken: false }, "open", "open", "open"],
-  [{ sealed: false, witness: null, fenceUnbroken: true }, "foreign", "foreign", "foreign"],
-  [{ sealed: false, witness: own, fenceUnbroken: true }, "fenced", "torn", "foreign"],
-  [{ sealed: false, witness: own, fenceUnbroken: false }, "torn", "torn", "foreign"],
-  [{ sealed: false, witness: otherEpoch, fenceUnbroken: true }, "torn", "torn", "foreign"],
-  [{ sealed: false, witness: otherEpoch, fenceUnbroken: false }, "torn", "torn", "foreign"],
-  [{ sealed: false, witness: foreign, fenceUnbroken: true }, "foreign", "foreign", "foreign"],
-  [{ sealed: false, witness: foreign, fenceUnbroken: false }, "foreign", "foreign", "foreign"],
+/**
+ * Every way in which the source can be seen, and how it stands: to a migration that fenced it and is not over, to one
+ * that fenced it and is over, to one that never fenced it, and without any.
+ */
+const sources: ReadonlyArray<
+  readonly [SourceObservation | null, underWay: string, over: string, unfenced: string, none: string]
+> = [
+  [null, "unreachable", "unreachable", "unreachable", "unreachable"],
+  [sealed, "sealed", "sealed", "sealed", "sealed"],
+  [open, "open", "open", "open", "open"],
+  [{ ...open, fenceUnbroken: true }, "foreign", "foreign", "foreign", "foreign"],
+  [{ ...open, witness: own, fenceUnbroken: true }, "fenced", "fenced", "torn", "foreign"],
+  [{ ...open, witness: own }, "torn", "torn", "torn", "foreign"],
+  [{ ...open, witness: yielded }, "torn", "torn", "torn", "foreign"],
+  [{ ...open, witness: otherEpoch, fenceUnbroken: true }, "torn", "torn", "torn", "foreign"],
+  [{ ...open, witness: otherEpoch }, "torn", "torn", "torn", "foreign"],
+  [{ ...open, witness: foreign, fenceUnbroken: true }, "foreign", "foreign", "foreign", "foreign"],
+  [{ ...open, witness: foreign }, "foreign", "foreign", "foreign", "foreign"],
+  ...[
+    { ...here, walPosition: "999" },
+    { ...here, timeline: 2, walPosition: "2000" },
+    { ...here, systemIdentifier: "2", walPosition: "2000" },
+  ].flatMap((position) => [
+    [{ ...sealed, position }, "behind", "sealed", "sealed", "sealed"] as const,
+    [{ ...open, position }, "behind", "open", "open", "open"] as const,
+    [
+      { ...open, witness: own, fenceUnbroken: true, position },
+      "behind",
+      "fenced",
+      "torn",
+      "foreign",
+    ] as const,
+  ]),
 ];
 
 /** Every way in which the target can be seen, and how it stands. */
@@ -75,17 +122,23 @@ const targets: ReadonlyArray<[TargetObservation, string]> = [
   [{ hasCopy: true, fenceUnbroken: true, fenceOpen: true }, "open"],
 ];
 
-const cases = journals.flatMap(({ name, record, sameContext }) =>
-  sources.flatMap(([source, fenced, unfenced, none]) =>
+const cases = journals.flatMap(({ name, record, context }) =>
+  sources.flatMap(([source, underWay, over, unfenced, none]) =>
     targets.map(([target, targetStand]) => ({
       journal: name,
       entry: record === undefined ? undefined : entryOf(record),
-      seen: { sameContext, source, target },
-      source: record === undefined ? none : "fence" in record && record.fence !== null ? fenced : unfenced,
+      seen: { ...context, source, target },
+      source: { none, unfenced, underWay, over }[fenceOf(record)],
       target: targetStand,
     })),
   ),
 );
+
+function fenceOf(record: MigrationRecord | undefined): "none" | "unfenced" | "underWay" | "over" {
+  if (record === undefined) return "none";
+  if (!("fence" in record) || record.fence === null) return "unfenced";
+  return record.state === "switching" || record.state === "aborting" ? "underWay" : "over";
+}
 
 function entryOf(record: MigrationRecord): JournalEntry {
   return { id: "m1", epoch: 3, updatedAt: "2025-01-01T00:00:03.000Z", record };
@@ -103,7 +156,7 @@ it("judges every way in which the two databases can be seen", () => {
 describe("the table of decisions", () => {
   const rows = tableWith(protocol, ["journal", "source", "target", "`up`", "`abort`"]).map(
     ([journal = "", source = "", target = "", up = "", abort = ""]) => ({
-      journal: namesIn(journal, [...new Set(journals.map(({ name }) => name))]),
+      journal: namesIn(journal, journalNames),
       source: namesIn(source, sourceStands) as SourceStand[],
       target: namesIn(target, targetStands) as TargetStand[],
       up: up.replaceAll("`", ""),
@@ -112,16 +165,16 @@ describe("the table of decisions", () => {
   );
 
   it("has exactly one row for each combination", () => {
-    for (const journal of new Set(journals.map(({ name }) => name)))
-      for (const source of sourceStands)
-        for (const target of targetStands)
-          expect(
-            rows.filter(
-              (row) =>
-                row.journal.includes(journal) && row.source.includes(source) && row.target.includes(target),
-            ),
-            `${journal}, source ${source}, target ${target}`,
-          ).toHaveLength(1);
+    for (const { journal, source, target } of cases)
+      expect(
+        rows.filter(
+          (row) =>
+            row.journal.includes(journal) &&
+            row.source.includes(source as SourceStand) &&
+            row.target.includes(target as TargetStand),
+        ),
+        `${journal}, source ${source}, target ${target}`,
+      ).toHaveLength(1);
   });
 
   it.each(rows)("$journal, source $source, target $target: up $up, abort $abort", (row) => {
@@ -145,6 +198,17 @@ describe("the table of decisions", () => {
       ...targetStands.map((stand) => `target \`${stand}\``),
     ]);
   });
+});
+
+it("treats other schemas as other databases in an up, and not at all in an abort", () => {
+  for (const { entry, seen } of cases.filter(({ seen: { sameDatabases } }) => sameDatabases)) {
+    const changed = { ...seen, sameSchemas: false };
+    const isLive = entry !== undefined && entry.record.state !== "aborted";
+    expect(worded(decide("up", entry, changed))).toBe(
+      isLive ? "CONTEXT_MISMATCH" : worded(decide("up", entry, seen)),
+    );
+    expect(decide("abort", entry, changed)).toEqual(decide("abort", entry, seen));
+  }
 });
 
 it("has in the table of states what up does in each, refusals apart", () => {
@@ -231,7 +295,7 @@ describe("what the operator is told", () => {
   });
 
   it("names the migration that fences a source unknown to the journal", () => {
-    const fenced = { sealed: false, witness: foreign, fenceUnbroken: true };
+    const fenced = { ...open, witness: foreign, fenceUnbroken: true };
     expect(decide("abort", undefined, { ...seen, source: fenced })).toMatchObject({
       why: expect.stringContaining("fenced by migration m0"),
     });

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([source?.dispose(), target?.dispose()]));
 
-const exclude = () => excludeOtherRuns(source.connection(), target.connection());
+const exclude = () => excludeOtherRuns({ source: source.connection(), target: target.connection() });
 
 async function runActive(): Promise<boolean> {
   return withConnection(target.connection(), { purpose: "observe", readOnly: true }, isRunActive);
@@ -34,7 +34,7 @@ it("lets one of two in that come at the same time", async () => {
   const outcomes = await Promise.allSettled([exclude(), exclude()]);
   const granted = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   expect(granted.length).toBeLessThanOrEqual(1);
-  await Promise.all(granted.map(({ release }) => release()));
+  await Promise.all(granted.map((one) => one.release()));
   await (await exclude()).release();
 });
 
@@ -43,7 +43,9 @@ it("keeps the second out by the source alone, where another target is named", as
   await withConnection(target.connection("postgres"), { purpose: "world" }, (client) =>
     client.query("create database elsewhere"),
   );
-  await expect(excludeOtherRuns(source.connection(), target.connection("elsewhere"))).rejects.toMatchObject({
+  await expect(
+    excludeOtherRuns({ source: source.connection(), target: target.connection("elsewhere") }),
+  ).rejects.toMatchObject({
     code: "ANOTHER_RUN_ACTIVE",
   });
   await first.release();

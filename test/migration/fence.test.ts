@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { sqlState } from "../../components/errors.ts";
 import { ensureJournal } from "../../components/migration/journal.ts";
 import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
@@ -10,8 +10,10 @@ import {
   dropSourceSchema,
   inTransaction,
   isSealed,
+  isWhole,
   loaderSetting,
   openSourceFence,
+  perpetuateSourceFence,
   readFence,
   removeFence,
   setSeal,
@@ -93,13 +95,13 @@ async function attempt(client: pg.Client, statement: string): Promise<string> {
 }
 
 /** Takes the locks as the write pause does, and closes the fence in the same transaction. */
-async function closeUnderLocks(client: pg.Client): Promise<void> {
+async function closeUnderLocks(client: pg.Client, yieldAfterMs: number | null = null): Promise<void> {
   const tables = await listTables(client, schemas);
   await inTransaction(client, async () => {
     await client.query(
       `lock table public.patient, public.visit, "Clinic"."Event" in share row exclusive mode`,
     );
-    await closeSourceFence(client, { tables, schemas, migrationId: "m1", epoch: 3 });
+    await closeSourceFence(client, { tables, schemas, migrationId: "m1", epoch: 3, yieldAfterMs });
   });
 }
 
@@ -160,8 +162,74 @@ describe("the source's fence", () => {
     expect(await readFence(client, schemas)).toEqual({
       unfenced: [],
       eventTriggers: true,
-      witness: { migrationId: "m1", epoch: 3 },
+      witness: { migrationId: "m1", epoch: 3, yielded: false },
     });
+  });
+});
+
+describe("a source's fence whose run has died", () => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  beforeEach(async () => {
+    database = await createDatabase(servers.source);
+    client = await connect(database.connection, { purpose: "test" });
+    await client.query(ddl);
+  });
+  afterEach(async () => {
+    await client?.end();
+    await database?.drop();
+  });
+
+  const write = "insert into public.patient (name) values ('late')";
+  /** The end of the fence's time, without waiting for it. */
+  const timeIsUp = async () => {
+    const { rows } = await client.query(
+      "select pg_get_functiondef(oid) as text from pg_proc where pronamespace = 'pgvector_cutover'::regnamespace",
+    );
+    for (const { text } of rows) {
+      await client.query(text.replace(/clock_timestamp\(\) >= '[^']+'/, "clock_timestamp() >= '2000-01-01'"));
+    }
+  };
+
+  it("lets writers pass again by itself when its time is over, and is not whole from then on", async () => {
+    await closeUnderLocks(client, 1_500);
+    expect(await attempt(client, write)).toBe("25006");
+    expect(isWhole(await readFence(client, schemas))).toBe(true);
+    await vi.waitFor(async () => expect(await attempt(client, write)).toBe("accepted"), { timeout: 10_000 });
+    expect(await attempt(client, "alter table public.patient add column extra int")).toBe("accepted");
+    expect(isWhole(await readFence(client, schemas))).toBe(false);
+  });
+
+  it.each([
+    ["a write", write],
+    ["a write that was rolled back", `begin; ${write}; rollback`],
+    ["a definition", "comment on table public.patient is 'late'"],
+  ])("remembers that it let %s pass, whatever the clock says afterwards", async (_what, statement) => {
+    await closeUnderLocks(client, 600_000);
+    await timeIsUp();
+    expect(isWhole(await readFence(client, schemas))).toBe(true);
+    expect(await attempt(client, statement)).toBe("accepted");
+    expect(isWhole(await readFence(client, schemas))).toBe(false);
+    expect(await perpetuateSourceFence(client, schemas)).toBe(true);
+  });
+
+  it("never lets anybody pass once it was made to last", async () => {
+    await closeUnderLocks(client, 1);
+    expect(await perpetuateSourceFence(client, schemas)).toBe(false);
+    expect(await attempt(client, write)).toBe("25006");
+    expect(isWhole(await readFence(client, schemas))).toBe(true);
+  });
+
+  it("is opened with all that it remembers", async () => {
+    await closeUnderLocks(client, 600_000);
+    await openSourceFence(client, "m1");
+    await openSourceFence(client, "m1");
+    expect(await attempt(client, write)).toBe("accepted");
+    expect(await removeFence(client)).toEqual([]);
+    await dropSourceSchema(client);
+    expect((await client.query("select to_regnamespace('pgvector_cutover') as schema")).rows).toEqual([
+      { schema: null },
+    ]);
   });
 });
 
@@ -209,7 +277,7 @@ describe("closing and opening", () => {
         attempt(readWrite, refusedWrites["update of no row"]),
       ];
       await waitingForLocks(lock, 4);
-      await closeSourceFence(lock, { tables, schemas, migrationId: "m1", epoch: 1 });
+      await closeSourceFence(lock, { tables, schemas, migrationId: "m1", epoch: 1, yieldAfterMs: null });
       await lock.query("commit");
       expect(await Promise.all(outcomes)).toEqual(["25006", "25006", "25006", "25006"]);
       expect((await lock.query("select count(*)::int as count from public.patient")).rows[0].count).toBe(2);
@@ -284,7 +352,7 @@ describe("closing and opening", () => {
       const lock = await connect(database.connection, { purpose: "lock" });
       const tables = await listTables(lock, schemas);
       await lock.query("begin");
-      await closeSourceFence(lock, { tables, schemas, migrationId: "m1", epoch: 1 });
+      await closeSourceFence(lock, { tables, schemas, migrationId: "m1", epoch: 1, yieldAfterMs: null });
       const { rows } = await lock.query("select pg_backend_pid() as pid");
       await client.query("select pg_terminate_backend($1, 10000)", [rows[0].pid]);
       await lock.end().catch(() => {});

@@ -132,7 +132,7 @@ describe("a source that a migration left fenced", () => {
   async function fence({ connections }: FixtureWorld): Promise<void> {
     await withConnection(connections.source, { purpose: "test" }, async (client) => {
       const tables = [{ schema: "public", name: "users" }];
-      const options = { tables, schemas: ["public"], migrationId: "m-1", epoch: 1 };
+      const options = { tables, schemas: ["public"], migrationId: "m-1", epoch: 1, yieldAfterMs: null };
       await client.query("BEGIN");
       await closeSourceFence(client, options);
       await client.query("COMMIT");

@@ -102,6 +102,7 @@ const inputs: MigrationInputs = {
     ? []
     : [{ code: "VECTOR_MISSING", object: "target", reason: "this machine has no pgvector" }],
   limits: { writePauseMs: 300_000, lockTimeoutMs: 10_000, deploymentTimeoutMs: 300_000 },
+  onFailure: "put-back",
   copy: { workers: 2 },
   hooks: { beforeSwitch: null },
   transport: {

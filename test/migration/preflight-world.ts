@@ -127,6 +127,7 @@ export function healthyInputs({ source, target }: PreflightWorld): MigrationInpu
     ],
     accept: [],
     limits: { writePauseMs: 300_000, lockTimeoutMs: 10_000, deploymentTimeoutMs: 300_000 },
+    onFailure: "put-back",
     copy: { workers: 2 },
     hooks: { beforeSwitch: null },
     transport: {

@@ -61,7 +61,13 @@ async function switched(services: Record<string, ServiceRecord> = {}) {
   await ensureJournal(onTarget);
   const tables = await listTables(onTarget, ["public"]);
   await closeTargetFence(onTarget, { tables, schemas: ["public"] });
-  await closeSourceFence(onSource, { tables, schemas: ["public"], migrationId: "m1", epoch: 1 });
+  await closeSourceFence(onSource, {
+    tables,
+    schemas: ["public"],
+    migrationId: "m1",
+    epoch: 1,
+    yieldAfterMs: null,
+  });
   const [digest] = await hashTables({
     connect: () => connect(target.connection, { purpose: "test", readOnly: true }),
     tables,

@@ -27,13 +27,19 @@ beforeAll(async () => {
 });
 afterAll(() => here?.stop());
 
+/** As it is configured here: a failed switch is held, so that these tests need not hurry. */
+const held = { onFailure: "hold" } as const;
+
 /** The screen's document, and the screen itself. */
 async function status(change: Partial<MigrationInputs> = {}, railway: Railway = here.railway) {
-  const told = await readStatus(railway, { ...here.inputs, ...change });
+  const told = await readStatus(railway, { ...here.inputs, ...held, ...change });
   return { ...statusDocument(told, "trial"), screen: renderStatus(told, "trial") };
 }
 
-const withLimit = (writePauseMs: number) => ({ limits: { ...here.inputs.limits, writePauseMs } });
+const overLimit = () => ({ limits: { ...here.inputs.limits, writePauseMs: 1_000 } });
+
+const yieldsAt = `select to_char(yields_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as yields
+                    from pgvector_cutover.witness`;
 
 /** A Railway that refuses every connection. */
 const noRailway = () =>
@@ -115,6 +121,23 @@ test("killed while it copied: writes go on by themselves", async () => {
 describe("killed behind the fence, with no service on the copy yet", () => {
   beforeAll(() => here.killAt("both databases refuse writes"));
 
+  test("it is told until when the fence keeps writers out, and that it does so no more", async () => {
+    const told = await status();
+    const [{ yields }] = await here.query("source", yieldsAt);
+    expect(told.source).toContain(`lets writes pass again at ${yields}, unless a run goes on`);
+    await here.query("source", "update pgvector_cutover.witness set yields_at = clock_timestamp()");
+    const [{ yields: over }] = await here.query("source", yieldsAt);
+    expect(await status()).toMatchObject({
+      complete: true,
+      writes: { to: "source", since: over },
+      pause: null,
+      source: `fenced by this migration until ${over}: writes pass again`,
+      next: { action: "up", command: up, why: expect.stringContaining("let writers pass") },
+      alternative: { action: "abort", command: abort },
+    });
+    await here.query("source", `update pgvector_cutover.witness set yields_at = '${yields}'`);
+  });
+
   test("a fence of the copy that somebody broke is told, and no command is offered", async () => {
     await here.query("target", "alter event trigger pgvector_cutover_ddl disable");
     const told = await status();
@@ -144,7 +167,7 @@ describe("killed behind the fence, with no service on the copy yet", () => {
 });
 
 describe("killed while the canary was deployed", () => {
-  beforeAll(() => here.killAt(`${canary}: deployment`));
+  beforeAll(() => here.killAt(`${canary}: deployment`, held));
 
   test("nobody can write since the first lock, and the way forward and back are told", async () => {
     await vi.waitFor(async () => expect((await status()).run.isActive).toBe(false), 20_000);
@@ -180,20 +203,27 @@ describe("killed while the canary was deployed", () => {
   });
 
   test("a pause that is over its limit is told, and the way back comes first", async () => {
-    const told = await status(withLimit(1_000));
+    const told = await status({ ...overLimit(), onFailure: "put-back" });
     expect(told.pause?.overMs).toBeGreaterThan(0);
     expect(told).toMatchObject({
       writes: { text: expect.stringMatching(/OVER the limit of 1 s by/) },
       next: { action: "abort", command: abort },
-      alternative: { action: "up", command: up },
+      alternative: { action: "up", command: up, why: expect.stringContaining("over its limit") },
+    });
+  });
+
+  test("a pause that is held goes on over its limit, and is told all the same", async () => {
+    expect(await status(overLimit())).toMatchObject({
+      writes: { text: expect.stringMatching(/OVER the limit of 1 s by/) },
+      next: { action: "up", command: up, why: expect.stringContaining("goes on") },
+      alternative: { action: "abort", command: abort },
     });
   });
 
   test("services that were renamed or removed meanwhile are told, and hinder nothing", async () => {
     const { railway } = here.world;
     railway.renameService("@healthcare/api", "api-2");
-    const inputs = { ...here.inputs, services: here.inputs.services.filter(({ wave }) => wave === 0) };
-    const told = await status(inputs);
+    const told = await status();
     railway.renameService("api-2", "@healthcare/api");
     expect(told).toMatchObject({ complete: true, next: { command: up } });
     expect(told.services).toContainEqual({ name: "@healthcare/api", state: "not touched; called api-2 now" });
@@ -209,11 +239,15 @@ describe("killed while the canary was deployed", () => {
     });
   });
 
-  test("another configuration than the migration's is told, and no command is offered", async () => {
+  test("another configuration than the migration's is told: only the way back is offered", async () => {
+    const services = here.inputs.services.filter(({ wave }) => wave === 0);
+    expect(await status({ services })).toMatchObject({
+      next: { action: "up", why: expect.stringContaining("services or their variables are not those") },
+    });
     expect(await status({ schemas: ["public"] })).toMatchObject({
       complete: true,
       next: { action: "by-hand", command: null, why: expect.stringContaining("CONTEXT_MISMATCH") },
-      alternative: null,
+      alternative: { action: "abort", command: abort },
     });
   });
 
@@ -237,7 +271,7 @@ describe("killed while the canary was deployed", () => {
     beforeAll(async () => {
       folder = await mkdtemp(path.join(tmpdir(), "cutover-status-"));
       await copyFile(path.join(root, "Pulumi.yaml"), path.join(folder, "Pulumi.yaml"));
-      const values = { phase: "cutover", ...here.world.config };
+      const values = { phase: "cutover", ...held, ...here.world.config };
       const config = Object.entries(values).map(([key, value]) => [`railway-pgvector-cutover:${key}`, value]);
       // JSON is YAML.
       await writeFile(
@@ -340,7 +374,7 @@ describe("killed while the canary was deployed", () => {
   });
 
   test("once the move is finished: the new database, since the promotion", async () => {
-    const { record } = await here.run();
+    const { record } = await here.run({ inputs: held });
     const told = await status();
     expect(told).toMatchObject({
       complete: true,

@@ -1,5 +1,6 @@
-import { abort, Failure, type Fate, release, type Steps, serving, up } from "./model-runs.ts";
-import { type Flaw, type ModelRun, ModelWorld, type Side } from "./model-world.ts";
+import { abort, up } from "./model-runs.ts";
+import { endHolds, Failure, type Fate, type Steps } from "./model-steps.ts";
+import { type Hold, type ModelRun, ModelWorld, type Side, serving } from "./model-world.ts";
 
 export type Command = "up" | "abort";
 
@@ -14,12 +15,14 @@ export type Happening =
   | { readonly kind: "machine lost"; readonly run: number }
   | { readonly kind: "servers notice" }
   /** The process lives on without the session: an orphan as soon as another run starts. */
-  | { readonly kind: "session lost"; readonly run: number; readonly session: keyof ModelRun["holds"] }
+  | { readonly kind: "session lost"; readonly run: number; readonly session: Hold }
   | { readonly kind: "server restarted"; readonly side: Side }
   | { readonly kind: "deployment goes on"; readonly service: number }
   | { readonly kind: "deployment fails"; readonly service: number }
   | { readonly kind: "pushed"; readonly service: number }
   | { readonly kind: "Pulumi's state lost" }
+  /** On every clock: the source's fence lets writers pass, unless it was made lasting. */
+  | { readonly kind: "pause limit over" }
   /** Somebody's hand, behind the fence and while no run is at work. */
   | { readonly kind: "copy's fence taken down" | "copy's fence put back" | "copy's fence opened by its row" };
 
@@ -40,8 +43,8 @@ export class Play {
   /** Whether somebody's hand was in it. */
   tampered = false;
 
-  constructor(flaws: Iterable<Flaw> = []) {
-    this.world = new ModelWorld(flaws);
+  constructor(options?: ConstructorParameters<typeof ModelWorld>[0]) {
+    this.world = new ModelWorld(options);
   }
 
   happen(happening: Happening): void {
@@ -66,7 +69,7 @@ export class Play {
       }
       case "servers notice":
         for (const run of this.world.runs)
-          if (!this.#processes.some((process) => process.run === run)) release(run);
+          if (!this.#processes.some((process) => process.run === run)) endHolds(run);
         break;
       case "session lost": {
         const process = this.#pick(happening.run);
@@ -75,8 +78,12 @@ export class Play {
       }
       case "server restarted":
         for (const { holds } of this.world.runs) {
-          Object.assign(holds, { [happening.side]: false, copy: false });
-          if (happening.side === "source") holds.tables = false;
+          Object.assign(
+            holds,
+            happening.side === "source"
+              ? { source: false, tables: false, copy: false, inSource: false }
+              : { target: false, copy: false, inTarget: false },
+          );
         }
         break;
       case "deployment goes on":
@@ -95,6 +102,13 @@ export class Play {
       case "Pulumi's state lost":
         this.world.recorded = false;
         break;
+      case "pause limit over": {
+        const { source } = this.world;
+        const entry = this.world.newest();
+        if (entry?.fence != null) entry.fence.isOver = true;
+        if (source.fence === "closed" && source.yields) source.isTimeOver = true;
+        break;
+      }
       case "copy's fence taken down":
       case "copy's fence put back":
       case "copy's fence opened by its row":
@@ -109,7 +123,7 @@ export class Play {
   /** Ends everything that is under way, then runs one command to its end without any fault. Returns how it ended. */
   recover(command: Command): string {
     for (const process of [...this.#processes]) this.#end(process, "killed");
-    for (const run of this.world.runs) release(run);
+    for (const run of this.world.runs) endHolds(run);
     for (const service of this.world.services)
       for (let time = 0; time < 20; time++) this.world.progress(service);
     return this.finish(command);
@@ -179,7 +193,7 @@ export class Play {
   #end(process: Process | undefined, outcome: string): void {
     if (process === undefined) return;
     process.run.outcome = outcome;
-    release(process.run);
+    endHolds(process.run);
     this.#processes = this.#processes.filter((other) => other !== process);
   }
 

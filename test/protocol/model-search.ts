@@ -1,16 +1,21 @@
 import fc from "fast-check";
 import { type Command, type Happening, notBack, Play, unfinished } from "./model-play.ts";
-import type { Flaw, ModelRun } from "./model-world.ts";
+import { type Flaw, type Hold, holdNames } from "./model-world.ts";
 
 /** What happens from the first `up` on, and the one command without a fault that has to end it. */
 export interface History {
   readonly happenings: readonly Happening[];
   readonly recovery: Command;
+  /** Whether the configuration holds a failed switch. */
+  readonly holds?: boolean;
 }
 
 /** Everything that is broken after a history: a promise on the way, or something that its recovery left undone. */
-export function broken({ happenings, recovery }: History, flaws: Iterable<Flaw> = []): string[] {
-  const play = new Play(flaws);
+export function broken(
+  { happenings, recovery, holds = false }: History,
+  flaws: Iterable<Flaw> = [],
+): string[] {
+  const play = new Play({ flaws, holds });
   play.happen({ kind: "run", command: "up" });
   for (const each of happenings) play.happen(each);
   const wasPromoted = play.world.primary() === "target";
@@ -37,14 +42,29 @@ export function firstBroken(
 
 const commands: readonly Command[] = ["up", "abort"];
 const toItsEnd = 200;
-/** As many as the longest run has: one that puts back and then moves everything. */
-export const mostSteps = 85;
+
+function stepsOf(...before: readonly Happening[]): number {
+  const play = new Play();
+  for (const each of before) play.happen(each);
+  const already = play.taken.length;
+  play.recover("up");
+  return play.taken.length - already;
+}
+
+/** An `up` from the start, and the longest one: it puts back first. */
+const stepsOfUp = stepsOf();
+const mostSteps =
+  Math.max(
+    ...Array.from({ length: stepsOfUp }, (_, count) =>
+      stepsOf({ kind: "run", command: "up" }, { kind: "steps", run: 0, count }),
+    ),
+  ) + 1;
 
 const go = (count: number, run = 0): Happening => ({ kind: "steps", run, count });
 
 /** The ends and failures that can meet a run before any step; afterwards it does what it still can. */
 function faults(): Happening[][] {
-  const lost = (session: keyof ModelRun["holds"]): Happening => ({ kind: "session lost", run: 0, session });
+  const lost = (session: Hold): Happening => ({ kind: "session lost", run: 0, session });
   return [
     [{ kind: "killed", run: 0 }],
     [
@@ -55,10 +75,9 @@ function faults(): Happening[][] {
     ],
     [{ kind: "step fails", run: 0, fate: "fails" }],
     [{ kind: "step fails", run: 0, fate: "answer lost" }],
-    [lost("source")],
-    [lost("target")],
-    [lost("tables")],
-    [lost("copy")],
+    ...holdNames.map((session) => [lost(session)]),
+    [{ kind: "pause limit over" }],
+    [{ kind: "pause limit over" }, { kind: "killed", run: 0 }],
     [{ kind: "server restarted", side: "source" }],
     [{ kind: "server restarted", side: "target" }],
     [{ kind: "Pulumi's state lost" }, { kind: "killed", run: 0 }],
@@ -71,20 +90,21 @@ function faults(): Happening[][] {
 
 /** One fault before each step of an `up`; then, every few steps of whatever comes next, that is killed. */
 export function* faultsInTurn(): Generator<History> {
-  for (const first of upTo(mostSteps / 2))
-    for (const fault of faults()) {
+  for (const first of upTo(stepsOfUp))
+    for (const [index, fault] of faults().entries()) {
       const happened = [go(first), ...fault, go(toItsEnd)];
-      for (const recovery of commands) yield { happenings: happened, recovery };
-      for (const command of commands)
-        for (const second of upTo(mostSteps, 6)) {
-          const next: Happening[] = [
-            { kind: "killed", run: 0 },
-            { kind: "run", command },
-            go(second + (first % 6)),
-            { kind: "killed", run: 0 },
-          ];
-          yield { happenings: [...happened, ...next], recovery: first % 2 === 0 ? "up" : "abort" };
-        }
+      for (const recovery of commands)
+        for (const holds of [true, false]) yield { happenings: happened, recovery, holds };
+      const command = index % 2 === 0 ? "up" : "abort";
+      for (const second of upTo(mostSteps, 6)) {
+        const next: Happening[] = [
+          { kind: "killed", run: 0 },
+          { kind: "run", command },
+          go(second + (first % 6)),
+          { kind: "killed", run: 0 },
+        ];
+        yield { happenings: [...happened, ...next], recovery: first % 2 === 0 ? "up" : "abort" };
+      }
     }
 }
 
@@ -93,18 +113,24 @@ export function* faultsInTurn(): Generator<History> {
  * orphan what it still can, then the other one the rest.
  */
 export function* orphans(): Generator<History> {
-  for (const first of upTo(mostSteps / 2)) yield* orphansAfter([go(first)], [1, toItsEnd]);
-  for (const first of [8, 15, 20, 27, 33])
-    for (const back of upTo(20))
+  for (const first of upTo(stepsOfUp)) yield* orphansAfter([go(first)], [1, toItsEnd]);
+  for (const label of ["6 definitions", "8 gate", "10 fence committed", "13 deployment noted", "15 sealed"])
+    for (const back of upTo(24))
       yield* orphansAfter(
-        [go(first), { kind: "step fails", run: 0, fate: "fails" }, go(back)],
+        [go(stepsUntil(label)), { kind: "step fails", run: 0, fate: "fails" }, go(back)],
         [1, 2, toItsEnd],
       );
 }
 
+function stepsUntil(label: string): number {
+  const play = new Play();
+  play.finish("up");
+  return play.taken.indexOf(label);
+}
+
 function* orphansAfter(happened: readonly Happening[], orphanSteps: readonly number[]): Generator<History> {
   for (const command of commands)
-    for (const second of upTo(mostSteps, 3))
+    for (const second of upTo(mostSteps, 4))
       for (const third of orphanSteps)
         yield {
           happenings: [
@@ -122,11 +148,11 @@ function* orphansAfter(happened: readonly Happening[], orphanSteps: readonly num
 
 /** Somebody takes the fence of the copy down, or opens it, while nobody is at work. */
 export function* tampering(): Generator<History> {
-  for (const first of upTo(mostSteps / 2))
+  for (const first of upTo(stepsOfUp))
     for (const kind of ["copy's fence taken down", "copy's fence opened by its row"] as const)
       for (const putBack of [true, false])
         for (const command of commands)
-          for (const second of upTo(mostSteps, 4))
+          for (const second of upTo(mostSteps, 8))
             yield {
               happenings: [
                 go(first),
@@ -158,11 +184,11 @@ const happening = fc.oneof(
   weighted(2, { kind: fc.constant("run"), command: fc.constantFrom(...commands) }),
   weighted(2, { kind: fc.constant("step fails"), run, fate: fc.constantFrom("fails", "answer lost") }),
   weighted(2, { kind: fc.constantFrom("killed", "machine lost"), run }),
-  weighted(1, { kind: fc.constantFrom("servers notice", "Pulumi's state lost") }),
+  weighted(2, { kind: fc.constantFrom("servers notice", "Pulumi's state lost", "pause limit over") }),
   weighted(3, {
     kind: fc.constant("session lost"),
     run,
-    session: fc.constantFrom("source", "target", "tables", "copy"),
+    session: fc.constantFrom(...holdNames),
   }),
   weighted(1, { kind: fc.constant("server restarted"), side: fc.constantFrom("source", "target") }),
   weighted(2, {
@@ -183,5 +209,6 @@ export function histories(options: { readonly withHands: boolean }): fc.Arbitrar
   return fc.record({
     happenings: fc.array(each, { minLength: 1, maxLength: 25, size: "max" }),
     recovery: fc.constantFrom(...commands),
+    holds: fc.boolean(),
   });
 }

@@ -10,7 +10,7 @@ import { abortingRecord, loadingRecord, switchingRecord } from "../migration/rec
 
 /**
  * The world of docs/protocol.md with everything left out that no promise depends on: two databases that hold writes,
- * Railway's services, the journal, and the runs that work on them. What a step does to it is in model-runs.ts.
+ * Railway's services, the journal, and the runs that work on them. What they do to it is in model-runs.ts.
  */
 export type Side = "source" | "target";
 
@@ -37,6 +37,8 @@ export interface ModelEntry {
 
 export interface ModelFence {
   readonly epoch: number;
+  /** The pause is over its limit. */
+  isOver: boolean;
   /** What the copy held when it was fenced: its hash. */
   readonly rows: ReadonlySet<number>;
   readonly services: Map<string, ServiceNote>;
@@ -49,11 +51,27 @@ export interface ServiceNote {
   readonly proven: boolean;
 }
 
+/**
+ * What sessions hold: the exclusion on either server (the control sessions), the locks on the source's tables, the
+ * sessions that copy, and one more inside of either database.
+ */
+export const holdNames = ["source", "target", "tables", "copy", "inSource", "inTarget"] as const;
+
+export type Hold = (typeof holdNames)[number];
+
+const nothing: Record<Hold, boolean> = {
+  source: false,
+  target: false,
+  tables: false,
+  copy: false,
+  inSource: false,
+  inTarget: false,
+};
+
 /** A process, or what is left of one: its sessions hold locks for as long as the servers believe in them. */
 export interface ModelRun {
   readonly number: number;
-  /** The exclusion on each server, the locks on the source's tables, and the sessions that copy. */
-  readonly holds: { source: boolean; target: boolean; tables: boolean; copy: boolean };
+  readonly holds: Record<Hold, boolean>;
   /** `undefined` while it is at work: "done", "killed", or the code of the error that it ended with. */
   outcome: string | undefined;
 }
@@ -64,16 +82,18 @@ export type Flaw =
   | "snapshot before the locks"
   | "fence through another session"
   | "fence of the copy left open"
+  | "yielding not noticed"
+  | "epoch not compared"
   | "witness not looked at"
   | "no look behind the seal"
-  | "promotion through another session"
+  | "journal written through another session"
   | "promotion without a look at the journal"
   | "abort after the promotion"
   | "abort that opens whatever became of the copy"
   | "copy dropped unseen"
   | "services left behind"
   | "journal not asked"
-  | "copy fenced through a session of its own"
+  | "doors left open to orphans"
   | "copy fenced after its definitions";
 
 export class ModelWorld {
@@ -83,6 +103,10 @@ export class ModelWorld {
     /** `harmless`: its functions let everybody pass. */
     fence: "none" as "none" | "closed" | "harmless",
     witness: null as { migrationId: string; epoch: number } | null,
+    /** Of a closed fence: whether it lets writers pass once the pause is over its limit, whether it is, and whether it has. */
+    yields: false,
+    isTimeOver: false,
+    hasPassed: false,
     sealed: false,
   };
   readonly target = {
@@ -113,9 +137,12 @@ export class ModelWorld {
   readonly acknowledged = new Set<number>();
   readonly violations = new Set<string>();
   readonly flaws: ReadonlySet<Flaw>;
+  /** What the configuration says of a failed switch. */
+  readonly holds: boolean;
 
-  constructor(flaws: Iterable<Flaw> = []) {
-    this.flaws = new Set(flaws);
+  constructor(options: { readonly flaws?: Iterable<Flaw>; readonly holds?: boolean } = {}) {
+    this.flaws = new Set(options.flaws ?? []);
+    this.holds = options.holds ?? false;
     this.write();
   }
 
@@ -140,7 +167,7 @@ export class ModelWorld {
   newRun(): ModelRun {
     const run: ModelRun = {
       number: this.#number(),
-      holds: { source: false, target: false, tables: false, copy: false },
+      holds: { ...nothing },
       outcome: undefined,
     };
     this.runs.push(run);
@@ -150,8 +177,9 @@ export class ModelWorld {
   /** Whether a write that arrives now is acknowledged. One that waits for a lock is not. */
   accepts(side: Side): boolean {
     if (side === "source") {
-      const { sealed, fence } = this.source;
-      return !sealed && fence !== "closed" && !this.runs.some(({ holds }) => holds.tables);
+      const { sealed, fence, isTimeOver } = this.source;
+      const isFenced = fence === "closed" && !isTimeOver;
+      return !sealed && !isFenced && !this.runs.some(({ holds }) => holds.tables);
     }
     const { copy, fence, open } = this.target;
     return copy !== null && (fence === "none" || open);
@@ -176,8 +204,11 @@ export class ModelWorld {
   #acknowledge(side: Side): void {
     const row = this.#number();
     this.acknowledged.add(row);
-    if (side === "source") this.source.rows.add(row);
-    else this.target.copy?.set(row, 1);
+    if (side === "target") this.target.copy?.set(row, 1);
+    else {
+      this.source.rows.add(row);
+      if (this.source.fence === "closed") this.source.hasPassed = true;
+    }
   }
 
   deploy(service: ModelService): number {
@@ -215,13 +246,28 @@ export class ModelWorld {
       : decide("abort", journal, this.observe());
   }
 
+  /** Whether the source's fence lets writers pass, or has let one pass. */
+  hasYielded(): boolean {
+    return (this.source.isTimeOver || this.source.hasPassed) && !this.flaws.has("yielding not noticed");
+  }
+
   observe(): Observation {
-    const { sealed, witness, fence } = this.source;
+    const { sealed, fence } = this.source;
+    const isOver = this.newest()?.fence?.isOver === true && !this.holds;
+    const witness =
+      this.source.witness === null
+        ? null
+        : { ...this.source.witness, yielded: this.hasYielded(), yieldsAt: null };
     return {
-      sameContext: true,
-      source: sealed
-        ? { sealed, witness: null, fenceUnbroken: null }
-        : { sealed, witness, fenceUnbroken: fence === "closed" },
+      sameDatabases: true,
+      sameSchemas: true,
+      againstGoingOn: isOver ? "the write pause is over its limit" : null,
+      source: {
+        sealed,
+        witness: sealed ? null : witness,
+        fenceUnbroken: sealed ? null : fence === "closed" && !this.hasYielded(),
+        position: { systemIdentifier: "1", timeline: 1, walPosition: "0" },
+      },
       target: {
         hasCopy: this.target.copy !== null,
         fenceUnbroken: this.target.fence !== "none",
@@ -229,6 +275,11 @@ export class ModelWorld {
       },
     };
   }
+}
+
+/** The newest deployment that runs or is under way. */
+export function serving({ deployments }: ModelService): ModelDeployment | undefined {
+  return deployments.findLast(({ status }) => status === "running" || status === "under way");
 }
 
 function toJournalEntry({ id, epoch, state, fence }: ModelEntry): JournalEntry {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { root, tableWith } from "../docs/markdown.ts";
+import { root } from "../docs/markdown.ts";
 import { type Command, notBack, Play, unfinished } from "./model-play.ts";
 import {
   broken,
@@ -56,7 +56,7 @@ describe("every promise is kept, and one command ends it", () => {
       fc.property(histories({ withHands }), (history) => {
         expect(broken(history)).toEqual([]);
       }),
-      { numRuns: 4_000 },
+      { numRuns: 10_000 },
     );
   });
 });
@@ -78,14 +78,20 @@ describe("the model finds a protocol in which", () => {
       faultsInTurn,
       'two databases accept writes since "6 definitions"',
     ],
-    [["copy fenced through a session of its own"], orphans, "the target does not accept writes"],
+    [["doors left open to orphans"], orphans, "the target does not accept writes"],
     [["witness not looked at"], faultsInTurn, "the journal says aborted"],
-    [["no look behind the seal"], orphans, "an acknowledged write is gone"],
-    [["promotion through another session"], orphans, "the journal went from promoted to aborting"],
+    [["no look behind the seal"], faultsInTurn, "an acknowledged write is gone"],
+    [["yielding not noticed"], faultsInTurn, "an acknowledged write is gone"],
+    // Either of two is enough: whoever lost the locks has lost that session, and another run has raised the epoch.
     [
-      ["promotion through another session", "promotion without a look at the journal"],
+      ["journal written through another session", "promotion without a look at the journal"],
       orphans,
-      "the journal says promoted",
+      'two databases accept writes since "e source opened"',
+    ],
+    [
+      ["journal written through another session", "epoch not compared"],
+      orphans,
+      "the journal went from aborted to aborting",
     ],
     [["abort after the promotion"], faultsInTurn, "the journal went from promoted to aborting"],
     [["services left behind"], faultsInTurn, "canary is not on the source"],
@@ -104,20 +110,19 @@ describe("the model finds a protocol in which", () => {
 });
 
 describe("the crash table of docs/protocol.md", () => {
-  const rows = [
-    ...tableWith(protocol, ["#", "step", "left behind", "reads", "writes", "next `up`", "`abort`"]),
-    ...tableWith(protocol, ["#", "step", "left behind", "reads", "writes", "next `up` or `abort`"]),
-  ].map(([row = ""]) => row);
+  const tables = protocol.slice(protocol.indexOf("### Forward"), protocol.indexOf("### Stop and remove"));
+  // The takeover changes nothing but the epoch; it need not have a row.
+  const rows = [...tables.matchAll(/^\| (\d+|[a-z]) \|/gm)]
+    .map(([, row]) => row as string)
+    .filter((row) => row !== "t");
 
   it("has a row for every step of the model, and no other", () => {
     const play = new Play();
     play.happen({ kind: "run", command: "up" });
-    play.happen({ kind: "steps", run: 0, count: 30 });
-    play.finish("abort");
+    play.happen({ kind: "steps", run: 0, count: stepsUntil("15 sealed") });
     play.recover("abort");
     play.finish("up");
-    const steps = new Set(play.taken.map((label) => label.split(" ")[0]));
-    steps.delete("0"); // The takeover is no row: it changes nothing but the epoch.
+    const steps = new Set(play.taken.map(rowOf).filter((row) => row !== "0" && row !== "t"));
     expect([...steps].sort()).toEqual([...rows].sort());
   });
 
@@ -146,7 +151,7 @@ describe("the crash table of docs/protocol.md", () => {
         play.happen({ kind: "steps", run: 0, count: stepsUntil("15 sealed") });
         play.happen({ kind: "step fails", run: 0, fate: "fails" });
       }
-      const isDone = () => play.taken.at(-1)?.split(" ")[0] === row && play.next(0)?.split(" ")[0] !== row;
+      const isDone = () => rowOf(play.taken.at(-1)) === row && rowOf(play.next(0)) !== row;
       while (!isDone()) play.happen({ kind: "steps", run: 0, count: 1 });
       play.happen({ kind: "killed", run: 0 });
       const shown = (command: Command) => {
@@ -156,6 +161,10 @@ describe("the crash table of docs/protocol.md", () => {
       expect([shown("up"), shown("abort")]).toEqual([up, abort]);
     },
   );
+
+  function rowOf(label: string | undefined): string | undefined {
+    return label?.split(" ")[0];
+  }
 
   function stepsUntil(label: string): number {
     const play = new Play();

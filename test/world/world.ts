@@ -9,7 +9,7 @@ import { loadSourceFixture } from "./postgres/source-fixture.ts";
 import { loadTargetFixture } from "./postgres/target-fixture.ts";
 import { buildHealthcareWorld, healthcareServiceNames } from "./railway/healthcare-world.ts";
 import type { Pace } from "./railway/pace.ts";
-import { type Simulator, startSimulator } from "./railway/simulator.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "./railway/simulator.ts";
 
 export interface WorldOptions {
   readonly pace?: Partial<Pace>;
@@ -18,7 +18,21 @@ export interface WorldOptions {
   /** Time from one write to the next per lane of an app service. */
   readonly writeIntervalMs?: number;
   readonly settings?: Record<string, string>;
+  readonly intercept?: SimulatorOptions["intercept"];
   readonly log?: (line: string) => void;
+  /** Who the services log in as; by default each server's own superuser. */
+  readonly accounts?: Readonly<
+    Record<"source" | "target", { readonly user: string; readonly password: string }>
+  >;
+  /** Running servers with the fixtures loaded, for a world that does not begin with new ones. It leaves them running. */
+  readonly servers?: Servers;
+  /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */
+  readonly proxyPorts?: { readonly source: number; readonly target: number };
+}
+
+export interface Servers {
+  readonly source: PostgresServer;
+  readonly target: PostgresServer;
 }
 
 /** The whole local world: two real servers with data, Railway, and four application services that keep writing. */
@@ -44,32 +58,19 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     for (const end of started.splice(0).reverse()) await end();
   };
   try {
-    const [source, target] = (await Promise.all(
-      (["source", "target"] as const).map(async (role) => {
-        const server = await startServer({
-          role,
-          progress: log,
-          ...(options.settings === undefined ? {} : { settings: options.settings }),
-        });
-        started.push(() => server.dispose());
-        return server;
-      }),
-    )) as [PostgresServer, PostgresServer];
+    const { source, target } = options.servers ?? (await startServers(options, started));
     log(`source: ${source.origin}`);
     log(`target: ${target.origin}`);
-    await Promise.all([
-      loadSourceFixture(source.connection(), options.rows === undefined ? {} : { rows: options.rows }),
-      loadTargetFixture(target.connection(), target),
-    ]);
     const railway = await startSimulator({
       schemaSdl: await readFile(new URL("../../components/railway/schema.graphql", import.meta.url), "utf8"),
       world: buildHealthcareWorld({
-        postgres: accountOf(source),
-        pgvector: accountOf(target),
+        postgres: { ...accountOf(source, options.proxyPorts?.source), ...options.accounts?.source },
+        pgvector: { ...accountOf(target, options.proxyPorts?.target), ...options.accounts?.target },
         ledgerFolder: folder,
         writeIntervalMs: options.writeIntervalMs ?? 15,
       }),
       ...(options.pace === undefined ? {} : { pace: options.pace }),
+      ...(options.intercept === undefined ? {} : { intercept: options.intercept }),
     });
     started.push(() => railway.stop());
     return {
@@ -89,6 +90,29 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await stop();
     throw error;
   }
+}
+
+/** Two new servers with the old and the new database's contents; what ends them is added to `started`. */
+export async function startServers(
+  options: Pick<WorldOptions, "rows" | "settings" | "log">,
+  started: Array<() => Promise<void>>,
+): Promise<Servers> {
+  const [source, target] = (await Promise.all(
+    (["source", "target"] as const).map(async (role) => {
+      const server = await startServer({
+        role,
+        ...(options.log === undefined ? {} : { progress: options.log }),
+        ...(options.settings === undefined ? {} : { settings: options.settings }),
+      });
+      started.push(() => server.dispose());
+      return server;
+    }),
+  )) as [PostgresServer, PostgresServer];
+  await Promise.all([
+    loadSourceFixture(source.connection(), options.rows === undefined ? {} : { rows: options.rows }),
+    loadTargetFixture(target.connection(), target),
+  ]);
+  return { source, target };
 }
 
 function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, unknown> {
@@ -132,6 +156,7 @@ async function judge(
   });
 }
 
-function accountOf(server: PostgresServer) {
-  return { server, user: server.user, password: server.password, database: defaultDatabase };
+function accountOf(server: PostgresServer, proxyPort?: number) {
+  const account = { server, user: server.user, password: server.password, database: defaultDatabase };
+  return proxyPort === undefined ? account : { ...account, proxyPort };
 }

@@ -19,8 +19,13 @@ export function describeSource({ entry, isJournalRead, source, locksSince, unsee
         ? "open: neither fenced nor sealed"
         : `its tables are locked since ${locksSince}: writes wait, reads go on`;
     case "fenced":
-      return "fenced by this migration, without a hole";
+      return `fenced by this migration, without a hole${witness?.yieldsAt == null ? "" : `; lets writes pass again at ${witness.yieldsAt}, unless a run goes on`}`;
+    case "behind":
+      return "restored or replaced since it was fenced";
     case "torn":
+      if (witness?.yielded === true) {
+        return `fenced by this migration until ${witness.yieldsAt ?? "somebody passed"}: writes pass again`;
+      }
       return source?.fenceUnbroken === true
         ? "fenced, but not as the journal recorded it"
         : "fenced by this migration, but the fence has holes";

@@ -1,11 +1,11 @@
 import { describeError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
-import { isSameContext } from "../context.ts";
+import { type ContextComparison, compareContext } from "../context.ts";
 import type { MigrationInputs } from "../inputs.ts";
 import { type JournalEntry, readEvents, readJournal } from "../journal.ts";
 import { maintenanceDatabase } from "../maintenance.ts";
-import { observeSource, observeTarget } from "../observe.ts";
+import { observeSource, observeTarget, schemasOf } from "../observe.ts";
 import { resolveDatabase } from "../resolve.ts";
 import type { SourceObservation, TargetObservation } from "../stand.ts";
 import { type ActiveRun, noRun, readActiveRun, readLocksSince, unknownRun } from "./activity.ts";
@@ -15,7 +15,7 @@ export interface Look {
   readonly unseen: ReadonlyArray<{ what: "railway" | "source" | "target" | "services"; why: string }>;
   readonly isJournalRead: boolean;
   readonly entry: JournalEntry | undefined;
-  readonly sameContext: boolean;
+  readonly context: ContextComparison;
   readonly source: SourceObservation | null;
   readonly target: TargetObservation | null;
   /** Since when a run holds the locks on the source's tables; `null` where none does. */
@@ -46,14 +46,12 @@ export async function look(railway: Railway, inputs: MigrationInputs): Promise<L
           tolerate("source", () => lookAtSource(railway, scope, inputs)),
           tolerate("services", () => railway.listServices(scope)),
         ]);
+  const ids = { source: source?.serviceId, target: target?.serviceId };
   return {
     unseen,
     isJournalRead: target !== null,
     entry: target?.entry,
-    sameContext: isSameContext(target?.entry, inputs, {
-      source: source?.serviceId,
-      target: target?.serviceId,
-    }),
+    context: compareContext(target?.entry, inputs, ids, new Date()),
     source: source?.observation ?? null,
     target: target?.observation ?? null,
     locksSince: source?.locksSince ?? null,
@@ -77,7 +75,7 @@ async function lookAtTarget(railway: Railway, scope: EnvironmentScope, inputs: M
       };
     },
   );
-  const observation = await observeTarget(target, inputs.schemas);
+  const observation = await observeTarget(target, schemasOf(inside.entry, inputs));
   return { ...inside, observation, serviceId: target.service.id };
 }
 

@@ -10,7 +10,7 @@ export function nextSteps(
   pause: Status["pause"],
 ): Pick<Status, "next" | "alternative"> {
   if (seen.target === null) return { next: lookAgain(seen, inputs), alternative: null };
-  const observed = { sameContext: seen.sameContext, source: seen.source, target: seen.target };
+  const observed = { ...seen.context, source: seen.source, target: seen.target };
   const up = decide("up", seen.entry, observed);
   const abort = decide("abort", seen.entry, observed);
   const back: NextStep | null =
@@ -24,12 +24,11 @@ export function nextSteps(
       },
     };
   }
-  // Past the limit an `up` puts back whatever is not moved yet, and does not copy afresh.
-  const isOver = pause !== null && pause.overMs > 0 && !areServicesMoved(seen, inputs);
-  if (back !== null && up.action === "go-on" && isOver) {
+  // Past the limit an `up` puts back, too, and would copy afresh at once.
+  if (back !== null && up.action === "put-back" && pause !== null && pause.overMs > 0) {
     return {
       next: { ...back, why: `${back.why}: the pause is over its limit` },
-      alternative: { action: "up", why: "puts back, too, because the pause is over its limit" },
+      alternative: forwardStep(up, seen),
     };
   }
   return { next: forwardStep(up, seen), alternative: back };
@@ -79,13 +78,4 @@ function whyUnseen({ unseen }: Look, what: Look["unseen"][number]["what"]): stri
 
 function warned(text: string, warning: string | null): string {
   return warning === null ? text : `${text}. WARNING: ${warning}`;
-}
-
-/** All that move before the promotion; the others are none of the pause's business. */
-function areServicesMoved({ entry }: Look, { services }: MigrationInputs): boolean {
-  const record = entry?.record;
-  if (record?.state !== "switching") return false;
-  return services
-    .filter(({ startsReadOnly }) => startsReadOnly)
-    .every(({ name }) => record.fence.services[name]?.provenAt != null);
 }

@@ -1,5 +1,5 @@
 import type { MigrationInputs } from "../inputs.ts";
-import { standOfSource, standOfTarget } from "../stand.ts";
+import { standOfTarget } from "../stand.ts";
 import type { Status } from "../status.ts";
 import type { Look } from "./look.ts";
 
@@ -27,19 +27,10 @@ export function whoWrites(seen: Look, inputs: MigrationInputs, now: Date): Write
 }
 
 /** `null` where it was not seen. A fence with holes lets some writes pass. */
-function sourceAccepts({ entry, source, locksSince }: Look): boolean | null {
-  switch (standOfSource(entry, source)) {
-    case "unreachable":
-      return null;
-    case "sealed":
-    case "fenced":
-      return false;
-    case "foreign":
-    case "torn":
-      return source?.fenceUnbroken !== true;
-    case "open":
-      return locksSince === null;
-  }
+function sourceAccepts({ source, locksSince }: Look): boolean | null {
+  if (source === null) return null;
+  if (source.sealed || source.fenceUnbroken === true) return false;
+  return locksSince === null;
 }
 
 /** Before its fence closes nobody is pointed at a copy, and other tables of these names are not the application's. */
@@ -64,7 +55,11 @@ function toTarget({ entry }: Look, { target }: MigrationInputs): Writers {
   );
 }
 
-function toSource({ entry, isJournalRead }: Look, { source }: MigrationInputs): Writers {
+function toSource({ entry, isJournalRead, source: seen }: Look, { source }: MigrationInputs): Writers {
+  if (seen?.witness?.yielded === true) {
+    const { yieldsAt } = seen.witness;
+    return told("source", yieldsAt, `${source} since ${yieldsAt}: the time of its fence is over`);
+  }
   if (!isJournalRead) return told("source", null, `${source}: it is neither fenced nor sealed`);
   const state = entry?.record.state;
   if (state === undefined) return told("source", null, `${source}, as ever`);

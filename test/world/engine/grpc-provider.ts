@@ -56,6 +56,8 @@ export interface GrpcProvider {
   ): Promise<{ id: string; properties: Properties; inputs: Properties | undefined }>;
   update(id: string, olds: Properties, news: Properties): Promise<Properties>;
   delete(id: string, properties: Properties): Promise<void>;
+  /** Ends the process, in the midst of whatever it does. */
+  kill(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -143,6 +145,7 @@ export async function startGrpcProvider(options: {
       request.setProperties(struct(properties));
       await answer((done) => client.delete(request, done));
     },
+    kill: (signal) => void child.kill(signal),
     async stop() {
       client.close();
       if (child.exitCode !== null || child.signalCode !== null) return;

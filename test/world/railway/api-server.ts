@@ -1,15 +1,17 @@
 import { z } from "zod";
 import { type Caller, identifyCaller, type Tokens } from "./authorization.ts";
 import {
-  type GraphqlEndpoint,
-  type GraphqlRequest,
-  type Operation,
-  problemProcessingRequest,
-} from "./graphql-endpoint.ts";
+  accessDenied,
+  answerInstead,
+  holdRequest,
+  preventsExecution,
+  tooManyRequests,
+} from "./fault-answers.ts";
+import type { GraphqlEndpoint, GraphqlRequest, Operation } from "./graphql-endpoint.ts";
 import { type HttpAnswer, type HttpRequest, type HttpServer, startHttpServer } from "./http-server.ts";
 import type { RequestContext } from "./lookup.ts";
 import type { Quirks } from "./quirks.ts";
-import type { RequestFaultMode, RequestFaults } from "./request-faults.ts";
+import type { RequestFaults } from "./request-faults.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** One request as it is remembered: nothing of its variables, headers or answer. */
@@ -22,6 +24,17 @@ export interface RecordedRequest {
   /** Whether resolvers ran: a fault in front of them leaves this `false`. */
   readonly executed: boolean;
 }
+
+/** A valid request at one of two moments: before its resolvers run, or after they ran and before the answer is sent. */
+export interface RequestMoment {
+  readonly kind: "query" | "mutation";
+  readonly rootFields: readonly string[];
+  readonly operationName: string | null;
+  readonly stage: "before" | "after";
+}
+
+/** Sees, and may hold, every request; `drop` resets the connection, before it was applied or after. */
+export type Intercept = (moment: RequestMoment) => Promise<"go-on" | "drop">;
 
 /** Requests per token; Railway's Pro plan by default. */
 export interface RateLimit {
@@ -40,6 +53,7 @@ export interface ApiServerOptions {
   readonly quirks: Quirks;
   readonly views: () => Pick<RequestContext, "view" | "renderedView">;
   readonly record: (request: RecordedRequest) => void;
+  readonly intercept: Intercept;
 }
 
 /** The GraphQL API over HTTP at `/graphql/v2`: edge protection, rate limit, faults, then the document itself. */
@@ -65,7 +79,7 @@ export function startApiServer(options: ApiServerOptions): Promise<HttpServer> {
     const waitMs = Math.max(0, ...admissions.map((one) => (one.admitted ? 0 : one.retryAfterMs)));
     const answer =
       waitMs > 0 ? tooManyRequests(waitMs, { data: null }) : await answerRequest(request, options);
-    return answer === "reset" ? answer : { ...answer, headers: { ...headers, ...answer.headers } };
+    return typeof answer === "string" ? answer : { ...answer, headers: { ...headers, ...answer.headers } };
   });
 }
 
@@ -84,44 +98,27 @@ async function answerRequest(request: HttpRequest, options: ApiServerOptions): P
     projectAccessToken: singleHeader(request.headers["project-access-token"]),
   });
   const { operation } = parsed;
-  const fault = faults.take([...operation.rootFields, ...(operation.name === null ? [] : [operation.name])]);
-  if (fault !== undefined && fault !== "reset-after-apply") {
+  const { kind, rootFields, name: operationName } = operation;
+  const moment = { kind, rootFields, operationName };
+  if ((await options.intercept({ ...moment, stage: "before" })) === "drop") {
     options.record(recordOf(operation, caller, false));
-    return faultAnswers[fault](operation);
+    return "reset";
   }
+  const fault = faults.take(kind, operationName === null ? rootFields : [...rootFields, operationName]);
+  if (fault !== undefined && preventsExecution(fault.mode)) {
+    options.record(recordOf(operation, caller, false));
+    return answerInstead(fault.mode, operation, fault.delayMs);
+  }
+  if (fault?.mode === "slow-apply") await holdRequest(fault.delayMs ?? 0);
   const answer = await endpoint.execute(parsed.document, body, { caller, ...options.views() });
   options.record(recordOf(operation, caller, answer.executed));
-  if (fault === "reset-after-apply") return "reset";
+  if ((await options.intercept({ ...moment, stage: "after" })) === "drop") return "reset";
+  if (fault?.mode === "reset-after-apply") return "reset";
+  if (fault?.mode === "timeout-after-apply") {
+    if (fault.delayMs === undefined) return "silence";
+    await holdRequest(fault.delayMs);
+  }
   return { status: answer.executed ? 200 : quirks.validationStatus, body: answer.body };
-}
-
-const faultAnswers: Record<
-  Exclude<RequestFaultMode, "reset-after-apply">,
-  (operation: Operation) => HttpAnswer
-> = {
-  "429": () => tooManyRequests(1_000, { data: null }),
-  "429-html": () => tooManyRequests(1_000, "<html><body>Too many requests</body></html>"),
-  "500": () => ({ status: 500, body: "upstream connect error or disconnect/reset before headers" }),
-  "html-403": () => accessDenied,
-  "problem-processing": () => ({ status: 200, body: { data: null, errors: [problemProcessingRequest()] } }),
-  "in-band-rate-limit": (operation) =>
-    inBand(operation, "Service deployment rate limit exceeded", "RATE_LIMITED"),
-  "not-authorized": (operation) => inBand(operation, "Not Authorized", "INTERNAL_SERVER_ERROR"),
-};
-
-/** What Cloudflare answers in front of Railway. */
-const accessDenied = {
-  status: 403,
-  body: "<!DOCTYPE html><html><head><title>Access denied</title></head><body>Error 1015</body></html>",
-} as const;
-
-function inBand({ rootFields }: Operation, message: string, code: string): HttpAnswer {
-  const error = { message, path: rootFields.slice(0, 1), extensions: { code } };
-  return { status: 200, body: { data: null, errors: [error] } };
-}
-
-function tooManyRequests(waitMs: number, body: string | object): Exclude<HttpAnswer, "reset"> {
-  return { status: 429, headers: { "retry-after": String(Math.max(1, Math.ceil(waitMs / 1_000))) }, body };
 }
 
 /** Railway's edge lets clients through that say who they are: `?source=` and a User-Agent of their own. */

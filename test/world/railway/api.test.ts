@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { schemaSdl, startTestWorld } from "./test-world.ts";
+import { describe, expect, test } from "vitest";
+import type { RequestMoment } from "./api-server.ts";
+import { eventually, schemaSdl, startTestWorld, type TestWorld } from "./test-world.ts";
 
 const projects =
   "query Projects($first: Int, $after: String) { projects(first: $first, after: $after) { edges { node { id name } } pageInfo { hasNextPage endCursor } } }";
@@ -172,6 +173,125 @@ test("a connection that is cut after the mutation was applied leaves its effect"
     expect.objectContaining({ name: "COLOUR", value: "green" }),
   );
   expect(simulator.mutations()).toEqual(["variableUpsert"]);
+});
+
+describe("a request without an answer", () => {
+  const colour = (world: TestWorld) =>
+    world.simulator.inspect().variables.find(({ name }) => name === "COLOUR")?.value;
+  const change = (world: TestWorld, giveUpAfterMs: number) =>
+    world.send(
+      upsert,
+      {
+        input: {
+          projectId: world.projectId,
+          environmentId: world.environmentId,
+          serviceId: world.serviceId("web"),
+          name: "COLOUR",
+          value: "green",
+          skipDeploys: true,
+        },
+      },
+      { signal: AbortSignal.timeout(giveUpAfterMs) },
+    );
+  const timedOut = expect.objectContaining({ name: "TimeoutError" });
+
+  test("was applied, or was not; both times the connection stays silent", async () => {
+    await using world = await startTestWorld();
+    const plan = (mode: "timeout-before-apply" | "timeout-after-apply") =>
+      world.simulator.failRequests({ operation: "variableUpsert", mode, times: 1 });
+    plan("timeout-before-apply");
+    await expect(change(world, 200)).rejects.toEqual(timedOut);
+    expect(colour(world)).toBeUndefined();
+    expect(world.simulator.mutations()).toEqual([]);
+    plan("timeout-after-apply");
+    await expect(change(world, 200)).rejects.toEqual(timedOut);
+    expect(colour(world)).toBe("green");
+    expect(world.simulator.mutations()).toEqual(["variableUpsert"]);
+  });
+
+  test("can get one late: 504 for what was not applied, its own for what was", async () => {
+    await using world = await startTestWorld();
+    const plan = (mode: "timeout-before-apply" | "timeout-after-apply") =>
+      world.simulator.failRequests({ operation: "variableUpsert", mode, times: 1, delayMs: 60 });
+    plan("timeout-before-apply");
+    expect(await change(world, 20_000)).toMatchObject({ status: 504 });
+    expect(colour(world)).toBeUndefined();
+    plan("timeout-after-apply");
+    expect((await change(world, 20_000)).body).toEqual({ data: { variableUpsert: true } });
+  });
+
+  test("can be applied when nobody waits for it any more", async () => {
+    await using world = await startTestWorld();
+    world.simulator.failRequests({
+      operation: "variableUpsert",
+      mode: "slow-apply",
+      times: 1,
+      delayMs: 400,
+    });
+    await expect(change(world, 100)).rejects.toEqual(timedOut);
+    expect(colour(world)).toBeUndefined();
+    await eventually(() => colour(world) === "green");
+  });
+});
+
+test("an outage lasts until it is lifted, of everything or of one kind", async () => {
+  await using world = await startTestWorld();
+  const { simulator } = world;
+  simulator.failRequests({ mode: "500", times: Number.POSITIVE_INFINITY });
+  for (const _ of [1, 2, 3]) expect((await world.send(projects)).status).toBe(500);
+  simulator.clearRequestFaults();
+  expect((await world.send(projects)).status).toBe(200);
+  simulator.failRequests({ kind: "mutation", mode: "html-403", times: Number.POSITIVE_INFINITY });
+  expect((await world.send(projects)).status).toBe(200);
+  const deploy =
+    "mutation($e: String!, $s: String!) { serviceInstanceDeployV2(environmentId: $e, serviceId: $s) }";
+  const where = { e: world.environmentId, s: world.serviceId("web") };
+  expect((await world.send(deploy, where)).status).toBe(403);
+});
+
+describe("an interceptor", () => {
+  const deploy =
+    "mutation Go($e: String!, $s: String!) { serviceInstanceDeployV2(environmentId: $e, serviceId: $s) }";
+
+  test.each([
+    ["before", 1],
+    ["after", 2],
+  ] as const)("can cut a request off %s it is applied", async (stage, deployments) => {
+    const seen: RequestMoment[] = [];
+    await using world = await startTestWorld({
+      intercept: async (moment) => {
+        seen.push(moment);
+        return moment.stage === stage ? "drop" : "go-on";
+      },
+    });
+    const where = { e: world.environmentId, s: world.serviceId("web") };
+    await expect(world.send(deploy, where)).rejects.toThrow("fetch failed");
+    expect(world.simulator.deployments("web")).toHaveLength(deployments);
+    expect(seen.at(-1)).toEqual({
+      stage,
+      kind: "mutation",
+      operationName: "Go",
+      rootFields: ["serviceInstanceDeployV2"],
+    });
+    expect(world.simulator.requests().map(({ executed }) => executed)).toEqual([stage === "after"]);
+  });
+
+  test("can hold a request until it says go on", async () => {
+    const held = Promise.withResolvers<void>();
+    await using world = await startTestWorld({
+      intercept: async ({ kind, stage }) => {
+        if (kind === "mutation" && stage === "before") await held.promise;
+        return "go-on";
+      },
+    });
+    const where = { e: world.environmentId, s: world.serviceId("web") };
+    const sent = world.send(deploy, where);
+    expect((await world.send(projects)).status).toBe(200);
+    expect(world.simulator.deployments("web")).toHaveLength(1);
+    held.resolve();
+    expect((await sent).status).toBe(200);
+    expect(world.simulator.deployments("web")).toHaveLength(2);
+  });
 });
 
 test("requests are recorded by name and fields, without what they carried", async () => {

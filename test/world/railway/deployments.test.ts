@@ -85,7 +85,11 @@ test.each<[DeploymentFault, string, string | undefined]>([
   ["HEALTHCHECK", "FAILED", "HEALTHCHECK"],
   ["SKIPPED", "SKIPPED", undefined],
   ["NEEDS_APPROVAL", "NEEDS_APPROVAL", undefined],
-  ["HANG", "BUILDING", undefined],
+  ["HANG_INITIALIZING", "INITIALIZING", undefined],
+  ["HANG_QUEUED", "QUEUED", undefined],
+  ["HANG_WAITING", "WAITING", undefined],
+  ["HANG_BUILDING", "BUILDING", undefined],
+  ["HANG_DEPLOYING", "DEPLOYING", undefined],
 ])("%s leaves the deployment %s and the old one serving", async (fault, status, step) => {
   await using world = await startTestWorld({ pace: { healthcheckTimeoutMs: 100 } });
   world.simulator.failNext(api, fault);
@@ -150,6 +154,42 @@ test("a newer deployment supersedes one in progress", async () => {
   await world.simulator.settle();
   expect(await readDeployment(world, first)).toMatchObject({ status: "REMOVED" });
   expect(await readDeployment(world, second)).toMatchObject({ status: "SUCCESS" });
+});
+
+test.each<[DeploymentFault, string[]]>([
+  ["SUPERSEDED", ["REMOVED", "REMOVED", "SUCCESS"]],
+  ["SUPERSEDED_AFTER_SUCCESS", ["REMOVED", "REMOVED", "SUCCESS"]],
+])("%s: somebody's push takes the place of the deployment", async (fault, expected) => {
+  await using world = await startTestWorld();
+  world.simulator.failNext(api, fault);
+  const id = await deploy(world, api);
+  await world.simulator.settle();
+  expect(statuses(world, api)).toEqual(expected);
+  expect(world.simulator.deployments(api).map(({ reason }) => reason)).toEqual(["initial", "api", "push"]);
+  const events = (await readDeployment(world, id)).events.map(({ step }: { step: string }) => step);
+  expect(events.includes("HEALTHCHECK")).toBe(fault === "SUPERSEDED_AFTER_SUCCESS");
+});
+
+test.each<[DeploymentFault, string[], string]>([
+  ["SUPERSEDED", ["SUCCESS", "REMOVED", "FAILED"], "initial"],
+  ["SUPERSEDED_AFTER_SUCCESS", ["REMOVED", "SUCCESS", "FAILED"], "api"],
+])("%s by a push that fails leaves what served before", async (fault, expected, serving) => {
+  await using world = await startTestWorld();
+  world.simulator.failNext(api, fault);
+  world.simulator.failNext(api, "BUILD");
+  await deploy(world, api);
+  await world.simulator.settle();
+  expect(statuses(world, api)).toEqual(expected);
+  const id = world.simulator.deployments(api).find(({ reason }) => reason === serving)?.id;
+  expect((await given(world, api)).DEPLOYMENT_ID).toBe(id);
+});
+
+test("the pace can be changed while it runs: an overlap that lasts", async () => {
+  await using world = await startTestWorld();
+  world.simulator.setPace({ overlapMs: [60_000, 60_000] });
+  await deploy(world, api);
+  await eventually(() => statuses(world, api)[1] === "SUCCESS");
+  expect(statuses(world, api)).toEqual(["SUCCESS", "SUCCESS"]);
 });
 
 test("an upsert deploys the service and all that refer to it, unless deploys are skipped", async () => {

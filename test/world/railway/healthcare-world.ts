@@ -8,6 +8,8 @@ export interface DatabaseAccount {
   readonly user: string;
   readonly password: string;
   readonly database: string;
+  /** Where the way from outside leads, if not straight to the server. */
+  readonly proxyPort?: number;
 }
 
 export interface HealthcareWorldOptions {
@@ -81,6 +83,7 @@ export function buildHealthcareWorld(options: HealthcareWorldOptions): WorldMode
         image: "ghcr.io/railwayapp-templates/postgres-ssl:15",
         volumeMountPath: "/var/lib/postgresql/data",
         variables: officialTemplateVariables(options.postgres),
+        ...proxyOf(options.postgres),
         server: options.postgres.server,
       },
       ...(options.pgvector === undefined
@@ -94,6 +97,7 @@ export function buildHealthcareWorld(options: HealthcareWorldOptions): WorldMode
               startCommand: '/bin/sh -c "unset PGPORT; docker-entrypoint.sh postgres --port=5432"',
               volumeMountPath: "/var/lib/postgresql/data/",
               variables: pgvectorTemplateVariables(options.pgvector),
+              ...proxyOf(options.pgvector),
               server: options.pgvector.server,
             },
           ]),
@@ -139,6 +143,10 @@ function pgvectorTemplateVariables(account: DatabaseAccount): Record<string, str
     DATABASE_PUBLIC_URL:
       "postgresql://${{POSTGRES_USER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}/${{POSTGRES_DB}}",
   };
+}
+
+function proxyOf({ proxyPort }: DatabaseAccount): { proxyPort?: number } {
+  return proxyPort === undefined ? {} : { proxyPort };
 }
 
 function accountVariables({ user, password, database }: DatabaseAccount): Record<string, string> {

@@ -16,7 +16,9 @@ export type HttpAnswer =
       readonly body: string | object;
     }
   /** The connection is cut without an answer. */
-  | "reset";
+  | "reset"
+  /** The connection stays, and no answer ever comes. */
+  | "silence";
 
 export interface HttpServer {
   /** `http://127.0.0.1:<port>`. */
@@ -32,6 +34,7 @@ export async function startHttpServer(
     void (async () => {
       const result = await answer(await readRequest(request));
       if (result === "reset") return request.socket.resetAndDestroy();
+      if (result === "silence") return;
       const isText = typeof result.body === "string";
       response.writeHead(result.status, {
         "content-type": isText ? "text/html; charset=utf-8" : "application/json",

@@ -95,7 +95,7 @@ function addService(state: RailwayState, service: ServiceModel): void {
         ...place,
         applicationPort: 5432,
         domain: service.server.host,
-        proxyPort: service.server.port,
+        proxyPort: service.proxyPort ?? service.server.port,
         createdAt,
       });
     }

@@ -53,3 +53,17 @@ test("over the API a write is invisible until its lag is over", async () => {
     "Deployment not found",
   );
 });
+
+test("the lag of what is written from now on can be changed while it runs", async () => {
+  await using world = await startTestWorld();
+  const deploy = async () => {
+    const { serviceInstanceDeployV2: id } = await world.query(
+      "mutation($e: String!, $s: String!) { serviceInstanceDeployV2(environmentId: $e, serviceId: $s) }",
+      { e: world.environmentId, s: world.serviceId("bystander-0") },
+    );
+    return world.query("query($id: String!) { deployment(id: $id) { id } }", { id });
+  };
+  await expect(deploy()).resolves.toBeDefined();
+  world.simulator.setPace({ readLagMs: [60_000, 60_000] });
+  await expect(deploy()).rejects.toThrow("Deployment not found");
+});

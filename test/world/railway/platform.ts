@@ -12,7 +12,14 @@ import {
 } from "./state.ts";
 import type { DatabaseServer, WorldModel } from "./world-model.ts";
 
-/** What can be made to go wrong with the next deployment of a service. */
+/** Where a deployment can stay for ever. */
+export type HangingStatus = "INITIALIZING" | "QUEUED" | "WAITING" | "BUILDING" | "DEPLOYING";
+
+/**
+ * What can be made to go wrong with the next deployment of a service. `SUPERSEDED`: somebody pushes while it is under way;
+ * `SUPERSEDED_AFTER_SUCCESS`: some time after it succeeded (`crashAfterMs`). The push is the service's next deployment, so a fault
+ * that is planned after this one befalls the push.
+ */
 export type DeploymentFault =
   | "BUILD"
   | "PRE_DEPLOY"
@@ -20,7 +27,9 @@ export type DeploymentFault =
   | "CRASH_AFTER_SUCCESS"
   | "SKIPPED"
   | "NEEDS_APPROVAL"
-  | "HANG";
+  | `HANG_${HangingStatus}`
+  | "SUPERSEDED"
+  | "SUPERSEDED_AFTER_SUCCESS";
 
 /**
  * Runs deployments: INITIALIZING → BUILDING (repository only) → DEPLOYING → SUCCESS. The previous deployment serves until
@@ -148,32 +157,42 @@ export class Platform {
     signal: AbortSignal,
   ): Promise<void> {
     try {
+      if (fault === "HANG_INITIALIZING") return;
       await pause(draw(this.#pace.initializingMs), signal);
       if (fault === "SKIPPED" || fault === "NEEDS_APPROVAL")
         return setStatus(this.#store, deployment.id, fault);
+      if (fault === "HANG_QUEUED") return setStatus(this.#store, deployment.id, "QUEUED");
+      if (fault === "HANG_WAITING") return setStatus(this.#store, deployment.id, "WAITING");
       if (this.#instanceOf(deployment)?.image === null) {
         setStatus(this.#store, deployment.id, "BUILDING");
-        if (fault === "HANG") return;
+        if (fault === "HANG_BUILDING") return;
         await pause(draw(this.#pace.buildingMs), signal);
         if (fault === "BUILD") return this.#fail(deployment, "BUILD_IMAGE", "build failed");
         addEvent(this.#store, deployment.id, "BUILD_IMAGE");
       }
       setStatus(this.#store, deployment.id, "DEPLOYING");
-      if (fault === "HANG") return;
+      if (fault === "HANG_DEPLOYING") return;
       await pause(draw(this.#pace.deployingMs), signal);
+      if (fault === "SUPERSEDED") return void this.#push(deployment);
       if (fault === "PRE_DEPLOY") return this.#fail(deployment, "PRE_DEPLOY_COMMAND", "exit code 1");
       if (!(await this.#launch(deployment, fault, signal))) return;
       signal.throwIfAborted();
       setStatus(this.#store, deployment.id, "SUCCESS", "RUNNING");
       this.#inBackground(this.#drainPrevious(deployment));
-      if (fault !== "CRASH_AFTER_SUCCESS") return;
+      if (fault !== "CRASH_AFTER_SUCCESS" && fault !== "SUPERSEDED_AFTER_SUCCESS") return;
       await pause(this.#pace.crashAfterMs, signal);
+      if (fault === "SUPERSEDED_AFTER_SUCCESS") return void this.#push(deployment);
+      if (deployment.status !== "SUCCESS") return;
       await this.#apps.end(deployment.id);
       setStatus(this.#store, deployment.id, "CRASHED", "CRASHED");
     } catch (error) {
       await this.#apps.end(deployment.id);
       if (!signal.aborted) throw error;
     }
+  }
+
+  #push({ serviceId, environmentId }: DeploymentState): string {
+    return this.deploy(serviceId, environmentId, "push");
   }
 
   /** Starts what the service runs, if anything, and says whether it is up. */

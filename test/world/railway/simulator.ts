@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { defaultRateLimit, type RateLimit, type RecordedRequest, startApiServer } from "./api-server.ts";
+import {
+  defaultRateLimit,
+  type Intercept,
+  type RateLimit,
+  type RecordedRequest,
+  startApiServer,
+} from "./api-server.ts";
 import type { Tokens } from "./authorization.ts";
 import { type Dashboard, openDashboard } from "./dashboard.ts";
 import { startEdge } from "./edge.ts";
@@ -25,6 +31,8 @@ export interface SimulatorOptions {
   readonly pace?: Partial<Pace>;
   readonly quirks?: Partial<Quirks>;
   readonly rateLimit?: RateLimit;
+  /** For tests that hold single requests or cut them off. */
+  readonly intercept?: Intercept;
 }
 
 /** A running Railway: its API, and what tests and the rehearsal do to it behind the API's back. */
@@ -37,10 +45,12 @@ export interface Simulator extends Dashboard {
   /** Each call plans one more deployment of that service to fail. */
   failNext(serviceName: string, fault: DeploymentFault): void;
   failRequests(fault: RequestFault): void;
+  /** Forgets every planned request fault: the end of an outage. */
+  clearRequestFaults(): void;
   /** The next backup ends in Error. */
   failNextWorkflow(): void;
-  /** How long rendered variables lag behind raw ones from now on. */
-  setRenderLag(milliseconds: number): void;
+  /** How long things take from now on, such as the lag of reads or the overlap of deployments. */
+  setPace(changes: Partial<Pace>): void;
   /** Every valid request so far. */
   requests(): readonly RecordedRequest[];
   /** Root fields of the mutations that were executed, in order. */
@@ -58,7 +68,7 @@ export interface Simulator extends Dashboard {
 /** Starts the model's app processes and the API. Rejects, with all of them ended, when one does not become healthy. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const { world } = options;
-  const pace = { ...defaultPace, ...options.pace };
+  const pace: { -readonly [Key in keyof Pace]: Pace[Key] } = { ...defaultPace, ...options.pace };
   const quirks = { ...defaultQuirks, ...options.quirks };
   const environmentId = world.environments[0]?.id;
   if (environmentId === undefined) throw new TypeError("a world has at least one environment");
@@ -72,7 +82,6 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const forwarders: TcpForwarder[] = [];
   const servers: HttpServer[] = [];
   const edges = new Map<string, HttpServer>();
-  let { renderLagMs } = pace;
 
   let stopped: Promise<void> | undefined;
   const close = async () => {
@@ -102,8 +111,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       faults,
       rateLimit: options.rateLimit ?? defaultRateLimit,
       quirks,
-      views: () => ({ view: store.view(), renderedView: store.view(renderLagMs) }),
+      views: () => ({ view: store.view(), renderedView: store.view(pace.renderLagMs) }),
       record: (request) => recorded.push(request),
+      intercept: options.intercept ?? (async () => "go-on"),
     });
     servers.push(api);
     return {
@@ -113,10 +123,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       serviceUrl: (name) => requireEdge(serviceId(name)).origin,
       failNext: (name, fault) => platform.failNext(serviceId(name), fault),
       failRequests: (fault) => faults.plan(fault),
+      clearRequestFaults: () => faults.clear(),
       failNextWorkflow: () => workflows.failNext(),
-      setRenderLag(milliseconds) {
-        renderLagMs = milliseconds;
-      },
+      setPace: (changes) => void Object.assign(pace, changes),
       requests: () => recorded,
       mutations: () =>
         recorded.filter((one) => one.kind === "mutation" && one.executed).flatMap((one) => one.rootFields),

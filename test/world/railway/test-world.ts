@@ -32,6 +32,7 @@ export interface TestWorld extends AsyncDisposable {
 export interface SendOptions {
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly search?: string;
+  readonly signal?: AbortSignal;
 }
 
 export interface ApiAnswer {
@@ -65,6 +66,7 @@ export async function startTestWorld(
     schemaSdl: options.schemaSdl ?? schemaSdl,
     ...(options.quirks === undefined ? {} : { quirks: options.quirks }),
     ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
+    ...(options.intercept === undefined ? {} : { intercept: options.intercept }),
     world,
     pace: { ...quickPace, ...options.pace },
   });
@@ -77,6 +79,7 @@ export async function startTestWorld(
         ...(sendOptions.headers ?? { authorization: `Bearer ${simulator.tokens.account}` }),
       }).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]])),
       body: JSON.stringify({ query: document, variables }),
+      signal: sendOptions.signal ?? null,
     });
     const text = await answer.text();
     return { status: answer.status, headers: answer.headers, body: parseWherePossible(text) };

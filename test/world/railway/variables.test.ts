@@ -119,10 +119,10 @@ test("a rename keeps the private domain; references by the old name render empty
 test("rendered values can lag behind raw ones", async () => {
   await using world = await startTestWorld();
   await readForDeployment(world, "Postgres");
-  world.simulator.setRenderLag(60_000);
+  world.simulator.setPace({ renderLagMs: 60_000 });
   world.simulator.setVariableByHand("@healthcare/api", "DATABASE_URL", "changed");
   expect((await read(world, "@healthcare/api", true)).DATABASE_URL).toBe("changed");
   expect((await read(world, "@healthcare/api", false)).DATABASE_URL).not.toBe("changed");
-  world.simulator.setRenderLag(0);
+  world.simulator.setPace({ renderLagMs: 0 });
   expect((await read(world, "@healthcare/api", false)).DATABASE_URL).toBe("changed");
 });

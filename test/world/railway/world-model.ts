@@ -39,6 +39,8 @@ export interface DatabaseServiceModel extends CommonServiceModel {
   readonly startCommand?: string;
   /** `false`: private only, so that `DATABASE_PUBLIC_URL` renders with an empty host and port. `true` by default. */
   readonly tcpProxy?: boolean;
+  /** The TCP proxy's port where it is not the server's own: something stands in between. */
+  readonly proxyPort?: number;
   readonly server: DatabaseServer;
 }
 

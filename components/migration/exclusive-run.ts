@@ -1,0 +1,78 @@
+import type { Railway } from "../railway/railway.ts";
+import { type Exclusion, excludeOtherRuns } from "./exclusion.ts";
+import type { MigrationInputs } from "./inputs.ts";
+import type { PromotedRecord } from "./record.ts";
+import type { Reporter } from "./reporter.ts";
+import type { ResolvedDatabases, ResolvedWorld } from "./resolve.ts";
+
+/** What a command was given to work with. */
+export interface CutoverRun {
+  readonly railway: Railway;
+  readonly inputs: MigrationInputs;
+  readonly reporter: Reporter;
+  /** Whether the engine that started this run is still there; an orphan lets go of the source's locks. */
+  isEngineAlive(): Promise<boolean>;
+}
+
+/** A run once it knows the databases and is alone. Whatever it opens through `world` is cut when it is alone no more. */
+export interface ExclusiveAccess extends CutoverRun {
+  readonly world: ResolvedDatabases;
+  readonly exclusion: Exclusion;
+}
+
+/** All that is needed after the promotion. */
+export type FinishWorld = Pick<ResolvedWorld, "scope" | "target" | "services">;
+
+export interface FinishingRun extends CutoverRun {
+  readonly world: FinishWorld;
+  readonly exclusion: Exclusion;
+}
+
+/** A run that knows the services, too. */
+export interface ExclusiveRun extends ExclusiveAccess {
+  readonly world: ResolvedWorld;
+}
+
+/** What a promoted migration leaves for the outside: its id and the journal's record of it. */
+export interface PromotedMigration {
+  readonly id: string;
+  readonly record: PromotedRecord;
+}
+
+/**
+ * Does `work` as the only run on these databases.
+ *
+ * @throws CutoverError `ANOTHER_RUN_ACTIVE`, and whatever `work` throws
+ */
+export async function exclusively<World extends ResolvedDatabases, Result>(
+  run: CutoverRun,
+  world: World,
+  work: (run: CutoverRun & { readonly world: World; readonly exclusion: Exclusion }) => Promise<Result>,
+): Promise<Result> {
+  const exclusion = await excludeOtherRuns({
+    source: world.source.connection,
+    target: world.target.connection,
+  });
+  const source = { ...world.source, connection: exclusion.guarded(world.source.connection) };
+  const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
+  try {
+    return await work({ ...run, world: { ...world, source, target }, exclusion });
+  } finally {
+    await exclusion.release();
+  }
+}
+
+/** The same for what is left after the promotion: it has nothing to do with the source, which may be gone. */
+export async function exclusivelyOnTarget<Result>(
+  run: CutoverRun,
+  world: FinishWorld,
+  work: (run: FinishingRun) => Promise<Result>,
+): Promise<Result> {
+  const exclusion = await excludeOtherRuns({ target: world.target.connection });
+  const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
+  try {
+    return await work({ ...run, world: { ...world, target }, exclusion });
+  } finally {
+    await exclusion.release();
+  }
+}
