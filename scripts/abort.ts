@@ -10,7 +10,12 @@ state. Refuses after the promotion.
 
   npm run abort -- --stack prod --yes
 
-Without --yes it only shows the status. Exit codes: 0 put back or nothing to do, 1 failed, 2 wrong arguments.
+Without --yes it only shows the status, and ends as npm run status does.
+
+Exit codes:
+  0  put back, or nothing to put back
+  1  failed or refused: the error says what state things are in, and what to do
+  2  wrong arguments
 `;
 
 await runScript(async () => {
@@ -27,9 +32,12 @@ await runScript(async () => {
   }
   const { railway, inputs } = await readStack(values.stack);
   if (!values.yes) {
-    process.stdout.write(renderStatus(await readStatus(railway, inputs)));
-    process.stdout.write("\nNothing was done. Repeat with --yes to put everything back to the source.\n");
-    return 0;
+    const status = await readStatus(railway, inputs);
+    process.stdout.write(renderStatus(status, values.stack));
+    process.stdout.write(
+      `\nNothing was done. To put everything back to the source: npm run abort -- --stack ${values.stack} --yes\n`,
+    );
+    return status.complete ? 0 : 1;
   }
   const outcome = await runAbort(
     {

@@ -1,14 +1,20 @@
 import { parseArgs } from "node:util";
 import { readStatus } from "../components/migration/status.ts";
-import { renderStatus } from "./render-status.ts";
+import { renderStatus, statusDocument } from "./render-status.ts";
 import { readStack, runScript } from "./stack.ts";
 
-const help = `Says in one screen what state the cutover is in, who can write, since when, and the next command. Reads only.
+const help = `Says in one screen what state the cutover is in, who can write and since when, what is going on, and the exact next
+command. Reads only, and works while one of the two databases or Railway is down: it says what it could not see.
 
   npm run status -- --stack prod [--json]
 
+--json prints the same for other tooling, as statusDocumentSchema in scripts/render-status.ts describes it.
 The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (account, workspace).
-Exit codes: 0 said, 1 could not tell, 2 wrong arguments.
+
+Exit codes:
+  0  told: who can write and what comes next are known
+  1  could not tell one of them: what was seen is printed, or, without a usable configuration or token, an error
+  2  wrong arguments
 `;
 
 await runScript(async () => {
@@ -25,6 +31,10 @@ await runScript(async () => {
   }
   const { railway, inputs } = await readStack(values.stack);
   const status = await readStatus(railway, inputs);
-  process.stdout.write(values.json ? `${JSON.stringify(status, null, 2)}\n` : renderStatus(status));
-  return 0;
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify(statusDocument(status, values.stack), null, 2)}\n`
+      : renderStatus(status, values.stack),
+  );
+  return status.complete ? 0 : 1;
 });

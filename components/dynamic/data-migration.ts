@@ -1,12 +1,16 @@
 import { CutoverError, describeError } from "../errors.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
+import { decide } from "../migration/decide.ts";
 import { readDrift } from "../migration/drift.ts";
 import { describeFinding } from "../migration/finding.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
+import { observeTolerantly } from "../migration/observe.ts";
 import { makePlan, renderPlan } from "../migration/plan.ts";
 import { runPreflight } from "../migration/preflight/run-preflight.ts";
+import { previewLine } from "../migration/preview-line.ts";
 import { readPrimary } from "../migration/primary.ts";
+import { refused } from "../migration/refusals.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { migrationStateSchema, stateOf } from "./migration-state.ts";
@@ -96,10 +100,10 @@ function refusedChanges(
  */
 async function showPlan(inputs: MigrationInputs): Promise<{ property: string; reason: string }[]> {
   const railway = railwayClient();
-  const unfinished = await describeJournal(inputs);
-  if (unfinished !== undefined) {
-    reporter.step(unfinished);
-    return [];
+  const known = await describeJournal(inputs);
+  if (known !== undefined) {
+    reporter.step(known.line);
+    return known.failures;
   }
   const result = await runPreflight({ railway, inputs, mode: "preview" });
   for (const line of renderPlan(makePlan(result), { width: 100 }).split("\n")) console.log(line);
@@ -108,22 +112,26 @@ async function showPlan(inputs: MigrationInputs): Promise<{ property: string; re
     .map((finding) => ({ property: finding.object, reason: describeFinding(finding) }));
 }
 
-/** What an `up` does about a migration that the journal knows already; `undefined` when there is none or none can be read. */
-async function describeJournal(inputs: MigrationInputs): Promise<string | undefined> {
+/**
+ * What an `up` does about what the journal knows, and as a failure why it refuses; `undefined` when it begins, or when
+ * the journal cannot be read: then the plan tells the rest.
+ */
+async function describeJournal(
+  inputs: MigrationInputs,
+): Promise<{ line: string; failures: { property: string; reason: string }[] } | undefined> {
   try {
-    const { entry } = await readPrimary(railwayClient(), inputs);
-    switch (entry?.record.state) {
-      case undefined:
-      case "aborted":
-        return undefined;
-      case "promoted":
-      case "finished":
-        return `Migration ${entry?.id} is ${entry?.record.state} already: up records it and moves nothing`;
-      case "switching":
-        return `Migration ${entry?.id} was interrupted while it switched: up goes on if the fence is whole, or puts everything back and starts afresh`;
-      default:
-        return `Migration ${entry?.id} was interrupted (${entry?.record.state}): up puts everything back and starts afresh`;
+    const primary = await readPrimary(railwayClient(), inputs);
+    const { seen, sourceFailure } = await observeTolerantly(railwayClient(), primary, inputs);
+    const decision = decide("up", primary.entry, seen);
+    const line = previewLine(primary.entry, decision);
+    if (line === undefined) return undefined;
+    if (sourceFailure !== null) reporter.detail(`not checked: ${sourceFailure}`);
+    if (decision.action !== "refuse") {
+      if (decision.warning !== null) reporter.detail(decision.warning);
+      return { line, failures: [] };
     }
+    const failures = [{ property: "target", reason: refused(decision).describe() }];
+    return { line, failures: decision.code === "SERVER_UNREACHABLE" ? [] : failures };
   } catch (error) {
     reporter.detail(`the journal was not checked: ${describeError(error)}`);
     return undefined;

@@ -1,5 +1,6 @@
 import { CutoverError } from "../errors.ts";
 import type { MigrationInputs } from "./inputs.ts";
+import type { JournalEntry } from "./journal.ts";
 import { remainingPauseMs } from "./pause-limit.ts";
 import type { MigrationContext, RecordIn } from "./record.ts";
 
@@ -8,11 +9,50 @@ export function sameMembers(a: readonly string[], b: readonly string[]): boolean
   return a.length === b.length && new Set([...a, ...b]).size === new Set(a).size;
 }
 
+/** How the journal's newest migration and the configuration go together. */
+export interface ContextComparison {
+  readonly sameDatabases: boolean;
+  readonly sameSchemas: boolean;
+  /** Why an interrupted switch had better not go on; `null` when nothing speaks against it. */
+  readonly againstGoingOn: string | null;
+}
+
+/**
+ * Compares them. Pure.
+ *
+ * @param services the ids that the configured names have on Railway now; where one is not known, its name counts
+ */
+export function compareContext(
+  entry: JournalEntry | undefined,
+  inputs: MigrationInputs,
+  services: { readonly source: string | undefined; readonly target: string | undefined },
+  now: Date,
+): ContextComparison {
+  if (entry === undefined) return { sameDatabases: true, sameSchemas: true, againstGoingOn: null };
+  const { record } = entry;
+  const { source, target, schemas } = record.context;
+  return {
+    sameDatabases:
+      isSameService(source, services.source, inputs.source) &&
+      isSameService(target, services.target, inputs.target),
+    sameSchemas: sameMembers(schemas, inputs.schemas),
+    againstGoingOn: record.state === "switching" ? (speaksAgainstGoingOn(record, inputs, now) ?? null) : null,
+  };
+}
+
+function isSameService(
+  recorded: { readonly serviceId: string; readonly serviceName: string },
+  id: string | undefined,
+  name: string,
+): boolean {
+  return id === undefined ? recorded.serviceName === name : recorded.serviceId === id;
+}
+
 /**
  * Why an interrupted switch had better not go on although its fence is whole; `undefined` when nothing speaks against
  * it. Pure.
  */
-export function speaksAgainstGoingOn(
+function speaksAgainstGoingOn(
   { fence }: RecordIn<"switching">,
   inputs: MigrationInputs,
   now: Date,

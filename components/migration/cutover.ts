@@ -1,24 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { CutoverError } from "../errors.ts";
 import { type StartedAttempt, startAttempt } from "./attempt.ts";
 import { closeFences, settleBehindFence } from "./close-fences.ts";
-import { contextMismatch, sameMembers, speaksAgainstGoingOn } from "./context.ts";
 import { copyAndVerify } from "./copy-and-verify.ts";
-import { type Decision, decideNext } from "./decide.ts";
-import {
-  type CutoverRun,
-  type ExclusiveAccess,
-  type ExclusiveRun,
-  exclusively,
-  type PromotedMigration,
-} from "./exclusive-run.ts";
+import { decide } from "./decide.ts";
+import { type CutoverRun, type ExclusiveRun, exclusively, type PromotedMigration } from "./exclusive-run.ts";
 import { finishPromoted } from "./finish-promoted.ts";
 import { type JournalEntry, readJournal, takeOver } from "./journal.ts";
-import { observeSource } from "./observe.ts";
+import { observe } from "./observe.ts";
 import { withinPauseLimit } from "./pause-limit.ts";
 import { notedServices, readPrimary } from "./primary.ts";
 import type { RecordIn } from "./record.ts";
 import { finishPromotion, forwardOrBack, putBackFrom } from "./recover.ts";
+import { alreadyPromoted, refused } from "./refusals.ts";
 import { resolveDatabases, resolveWorld } from "./resolve.ts";
 import { assertNotBehind } from "./source-position.ts";
 import { switchOver } from "./switch-over.ts";
@@ -44,31 +37,20 @@ export async function runCutover(run: CutoverRun): Promise<PromotedMigration> {
  * @throws CutoverError `ALREADY_PROMOTED` when the target is the primary: only a rollback leads back from there
  */
 export async function runAbort(run: CutoverRun, reason: string): Promise<"nothing to abort" | "aborted"> {
-  if ((await readPrimary(run.railway, run.inputs)).primary === "target") throw alreadyPromoted(run);
+  if ((await readPrimary(run.railway, run.inputs)).primary === "target") throw refused(alreadyPromoted());
   return exclusively(run, await resolveDatabases(run.railway, run.inputs), async (alone) => {
     const entry = await readJournal(alone.exclusion.target);
-    switch (entry?.record.state) {
-      case undefined:
-      case "aborted": {
-        const decision = decideNext(entry, await observeSource(alone.world.source, run.inputs.schemas));
-        if (decision.action === "refuse") throw refused(decision);
-        return "nothing to abort";
-      }
-      case "promoted":
-      case "finished":
-        throw alreadyPromoted(alone);
-      default:
-        assertSameDatabases(entry as JournalEntry, alone);
-        await putBackFrom(alone, await takeOver(alone.exclusion.target, entry as JournalEntry), reason);
-        return "aborted";
-    }
+    const decision = decide("abort", entry, await observe(alone.world, run.inputs, entry));
+    if (decision.action === "refuse") throw refused(decision);
+    if (decision.action === "nothing") return "nothing to abort";
+    await putBackFrom(alone, await takeOver(alone.exclusion.target, entry as JournalEntry), reason);
+    return "aborted";
   });
 }
 
 async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
   const entry = await readJournal(run.exclusion.target);
-  if (entry !== undefined && entry.record.state !== "aborted") assertSameContext(entry, run);
-  const decision = decideNext(entry, await observeSource(run.world.source, run.inputs.schemas));
+  const decision = decide("up", entry, await observe(run.world, run.inputs, entry));
   switch (decision.action) {
     case "refuse":
       throw refused(decision);
@@ -76,15 +58,12 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
       return attempt(run);
     case "put-back":
       return putBackAndBegin(run, entry as JournalEntry, decision.why);
-    case "go-on": {
-      const { record } = entry as JournalEntry;
-      const against = speaksAgainstGoingOn(record as RecordIn<"switching">, run.inputs, new Date());
-      if (against !== undefined) return putBackAndBegin(run, entry as JournalEntry, against);
+    case "go-on":
       run.reporter.step(`Go on: ${decision.why}`);
       return resume(run, entry as JournalEntry);
-    }
     case "finish":
     case "nothing":
+      if (decision.warning !== null) run.reporter.detail(decision.warning);
       return finishWithoutSource(run, entry as JournalEntry);
     default:
       return decision satisfies never;
@@ -137,33 +116,4 @@ async function resume(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedM
 async function finishWithoutSource(run: ExclusiveRun, promoted: JournalEntry): Promise<PromotedMigration> {
   await run.exclusion.letGoOfSource();
   return finishPromotion(run, promoted);
-}
-
-function assertSameContext(entry: JournalEntry, run: ExclusiveRun): void {
-  assertSameDatabases(entry, run);
-  if (!sameMembers(entry.record.context.schemas, run.inputs.schemas)) {
-    throw contextMismatch(entry.record.context, run.inputs);
-  }
-}
-
-function assertSameDatabases(
-  { record: { context } }: JournalEntry,
-  { inputs, world }: ExclusiveAccess,
-): void {
-  const same =
-    context.source.serviceId === world.source.service.id &&
-    context.target.serviceId === world.target.service.id;
-  if (!same) throw contextMismatch(context, inputs);
-}
-
-function refused({ code, why, remedy }: Extract<Decision, { action: "refuse" }>): CutoverError {
-  return new CutoverError({ code, message: `Refused: ${why}. Nothing was changed.`, remedy });
-}
-
-function alreadyPromoted({ inputs }: CutoverRun): CutoverError {
-  return new CutoverError({
-    code: "ALREADY_PROMOTED",
-    message: `The cutover is promoted: ${inputs.target} accepts the application's writes. There is nothing to abort.`,
-    remedy: "Going back after promotion needs a rollback that copies the new writes back.",
-  });
 }

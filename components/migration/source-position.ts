@@ -24,6 +24,12 @@ export async function readSourcePosition(session: pg.Client): Promise<SourcePosi
   return sourcePositionSchema.parse(rows[0]);
 }
 
+/** Whether a server stands before a position, or in another history. Pure. */
+export function isBehind(now: SourcePosition, fenced: SourcePosition): boolean {
+  const same = now.systemIdentifier === fenced.systemIdentifier && now.timeline === fenced.timeline;
+  return !same || BigInt(now.walPosition) < BigInt(fenced.walPosition);
+}
+
 /**
  * A source that was restored from a backup, or replaced by a standby, since it was fenced may lack writes that it had
  * acknowledged. The copy has them, perhaps as the only one: nothing is opened or dropped then.
@@ -33,9 +39,7 @@ export async function readSourcePosition(session: pg.Client): Promise<SourcePosi
  */
 export async function assertNotBehind(session: pg.Client, fenced: SourcePosition | undefined): Promise<void> {
   if (fenced === undefined) return;
-  const now = await readSourcePosition(session);
-  const same = now.systemIdentifier === fenced.systemIdentifier && now.timeline === fenced.timeline;
-  if (same && BigInt(now.walPosition) >= BigInt(fenced.walPosition)) return;
+  if (!isBehind(await readSourcePosition(session), fenced)) return;
   throw new CutoverError({
     code: "SOURCE_BEHIND_COPY",
     message:

@@ -1,119 +1,98 @@
-import { describeError } from "../errors.ts";
-import { withConnection } from "../postgres/connection.ts";
+import { z } from "zod";
 import type { Railway } from "../railway/railway.ts";
-import { decideNext, type SourceObservation } from "./decide.ts";
-import { isRunActive } from "./exclusion.ts";
 import type { MigrationInputs } from "./inputs.ts";
-import { type JournalEntry, readEvents } from "./journal.ts";
-import { observeSource } from "./observe.ts";
-import { readPrimary } from "./primary.ts";
-import { resolveDatabase } from "./resolve.ts";
+import { migrationStates } from "./record.ts";
+import { describeServices, describeSource, describeTarget } from "./status/describe.ts";
+import { look } from "./status/look.ts";
+import { nextSteps } from "./status/next.ts";
+import { whoWrites } from "./status/writers.ts";
 
-/** What state things are in, for one screen. Holds no secret. */
-export interface Status {
-  readonly migration: { readonly id: string; readonly state: string; readonly since: string } | null;
-  /** Who accepts the application's writes now. */
-  readonly writesGoTo: string;
-  readonly source: string;
-  readonly runActive: boolean;
-  readonly services: ReadonlyArray<{ readonly name: string; readonly state: string }>;
-  readonly history: ReadonlyArray<{ readonly at: string; readonly text: string }>;
-  /** The exact next command, and why. */
-  readonly next: string;
-}
+/**
+ * What the operator does next:
+ * - `begin`: nothing is under way: preview, then up.
+ * - `up`, `abort`: that command.
+ * - `wait`: a run is at work.
+ * - `look-again`: something could not be looked at; the status again once it can.
+ * - `by-hand`: the commands refuse; a human has to look first.
+ * - `nothing`: all done.
+ */
+export const nextActions = ["begin", "up", "abort", "wait", "look-again", "by-hand", "nothing"] as const;
 
-/** Looks at the journal, the source and the services. Reads only, and says what it could not see. */
+export const nextStepSchema = z.object({ action: z.enum(nextActions), why: z.string() });
+
+/** What state things are in, for one screen and for other tooling. Plain data without a secret or row content. */
+export const statusSchema = z.object({
+  version: z.literal(1),
+  /** When it was looked. */
+  at: z.iso.datetime(),
+  /** Whether everything was seen that `writes` and `next` depend on. */
+  complete: z.boolean(),
+  /** What could not be looked at, and why. */
+  unseen: z.array(z.object({ what: z.enum(["railway", "source", "target", "services"]), why: z.string() })),
+  /** The journal's newest migration; `null` where it holds none, or could not be read. */
+  migration: z.object({ id: z.string(), state: z.enum(migrationStates), since: z.iso.datetime() }).nullable(),
+  writes: z.object({
+    /** Which database acknowledges the application's writes now. `both` takes somebody's hand. */
+    to: z.enum(["source", "target", "nobody", "both", "unknown"]),
+    /** Since when at the latest; `null` where that is as it always was, or not known. */
+    since: z.iso.datetime().nullable(),
+    text: z.string(),
+  }),
+  /** How long writes have been paused, from the first lock; `null` where they are not. */
+  pause: z
+    .object({
+      since: z.iso.datetime(),
+      forMs: z.number(),
+      limitMs: z.number(),
+      /** By how much the limit is over; 0 while it is not. */
+      overMs: z.number(),
+    })
+    .nullable(),
+  source: z.string(),
+  target: z.string(),
+  run: z.object({
+    /** `null` where it could not be told. */
+    isActive: z.boolean().nullable(),
+    since: z.iso.datetime().nullable(),
+    /** The address that its sessions come from. */
+    from: z.string().nullable(),
+  }),
+  services: z.array(z.object({ name: z.string(), state: z.string() })),
+  /** The newest lines of the journal's history, oldest first. */
+  history: z.array(z.object({ at: z.iso.datetime(), text: z.string() })),
+  next: nextStepSchema,
+  /** What else can be done; `null` where there is nothing else. */
+  alternative: nextStepSchema.nullable(),
+});
+
+export type Status = z.infer<typeof statusSchema>;
+export type NextStep = z.infer<typeof nextStepSchema>;
+
+const historyLines = 8;
+
+/** Looks at the journal, both databases and the services. Reads only, and says what it could not see. */
 export async function readStatus(railway: Railway, inputs: MigrationInputs): Promise<Status> {
-  const { entry, scope, target } = await readPrimary(railway, inputs);
-  const { runActive, history } = await withConnection(
-    target.connection,
-    { purpose: "status", readOnly: true },
-    async (client) => ({
-      runActive: await isRunActive(client),
-      history: entry === undefined ? [] : await readEvents(client, entry.id),
-    }),
-  );
-  let observed: SourceObservation | null = null;
-  let source = "";
-  try {
-    observed = await observeSource(await resolveDatabase(railway, scope, inputs, "source"), inputs.schemas);
-    source = describeSource(observed);
-  } catch (error) {
-    source = `could not be looked at (${describeError(error)})`;
-  }
-  return {
+  const seen = await look(railway, inputs);
+  const now = new Date();
+  const writes = whoWrites(seen, inputs, now);
+  const steps = nextSteps(seen, inputs, writes.pause);
+  const { entry } = seen;
+  return statusSchema.parse({
+    version: 1,
+    at: now.toISOString(),
+    complete: seen.isJournalRead && writes.to !== "unknown" && steps.next.action !== "look-again",
+    unseen: [...seen.unseen],
     migration:
       entry === undefined ? null : { id: entry.id, state: entry.record.state, since: entry.updatedAt },
-    writesGoTo: describeWriter(entry, observed, inputs),
-    source,
-    runActive,
-    services: describeServices(entry),
-    history: history.slice(-8).map(({ at, state, text }) => ({ at, text: `${state}: ${text}` })),
-    next: describeNext(entry, observed, runActive),
-  };
-}
-
-function describeSource({ sealed, witness, fenceUnbroken }: SourceObservation): string {
-  if (sealed) return "sealed: it accepts no connections";
-  if (witness !== null)
-    return `fenced by migration ${witness.migrationId}${fenceUnbroken === true ? "" : ", but the fence is not whole"}`;
-  return "open: neither fenced nor sealed";
-}
-
-function describeWriter(
-  entry: JournalEntry | undefined,
-  observed: SourceObservation | null,
-  inputs: MigrationInputs,
-): string {
-  const state = entry?.record.state;
-  if (state === "promoted" || state === "finished") return inputs.target;
-  if (observed === null) return "unknown: the source could not be looked at";
-  if (observed.sealed || observed.witness !== null) return "nobody: writes are paused, reads go on";
-  return inputs.source;
-}
-
-function describeServices(entry: JournalEntry | undefined): Status["services"] {
-  const record = entry?.record;
-  // Once put back, what the attempt had reached says nothing about the services any more.
-  if (record === undefined || record.state === "aborted" || !("fence" in record) || record.fence === null)
-    return [];
-  return Object.entries(record.fence.services).map(([name, { provenAt, deploymentId, startedAt }]) => ({
-    name,
-    state: describeStage(provenAt, deploymentId, startedAt),
-  }));
-}
-
-function describeStage(
-  provenAt: string | null,
-  deploymentId: string | null,
-  startedAt: string | null,
-): string {
-  if (provenAt !== null) return `proven on the target at ${provenAt}`;
-  if (deploymentId !== null) return `deployment ${deploymentId} under way`;
-  return startedAt === null ? "not touched" : "being pointed at the target";
-}
-
-function describeNext(
-  entry: JournalEntry | undefined,
-  observed: SourceObservation | null,
-  runActive: boolean,
-): string {
-  if (runActive) return "wait: a run is at work";
-  const decision = decideNext(entry, observed);
-  switch (decision.action) {
-    case "start":
-      return "pulumi preview, then pulumi up (phase: cutover)";
-    case "go-on":
-      return `pulumi up goes on (${decision.why}); npm run abort puts everything back`;
-    case "put-back":
-      return `pulumi up puts back and starts afresh (${decision.why}); npm run abort only puts back`;
-    case "finish":
-      return `pulumi up (${decision.why})`;
-    case "nothing":
-      return "nothing to do; later legacyPostgres: stop, then remove";
-    case "refuse":
-      return `${decision.why}. ${decision.remedy}`;
-    default:
-      return decision satisfies never;
-  }
+    writes: { to: writes.to, since: writes.since, text: writes.text },
+    pause: writes.pause,
+    source: describeSource(seen),
+    target: describeTarget(seen),
+    run: seen.run,
+    services: describeServices(seen),
+    history: seen.history
+      .slice(-historyLines)
+      .map(({ at, state, text }) => ({ at, text: `${state}: ${text}` })),
+    ...steps,
+  } satisfies Status);
 }

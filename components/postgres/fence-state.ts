@@ -16,6 +16,8 @@ export interface Witness {
   readonly epoch: number;
   /** The fence's time is over and it lets writers pass, or it has let one pass: the copy may lack something. */
   readonly yielded: boolean;
+  /** When it lets writers pass by itself; `null` for never. */
+  readonly yieldsAt: string | null;
 }
 
 /** Whether nothing can have been written behind it: all triggers stand, and it has let nobody pass. */
@@ -73,7 +75,9 @@ export async function readWitness(source: pg.Client): Promise<FenceState["witnes
   if (!present.rows[0].present) return null;
   const { rows } = await source.query(
     `select migration_id as "migrationId", epoch::int as epoch,
-            yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded
+            yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded,
+            case when yields_at <> 'infinity'
+                 then to_char(yields_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end as "yieldsAt"
        from pgvector_cutover.witness`,
   );
   return rows[0] ?? null;

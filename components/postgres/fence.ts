@@ -166,6 +166,14 @@ function notOpened(cause: unknown): CutoverError {
   });
 }
 
+/** Whether the row that promotion sets lets everybody pass the target's fence; `false` where there is none. Reads only. */
+export async function isTargetFenceOpen(target: pg.Client): Promise<boolean> {
+  const present = await target.query("select to_regclass('pgvector_cutover.fence') is not null as present");
+  if (!present.rows[0].present) return false;
+  const { rows } = await target.query("select open from pgvector_cutover.fence");
+  return rows[0]?.open === true;
+}
+
 /** Whether new sessions may be opened on the database. Asked from another database of the same server. */
 export async function isSealed(maintenance: pg.Client, database: string): Promise<boolean> {
   const { rows } = await maintenance.query("select datallowconn from pg_database where datname = $1", [

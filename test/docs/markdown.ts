@@ -44,3 +44,18 @@ export function inlineCode(markdown: string): string[] {
   const prose = markdown.replaceAll(/^```[\s\S]*?^```/gm, "");
   return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text as string);
 }
+
+/** The rows of the table with exactly these headings, each a list of its cells' texts. */
+export function tableWith(markdown: string, headings: readonly string[]): string[][] {
+  const lines = markdown.split("\n");
+  const start = lines.indexOf(`| ${headings.join(" | ")} |`);
+  if (start === -1) throw new Error(`there is no table with the headings ${headings.join(", ")}`);
+  const rest = lines.slice(start + 2);
+  const end = rest.findIndex((line) => !line.startsWith("|"));
+  return rest.slice(0, end === -1 ? undefined : end).map((line) =>
+    line
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim()),
+  );
+}

@@ -1,0 +1,87 @@
+import type { FenceRecord } from "../record.ts";
+import { standOfSource, standOfTarget } from "../stand.ts";
+import type { Status } from "../status.ts";
+import type { Look } from "./look.ts";
+
+/** The old database in a few words. Pure. */
+export function describeSource({ entry, isJournalRead, source, locksSince, unseen }: Look): string {
+  const witness = source?.witness ?? null;
+  // Without the journal nobody knows whose fence it is.
+  if (!isJournalRead && witness !== null) return `fenced by migration ${witness.migrationId}`;
+  const stand = standOfSource(entry, source);
+  switch (stand) {
+    case "unreachable":
+      return notSeen(unseen, "source");
+    case "sealed":
+      return "sealed: it accepts no connections";
+    case "open":
+      return locksSince === null
+        ? "open: neither fenced nor sealed"
+        : `its tables are locked since ${locksSince}: writes wait, reads go on`;
+    case "fenced":
+      return `fenced by this migration, without a hole${witness?.yieldsAt == null ? "" : `; lets writes pass again at ${witness.yieldsAt}, unless a run goes on`}`;
+    case "behind":
+      return "restored or replaced since it was fenced";
+    case "torn":
+      if (witness?.yielded === true) {
+        return `fenced by this migration until ${witness.yieldsAt ?? "somebody passed"}: writes pass again`;
+      }
+      return source?.fenceUnbroken === true
+        ? "fenced, but not as the journal recorded it"
+        : "fenced by this migration, but the fence has holes";
+    case "foreign":
+      return witness === null
+        ? "fenced, without a witness"
+        : `fenced by another migration, ${witness.migrationId}`;
+    default:
+      return stand satisfies never;
+  }
+}
+
+/** The new database in a few words. Pure. */
+export function describeTarget({ entry, target, unseen }: Look): string {
+  if (target === null) return notSeen(unseen, "target");
+  const state = entry?.record.state;
+  const isPrimary = state === "promoted" || state === "finished";
+  const stand = standOfTarget(target);
+  switch (stand) {
+    case "empty":
+      return isPrimary ? "the moved tables are gone" : "no copy";
+    case "fenced":
+      return isPrimary ? "its fence is closed although it is promoted" : "a copy behind its fence";
+    case "torn":
+      if (isPrimary) return "promoted: the application's database";
+      return state === "loading" ? "a copy in the making" : "tables without a whole fence";
+    case "open":
+      return isPrimary
+        ? "promoted: the application's database"
+        : "its fence is open although it is not promoted";
+    default:
+      return stand satisfies never;
+  }
+}
+
+/** What the journal says of each service, and what has become of its name. Pure. */
+export function describeServices({ entry, serviceNames }: Look): Status["services"] {
+  const record = entry?.record;
+  // Once put back, what the attempt had reached says nothing about the services any more.
+  if (record === undefined || record.state === "aborted" || !("fence" in record) || record.fence === null)
+    return [];
+  return Object.entries(record.fence.services).map(([name, service]) => {
+    const now = serviceNames === null ? name : serviceNames.get(service.serviceId);
+    const changed =
+      now === undefined ? "; not on Railway any more" : now === name ? "" : `; called ${now} now`;
+    return { name, state: `${describeStage(service)}${changed}` };
+  });
+}
+
+function describeStage({ provenAt, deploymentId, startedAt }: FenceRecord["services"][string]): string {
+  if (provenAt !== null) return `proven on the target at ${provenAt}`;
+  if (deploymentId !== null) return `deployment ${deploymentId} under way`;
+  return startedAt === null ? "not touched" : "being pointed at the target";
+}
+
+function notSeen(unseen: Look["unseen"], what: "source" | "target"): string {
+  const found = unseen.find((one) => one.what === what) ?? unseen.find((one) => one.what === "railway");
+  return `could not be looked at (${found?.why ?? "no reason"})`;
+}
