@@ -37,7 +37,8 @@ export class AppHost {
   /** Starts the deployment's program with the variables it was given. Rejects when it ends before it listens. */
   async start(deployment: DeploymentState): Promise<Container> {
     const command = this.#commandOf(deployment);
-    const service = this.#store.live.services.find((one) => one.id === deployment.serviceId);
+    // The program's own name: a rename on Railway does not change the code.
+    const service = this.#world.services.find((one) => one.id === deployment.serviceId);
     if (command === undefined || service === undefined || this.#closed) throw new Error("nothing to run");
     const starting = startContainer(command, {
       ...deployment.variables,
