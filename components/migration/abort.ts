@@ -2,7 +2,7 @@ import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
 import { hashTables } from "../postgres/content-hash.ts";
-import { dropCopy, listRelationNames } from "../postgres/drop-copy.ts";
+import { dropCopy } from "../postgres/drop-copy.ts";
 import {
   dropSourceSchema,
   type FencedTable,
@@ -148,6 +148,7 @@ async function dropTheCopy(
   record: RecordIn<"aborting">,
 ): Promise<void> {
   const { schemas } = record.context;
+  const { createdSchemas, expectedRelations, expectedObjects, hookStarted = false } = record.load;
   if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
   await endHooks(target);
   await inTransaction(target, async () => {
@@ -156,10 +157,9 @@ async function dropTheCopy(
     await target.query("drop event trigger if exists pgvector_cutover_drop");
     await dropCopy(target, {
       schemas,
-      createdSchemas: record.load.createdSchemas,
-      expectedObjects: record.load.hookStarted
-        ? await listRelationNames(target, schemas)
-        : record.load.expectedRelations,
+      createdSchemas,
+      expected: hookStarted ? null : { relations: expectedRelations, objects: expectedObjects },
+      mayHoldUnfencedRows: record.fence !== null || hookStarted,
     });
     await target.query(`
       drop function if exists pgvector_cutover.refuse_write();

@@ -1,11 +1,13 @@
 import { CutoverError } from "../errors.ts";
 import { connect, endConnection } from "../postgres/connection.ts";
 import { listRelationNames } from "../postgres/drop-copy.ts";
+import { listObjectNames } from "../postgres/drop-copy-objects.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listSchemas } from "../postgres/relations.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { describeFinding } from "./finding.ts";
 import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
+import { listNames } from "./preflight/definitions.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
 import type { RecordIn } from "./record.ts";
 import { pauseWrites, type WritePause } from "./write-pause.ts";
@@ -46,35 +48,37 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
       reporter,
       isEngineAlive: run.isEngineAlive,
     });
-    // Without the locks nothing that is under way is worth anything.
-    const { signal } = pause.heartbeat;
-    const giveUp = () => exclusion.giveUp(signal.reason);
-    signal.addEventListener("abort", giveUp);
-    if (signal.aborted) giveUp();
-    reporter.detail(`${pause.tables.length} tables locked; readers go on`);
-    const record: RecordIn<"loading"> = {
-      state: "loading",
-      context: {
-        project: world.scope.projectId,
-        environment: world.scope.environmentId,
-        source: {
-          serviceName: world.source.service.name,
-          serviceId: world.source.service.id,
-          systemIdentifier: identity.rows[0].identifier,
-          database: world.source.connection.database,
-        },
-        target: { serviceName: world.target.service.name, serviceId: world.target.service.id },
-        schemas: inputs.schemas,
-        protectedSchemas: inputs.protectedSchemas,
-        startedAt: new Date().toISOString(),
-      },
-      load: {
-        createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),
-        expectedRelations: await listRelationNames(pause.snapshotSession, inputs.schemas),
-        protectedBefore,
-      },
-    };
     try {
+      // Without the locks nothing that is under way is worth anything.
+      const { signal } = pause.heartbeat;
+      const giveUp = () => exclusion.giveUp(signal.reason);
+      signal.addEventListener("abort", giveUp);
+      if (signal.aborted) giveUp();
+      reporter.detail(`${pause.tables.length} tables locked; readers go on`);
+      const record: RecordIn<"loading"> = {
+        state: "loading",
+        context: {
+          project: world.scope.projectId,
+          environment: world.scope.environmentId,
+          source: {
+            serviceName: world.source.service.name,
+            serviceId: world.source.service.id,
+            systemIdentifier: identity.rows[0].identifier,
+            database: world.source.connection.database,
+          },
+          target: { serviceName: world.target.service.name, serviceId: world.target.service.id },
+          schemas: inputs.schemas,
+          protectedSchemas: inputs.protectedSchemas,
+          startedAt: new Date().toISOString(),
+        },
+        load: {
+          createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),
+          expectedRelations: await listRelationNames(pause.snapshotSession, inputs.schemas),
+          expectedObjects: await listObjectNames(pause.snapshotSession, inputs.schemas),
+          protectedBefore,
+        },
+      };
+      await assertTargetEmpty(run);
       return { owner: await beginMigration(exclusion.target, id, record), record, pause, majors };
     } catch (error) {
       await pause.release();
@@ -84,6 +88,17 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
     await endConnection(lockSession);
     throw error;
   }
+}
+
+/** Once the journal says that a load has begun, what is in the schemas counts as its work. */
+async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<void> {
+  const appeared = await listObjectNames(exclusion.target, inputs.schemas);
+  if (appeared.length === 0) return;
+  throw new CutoverError({
+    code: "PREFLIGHT_BLOCKED",
+    message: `Since the preflight somebody has begun to fill the target's moved schemas: ${listNames(appeared)}. Nothing was changed.`,
+    remedy: "Find out who did, move or drop it yourself if it is not needed, then run again.",
+  });
 }
 
 async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<StartedAttempt["majors"]> {

@@ -67,6 +67,8 @@ const loadSchema = z.object({
   createdSchemas: z.array(z.string()),
   /** Names (`schema.name`) of the relations the load makes. */
   expectedRelations: z.array(z.string()),
+  /** Kind and name of every object the load makes, relations among them. Records of earlier versions lack it. */
+  expectedObjects: z.array(z.string()).optional(),
   /** From here on the hook may have made relations, too. */
   hookStarted: z.boolean().optional(),
   protectedBefore: protectedFingerprintSchema,

@@ -33,6 +33,12 @@ export async function dropStatements(
   };
 }
 
+/** The same objects by kind and name, `ROUTINE public.ask(integer)`: named alike on two servers. */
+export async function listObjectNames(client: ClientBase, schemas: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ kind: string; name: string }>(objectsQuery, [schemas]);
+  return rows.map(({ kind, name }) => `${kind} ${name}`);
+}
+
 /** Kinds whose DROP takes one name only, or one `USING` clause a name. */
 const singleKinds: ReadonlySet<string> = new Set([
   "CONVERSION",

@@ -1,15 +1,26 @@
 import type { ClientBase } from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
-import { dropStatements } from "./drop-copy-objects.ts";
-import { quoteIdentifier } from "./identifiers.ts";
+import { dropStatements, listObjectNames } from "./drop-copy-objects.ts";
+import { fenceTriggerName } from "./fence-parts.ts";
+import { quoteIdentifier, quoteLiteral } from "./identifiers.ts";
 
 export interface DropCopyOptions {
   /** The moved schemas. */
   readonly schemas: readonly string[];
   /** Those of them that the load created: dropped too. The others were there before, and stay, empty. */
   readonly createdSchemas: readonly string[];
-  /** The relations that the load was to make, as `listRelationNames` names them on the source. */
-  readonly expectedObjects: readonly string[];
+  /** What the load was to make; `null` where a hook may have made anything. */
+  readonly expected: ExpectedCopy | null;
+  /** Rows in a table without the fence are the copy's, too. Otherwise somebody else's: none is loaded before it stands. */
+  readonly mayHoldUnfencedRows: boolean;
+}
+
+/** What a copy consists of, read from its source. */
+export interface ExpectedCopy {
+  /** As `listRelationNames` names them. */
+  readonly relations: readonly string[];
+  /** As `listObjectNames` names them; not compared where nobody noted them. */
+  readonly objects?: readonly string[] | undefined;
 }
 
 /**
@@ -17,13 +28,14 @@ export interface DropCopyOptions {
  * CASCADE, so that the server itself refuses to touch anything outside; works in the caller's transaction, which has
  * to be rolled back on an error.
  *
- * @throws CutoverError `COPY_NOT_OURS` when a relation is there that no load made, `COPY_HAS_DEPENDENTS` when something
+ * @throws CutoverError `COPY_NOT_OURS` when something is there that no load made, `COPY_HAS_DEPENDENTS` when something
  *   outside uses the copy, `COPY_NOT_DROPPABLE` when objects in it need each other in a circle, `TOO_MANY_LOCKS`
  */
 export async function dropCopy(client: ClientBase, options: DropCopyOptions): Promise<void> {
   try {
     await lockRelations(client, options.schemas);
-    await refuseForeignRelations(client, options);
+    if (options.expected !== null) await refuseForeignObjects(client, options.schemas, options.expected);
+    if (!options.mayHoldUnfencedRows) await refuseForeignRows(client, options.schemas);
     await refuseDependents(client, options);
     await dropInRounds(client, options.schemas);
     await dropSchemas(client, options);
@@ -45,14 +57,44 @@ async function lockRelations(client: ClientBase, schemas: readonly string[]): Pr
   await client.query(`LOCK TABLE ${rows.map(({ name }) => name).join(", ")} IN ACCESS EXCLUSIVE MODE`);
 }
 
-async function refuseForeignRelations(client: ClientBase, options: DropCopyOptions): Promise<void> {
-  const expected = new Set(options.expectedObjects);
-  const present = await listRelationNames(client, options.schemas);
-  const foreign = present.filter((name) => !expected.has(name));
-  if (foreign.length === 0) return;
-  throw new CutoverError({
+async function refuseForeignObjects(
+  client: ClientBase,
+  schemas: readonly string[],
+  { relations, objects }: ExpectedCopy,
+): Promise<void> {
+  const without = (expected: readonly string[], present: readonly string[]) => {
+    const known = new Set(expected);
+    return present.filter((name) => !known.has(name));
+  };
+  const foreign = [
+    ...without(relations, await listRelationNames(client, schemas)),
+    ...(objects === undefined ? [] : without(objects, await listObjectNames(client, schemas))),
+  ];
+  if (foreign.length > 0) throw notOurs(`objects that no copy made: ${nameSome(foreign)}`);
+}
+
+/** A table of an expected name may be somebody's who restored the schema by hand, or was first. */
+async function refuseForeignRows(client: ClientBase, schemas: readonly string[]): Promise<void> {
+  const { rows: unfenced } = await client.query<{ name: string }>(unfencedQuery, [schemas, fenceTriggerName]);
+  const filled: string[] = [];
+  for (let start = 0; start < unfenced.length; start += batchSize) {
+    const looks = unfenced
+      .slice(start, start + batchSize)
+      .map(({ name }) => `SELECT ${quoteLiteral(name)} AS name WHERE EXISTS (SELECT FROM ONLY ${name})`);
+    const { rows } = await client.query<{ name: string }>(looks.join(" UNION ALL "));
+    filled.push(...rows.map(({ name }) => name));
+  }
+  if (filled.length > 0)
+    throw notOurs(`rows that no load wrote, in tables without its fence: ${nameSome(filled)}`);
+}
+
+/** Tables looked into by one statement. */
+const batchSize = 200;
+
+function notOurs(what: string): CutoverError {
+  return new CutoverError({
     code: "COPY_NOT_OURS",
-    message: `The target's moved schemas hold relations that no copy made: ${nameSome(foreign)}. Nothing was dropped.`,
+    message: `The target's moved schemas hold ${what}. Nothing was dropped.`,
     remedy: "Find out who made them; move them to another schema or drop them by hand, then run again.",
   });
 }
@@ -156,6 +198,15 @@ const relationNamesQuery = `
   SELECT n.nspname || '.' || c.relname AS name
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = ANY($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND ${notOfExtension}
+   ORDER BY 1`;
+
+/** Ordinary tables, partitions among them, that do not refuse everybody but the loader. */
+const unfencedQuery = `
+  SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = ANY($1::text[]) AND c.relkind = 'r' AND ${notOfExtension}
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t
+                      WHERE t.tgrelid = c.oid AND t.tgname = $2 AND t.tgenabled = 'A')
    ORDER BY 1`;
 
 const lockableQuery = `

@@ -1,7 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
-import { setSeal } from "../../components/postgres/fence.ts";
+import {
+  closeSourceFence,
+  inTransaction,
+  openSourceFence,
+  setSeal,
+} from "../../components/postgres/fence.ts";
+import { listTables } from "../../components/postgres/relations.ts";
 import { type CutoverWorld, startCutoverWorld } from "./cutover-world.ts";
 
 const app = ["@healthcare/api", "@healthcare/doctor", "@healthcare/admin"] as const;
@@ -53,6 +59,17 @@ async function expectAborted(run: Promise<unknown>, reason: string) {
   await expectEverythingBack();
 }
 
+/** What an abort leaves on the source when a backup reads there: no obstacle to the next run, which takes it along. */
+async function leaveOpenFence() {
+  await withConnection(here.world.source.connection(), { purpose: "observe" }, async (client) => {
+    const { schemas } = here.inputs;
+    const tables = await listTables(client, schemas);
+    const fence = { tables, schemas, migrationId: "earlier", epoch: 1, yieldAfterMs: null };
+    await inTransaction(client, () => closeSourceFence(client, fence));
+    await openSourceFence(client, "earlier");
+  });
+}
+
 test("a canary that fails aborts; nothing of the other services was touched", async () => {
   const earlier = here.world.railway.mutations().length;
   const deployments = new Map(app.map((name) => [name, here.world.railway.deployments(name).length]));
@@ -67,7 +84,36 @@ test("a canary that fails aborts; nothing of the other services was touched", as
   ]);
 });
 
+test("somebody who fills the target while the locks are waited for is found before anything is loaded", async () => {
+  const writer = await connect(here.world.source.connection(), { purpose: "world" });
+  const earlier = await here.journal();
+  try {
+    await writer.query(
+      'set application_name = clinic; begin; lock table public."WriterProgress" in row exclusive mode',
+    );
+    let filled: Promise<unknown> | undefined;
+    const fill = (line: string) => {
+      if (!line.startsWith("waiting for session")) return undefined;
+      filled ??= here
+        .query("target", "create table public.precious (id int); insert into public.precious values (1)")
+        .then(() => writer.query("commit"));
+      return filled;
+    };
+    await expect(here.run({ onLine: fill })).rejects.toMatchObject({
+      code: "PREFLIGHT_BLOCKED",
+      message: expect.stringContaining("public.precious"),
+    });
+    expect(await here.journal()).toEqual(earlier);
+    expect(await here.query("target", "select id from public.precious")).toEqual([{ id: 1 }]);
+    expect(await here.judge("source")).toMatchObject({ violations: [] });
+  } finally {
+    await writer.end();
+    await here.query("target", "drop table public.precious");
+  }
+});
+
 test("a service of the second wave that fails brings the canary back, too", async () => {
+  await leaveOpenFence();
   here.world.railway.failNext(app[0], "BUILD");
   await expectAborted(here.run(), "DEPLOYMENT_FAILED");
 });

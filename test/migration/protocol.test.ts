@@ -246,6 +246,43 @@ describe("putting back", () => {
     expect(railway.mutations).toEqual(["restart"]);
   });
 
+  it("drops nothing that somebody made where an attempt ended before it had made anything", async () => {
+    const onTarget = await session(target);
+    await ensureJournal(onTarget);
+    const record = loadingRecord({
+      expectedRelations: ["public.patient"],
+      expectedObjects: ["TABLE public.patient"],
+    });
+    const owner = await beginMigration(onTarget, "m1", record);
+    await onTarget.query(ddl);
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "COPY_NOT_OURS" });
+    expect((await onTarget.query("select count(*)::int as rows from public.patient")).rows).toEqual([
+      { rows: 2 },
+    ]);
+    await onTarget.query(
+      "drop table public.patient; create function public.theirs() returns int language sql as 'select 1'",
+    );
+    const entry = await readJournal(onTarget);
+    await expect(back(owner, entry?.record as MigrationRecord)).rejects.toMatchObject({
+      code: "COPY_NOT_OURS",
+      message: expect.stringContaining("public.theirs()"),
+    });
+    expect((await onTarget.query("select public.theirs() as answer")).rows).toEqual([{ answer: 1 }]);
+    expect((await readJournal(onTarget))?.record.state).toBe("aborting");
+  });
+
+  it("drops what a hook made, with its rows, wherever it ended", async () => {
+    const onTarget = await session(target);
+    await ensureJournal(onTarget);
+    const record = loadingRecord({ expectedRelations: [], expectedObjects: [], hookStarted: true });
+    const owner = await beginMigration(onTarget, "m1", record);
+    await onTarget.query(ddl);
+    await back(owner, record);
+    expect((await onTarget.query("select to_regclass('public.patient') as copy")).rows).toEqual([
+      { copy: null },
+    ]);
+  });
+
   it("ends a load that an interrupted attempt left running, before it drops the copy", async () => {
     const onTarget = await session(target);
     await ensureJournal(onTarget);

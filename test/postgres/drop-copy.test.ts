@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ensureJournal } from "../../components/migration/journal.ts";
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
-import { dropCopy, listRelationNames } from "../../components/postgres/drop-copy.ts";
+import { type DropCopyOptions, dropCopy, listRelationNames } from "../../components/postgres/drop-copy.ts";
+import { listObjectNames } from "../../components/postgres/drop-copy-objects.ts";
 import { dumpSchema } from "../../components/postgres/dump.ts";
+import { closeTargetFence } from "../../components/postgres/fence.ts";
 import { applyEntries, planSteps } from "../../components/postgres/load-entries.ts";
+import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { applicationDdl, ask, copyAll, schemas, withSnapshot } from "./load-fixture.ts";
@@ -11,6 +15,7 @@ const servers = sharedServers();
 const databases: TestDatabase[] = [];
 const createdSchemas = ["medical_records", "Odd Schema"];
 let source: ConnectionTarget;
+let expectedRelations: string[];
 let expectedObjects: string[];
 let filled: ConnectionTarget;
 
@@ -23,9 +28,10 @@ const before = `
 
 beforeAll(async () => {
   source = await newDatabase("source", applicationDdl);
-  expectedObjects = await withConnection(source, { purpose: "test" }, (client) =>
-    listRelationNames(client, schemas),
-  );
+  await withConnection(source, { purpose: "test" }, async (client) => {
+    expectedRelations = await listRelationNames(client, schemas);
+    expectedObjects = await listObjectNames(client, schemas);
+  });
   filled = await newTarget();
   await copyAll(source, filled);
 });
@@ -48,10 +54,11 @@ async function newFilledTarget(): Promise<ConnectionTarget> {
   return database.connection;
 }
 
-function drop(target: ConnectionTarget, expected = expectedObjects): Promise<void> {
+function drop(target: ConnectionTarget, options: Partial<DropCopyOptions> = {}): Promise<void> {
+  const expected = { relations: expectedRelations, objects: expectedObjects };
   return withConnection(target, { purpose: "test" }, async (client) => {
     await client.query("BEGIN");
-    await dropCopy(client, { schemas, createdSchemas, expectedObjects: expected });
+    await dropCopy(client, { schemas, createdSchemas, expected, mayHoldUnfencedRows: true, ...options });
     await client.query("COMMIT");
   });
 }
@@ -108,7 +115,7 @@ test("objects that need each other across kinds go", async () => {
      ALTER TABLE public.loop ALTER id SET DEFAULT public.next_loop();
      ALTER TABLE public.loop ADD CHECK (public.of_loop(loop.*) = 1);`,
   );
-  await drop(target, ["public.loop"]);
+  await drop(target, { expected: { relations: ["public.loop"] } });
   expect(await inventory(target)).toEqual(empty);
 });
 
@@ -148,14 +155,59 @@ describe("refuses, and leaves everything,", () => {
     expect(await inventory(target)).toEqual(full);
   });
 
-  test("a relation that no copy made", async () => {
-    const target = await newTarget();
-    await ask(target, "CREATE TABLE public.precious (a int)");
+  test.each([
+    ["a relation", "CREATE TABLE public.precious (a int)", "public.precious"],
+    [
+      "a function",
+      "CREATE FUNCTION public.clean(value int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+      "ROUTINE public.clean(integer)",
+    ],
+    ["a type", "CREATE TYPE medical_records.stage AS ENUM ('one')", "TYPE medical_records.stage"],
+    [
+      "an operator",
+      "CREATE OPERATOR public.<<< (leftarg = int, rightarg = int, function = int4lt)",
+      "OPERATOR public.<<<",
+    ],
+  ])("%s that no copy made", async (_what, ddl, named) => {
+    const target = await newFilledTarget();
+    await ask(target, ddl);
+    const full = await inventory(target);
     await expect(drop(target)).rejects.toMatchObject({
       code: "COPY_NOT_OURS",
-      message: expect.stringContaining("public.precious"),
+      message: expect.stringContaining(named),
     });
-    expect(await ask(target, "SELECT count(*)::int AS n FROM public.precious")).toEqual([{ n: 0 }]);
+    expect(await inventory(target)).toEqual(full);
+  });
+
+  test("rows that are behind no fence, where no load wrote any", async () => {
+    const target = await newTarget();
+    await ask(target, "CREATE TABLE public.users (id int); INSERT INTO public.users VALUES (1)");
+    await expect(drop(target, { mayHoldUnfencedRows: false })).rejects.toMatchObject({
+      code: "COPY_NOT_OURS",
+      message: expect.stringContaining("public.users"),
+    });
+    expect(await ask(target, "SELECT id FROM public.users")).toEqual([{ id: 1 }]);
+    await ask(target, "DELETE FROM public.users");
+    await drop(target, { mayHoldUnfencedRows: false });
+    expect(await ask(target, "SELECT to_regclass('public.users') AS users")).toEqual([{ users: null }]);
+  });
+
+  test("rows behind a fence that does not hold everybody", async () => {
+    const target = await newFilledTarget();
+    await withConnection(target, { purpose: "test" }, async (client) => {
+      await ensureJournal(client);
+      await closeTargetFence(client, { tables: await listTables(client, schemas), schemas });
+      await client.query("DROP EVENT TRIGGER pgvector_cutover_ddl");
+      await client.query("DROP EVENT TRIGGER pgvector_cutover_drop");
+      await client.query("ALTER TABLE public.log_2024 ENABLE TRIGGER pgvector_cutover_fence");
+    });
+    await expect(drop(target, { mayHoldUnfencedRows: false })).rejects.toMatchObject({
+      code: "COPY_NOT_OURS",
+      message: expect.stringMatching(/fence: public\.log_2024\. /),
+    });
+    await ask(target, "ALTER TABLE public.log_2024 ENABLE ALWAYS TRIGGER pgvector_cutover_fence");
+    await drop(target, { mayHoldUnfencedRows: false });
+    expect(await ask(target, "SELECT to_regclass('public.users') AS users")).toEqual([{ users: null }]);
   });
 });
 
