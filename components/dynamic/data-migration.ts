@@ -2,12 +2,14 @@ import { CutoverError, describeError } from "../errors.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
 import { readDrift } from "../migration/drift.ts";
+import { isRunActive } from "../migration/exclusion.ts";
 import { describeFinding } from "../migration/finding.ts";
 import { finishPromoted } from "../migration/finish-promoted.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
 import { makePlan, renderPlan } from "../migration/plan.ts";
 import { runPreflight } from "../migration/preflight/run-preflight.ts";
 import { readPrimary } from "../migration/primary.ts";
+import { withConnection } from "../postgres/connection.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { migrationStateSchema, stateOf } from "./migration-state.ts";
@@ -114,7 +116,11 @@ async function showPlan(inputs: MigrationInputs): Promise<{ property: string; re
 /** What an `up` does about a migration that the journal knows already; `undefined` when there is none or none can be read. */
 async function describeJournal(inputs: MigrationInputs): Promise<string | undefined> {
   try {
-    const { entry } = await readPrimary(railwayClient(), inputs);
+    const { entry, target } = await readPrimary(railwayClient(), inputs);
+    const { connection } = target;
+    if (await withConnection(connection, { purpose: "observe", readOnly: true }, isRunActive)) {
+      return "A run of the cutover is at work: up is refused until it has ended";
+    }
     switch (entry?.record.state) {
       case undefined:
       case "aborted":

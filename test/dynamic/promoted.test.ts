@@ -136,6 +136,13 @@ describe("AppServiceVariables, once the migration is promoted", () => {
   });
 });
 
+test("phase: adopt is refused, although a state from that time would fit it", async () => {
+  const { target } = inputsFor(world, { phase: "adopt" });
+  expect(await databases.check(await databases.normalise(target), target)).toEqual([
+    { property: "phase", reason: expect.stringMatching(/NOT_THE_PRIMARY.*pgvector accepts.*Remedy: \S/) },
+  ]);
+});
+
 describe("the old database, once the migration is promoted", () => {
   const removal = () => ({ confirmServiceId: old.id, finalBackup: "kept by the test" });
   let stopped: Record<string, unknown>;
