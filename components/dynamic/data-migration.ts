@@ -3,6 +3,7 @@ import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
 import { decide } from "../migration/decide.ts";
 import { readDrift } from "../migration/drift.ts";
+import { isRunActive } from "../migration/exclusion.ts";
 import { describeFinding } from "../migration/finding.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
 import { observeTolerantly } from "../migration/observe.ts";
@@ -11,6 +12,7 @@ import { runPreflight } from "../migration/preflight/run-preflight.ts";
 import { previewLine } from "../migration/preview-line.ts";
 import { readPrimary } from "../migration/primary.ts";
 import { refused } from "../migration/refusals.ts";
+import { withConnection } from "../postgres/connection.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { migrationStateSchema, stateOf } from "./migration-state.ts";
@@ -121,6 +123,10 @@ async function describeJournal(
 ): Promise<{ line: string; failures: { property: string; reason: string }[] } | undefined> {
   try {
     const primary = await readPrimary(railwayClient(), inputs);
+    const { connection } = primary.target;
+    if (await withConnection(connection, { purpose: "observe", readOnly: true }, isRunActive)) {
+      return { line: "A run of the cutover is at work: up is refused until it has ended", failures: [] };
+    }
     const { seen, sourceFailure } = await observeTolerantly(railwayClient(), primary, inputs);
     const decision = decide("up", primary.entry, seen);
     const line = previewLine(primary.entry, decision);

@@ -3,11 +3,13 @@ import {
   adoptPostgresService,
   adoptRemoved,
   observePostgresService,
+  type PostgresServiceInputs,
   postgresServiceFactsSchema,
   postgresServiceInputsSchema,
   retire,
   retirementSchema,
 } from "../migration/postgres-service.ts";
+import { readPrimary } from "../migration/primary.ts";
 import { reasonsAgainstRetiring } from "../migration/retire.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { knownOrThrow } from "./inputs.ts";
@@ -35,6 +37,9 @@ export const provider = withReadableErrors({
     if (!before.success && inputs.phase === "adopt" && !inputs.create) {
       const failures = await failuresOf(inputs.role, () => observePostgresService(railwayClient(), inputs));
       return { ...checked, failures };
+    }
+    if (before.success && inputs.phase === "adopt" && inputs.role === "target") {
+      return { ...checked, failures: await failuresOf("phase", () => assertNotPromoted(inputs)) };
     }
     // A change towards the end of the old database is judged in the preview already.
     if (!before.success || inputs.lifecycle === "keep" || before.data.lifecycle === inputs.lifecycle)
@@ -98,6 +103,21 @@ export const provider = withReadableErrors({
     );
   },
 });
+
+/**
+ * A state from before the cutover and the configuration of that time fit each other: without a look at the journal, an
+ * update would find nothing to do and name the old database as the active one.
+ */
+async function assertNotPromoted(inputs: PostgresServiceInputs): Promise<void> {
+  const { primary } = await readPrimary(railwayClient(), inputs);
+  if (primary === "source") return;
+  throw new CutoverError({
+    code: "NOT_THE_PRIMARY",
+    message: `The configuration says phase: adopt, but the journal says that ${inputs.target} accepts the application's writes. Nothing was changed.`,
+    remedy:
+      "Put phase: cutover back into the configuration. Going back needs a rollback that copies the new writes.",
+  });
+}
 
 function retireAfterAdopting(lifecycle: string): CutoverError {
   return new CutoverError({

@@ -15,7 +15,10 @@ export function withReadableErrors(
         try {
           return await (method as (...args: unknown[]) => Promise<unknown>)(...args);
         } catch (error) {
-          throw new Error(describeError(error));
+          const readable = new Error(describeError(error));
+          // Pulumi's process prints the stack of some, and it would only ever lead to this line.
+          readable.stack = "";
+          throw readable;
         }
       },
     ]),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
+import { excludeOtherRuns } from "../../components/migration/exclusion.ts";
 import type { World } from "../world/world.ts";
 import { expectPassivity } from "./passivity.ts";
 import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";
@@ -84,6 +85,27 @@ describe("PostgresService", () => {
     };
     expect(await provider.diff(id, seen, target)).toBe(true);
   });
+});
+
+test("phase: adopt is checked against the journal, again and again", async () => {
+  const provider = await process.provider("postgres-service");
+  const { target } = inputsFor(world, { phase: "adopt" });
+  expect(await provider.check(await provider.normalise(target), target)).toEqual([]);
+});
+
+test("a preview of the cutover while a run is at work says so, and makes no plan", async () => {
+  const migration = await process.provider("data-migration");
+  const run = await excludeOtherRuns({
+    source: world.source.connection(),
+    target: world.target.connection(),
+  });
+  try {
+    expect(await migration.check({}, inputsFor(world).migration)).toEqual([]);
+    await vi.waitFor(() => expect(process.printed()).toContain("A run of the cutover is at work"));
+    expect(process.printed()).not.toContain("What moves");
+  } finally {
+    await run.release();
+  }
 });
 
 describe("AppServiceVariables", () => {

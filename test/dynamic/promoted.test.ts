@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
 import type { World } from "../world/world.ts";
@@ -114,6 +114,8 @@ describe("AppServiceVariables, once the migration is promoted", () => {
     const requests = world.railway.requests().length;
     const back = inputsFor(world, { phase: "adopt" }).service(name);
     await expect(services.diff(id, properties, back)).rejects.toThrow(/point it back at the old one/);
+    await vi.waitFor(() => expect(process.printed()).toContain("point it back at the old one"));
+    expect(process.printed(), "a refusal is no crash").not.toMatch(/^ +at /m);
     expect(world.railway.requests().length).toBe(requests);
     await expect(services.create(back)).rejects.toThrow(/pgvector accepts the application's writes/);
   });
@@ -135,6 +137,13 @@ describe("AppServiceVariables, once the migration is promoted", () => {
     });
     expect(world.railway.deployments(name).length).toBe(before + deployments);
   });
+});
+
+test("phase: adopt is refused, although a state from that time would fit it", async () => {
+  const { target } = inputsFor(world, { phase: "adopt" });
+  expect(await databases.check(await databases.normalise(target), target)).toEqual([
+    { property: "phase", reason: expect.stringMatching(/NOT_THE_PRIMARY.*pgvector accepts.*Remedy: \S/) },
+  ]);
 });
 
 describe("the old database, once the migration is promoted", () => {

@@ -80,7 +80,6 @@ export class Arena {
         target: { user: account, password: this.passwords.target },
       },
       pace: { ...quickPace, readLagMs: [0, 150], crashAfterMs: 400 },
-      writeIntervalMs: 25,
       ...options,
     });
   }
