@@ -214,7 +214,13 @@ class Life {
 
   #configure(): MigrationInputs {
     const { migration } = inputsFor(this.#world, {
-      limits: { writePauseMs: 60_000, lockTimeoutMs: 10_000, deploymentTimeoutMs: 12_000, soakDays: 0 },
+      limits: {
+        writePauseMs: 60_000,
+        lockTimeoutMs: 10_000,
+        deploymentTimeoutMs: 12_000,
+        healthyForMs: 600,
+        soakDays: 0,
+      },
       copy: { workers: 2 },
     });
     return migrationInputsSchema.parse({
