@@ -1,7 +1,6 @@
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
-import { hashTables } from "../postgres/content-hash.ts";
 import { dropCopy } from "../postgres/drop-copy.ts";
 import {
   dropSourceSchema,
@@ -16,6 +15,7 @@ import {
 import { listTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
 import { dropHookRoles, endHooks } from "./before-switch-hook.ts";
+import { findChangedTables } from "./copy-content.ts";
 import { endRunSessions } from "./exclusion.ts";
 import { type JournalOwner, transition } from "./journal.ts";
 import type { FenceRecord, RecordIn } from "./record.ts";
@@ -171,27 +171,16 @@ async function dropTheCopy(
 }
 
 async function assertUnwritten(
-  world: ResolvedDatabases,
+  { target: { connection } }: ResolvedDatabases,
   target: pg.Client,
   record: RecordIn<"aborting">,
   fence: FenceRecord,
 ): Promise<void> {
-  const tables = await listTables(target, record.context.schemas);
-  if (tables.length === 0) return;
-  const hashed = await hashTables({
-    connect: () => connect(world.target.connection, { purpose: "abort-check", readOnly: true }),
-    tables: tables.filter((table) => table.kind === "table"),
-    workers: hashWorkers,
-  });
-  const digests = new Map(
-    hashed.map(({ schema, name, rows, hash }) => [`${schema}.${name}`, `${rows} ${hash}`] as const),
-  );
-  const changed = fence.tables
-    .filter(
-      ({ schema, name, target: expected }) =>
-        expected !== null && digests.get(`${schema}.${name}`) !== `${expected.rows} ${expected.hash}`,
-    )
-    .map((table) => `${table.schema}.${table.name}`);
+  const { schemas } = record.context;
+  if ((await listTables(target, schemas)).length === 0) return;
+  const changed = (await findChangedTables(target, connection, schemas, fence))
+    .filter(({ isLost }) => !isLost)
+    .map(({ name }) => name);
   if (changed.length === 0) return;
   throw new CutoverError({
     code: "COPY_WAS_WRITTEN",
@@ -200,8 +189,6 @@ async function assertUnwritten(
       "Find who wrote there; then drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and the copy's tables by hand, and run the abort again.",
   });
 }
-
-const hashWorkers = 4;
 
 /** What is left of the way back; everybody can write on the source again. */
 export function incomplete(what: string): CutoverError {

@@ -10,6 +10,7 @@ import {
   proveDeployment,
   type ServiceSwitch,
 } from "./service-switch.ts";
+import { withdrawDeployment } from "./withdraw-deployment.ts";
 
 /**
  * Gives every service that the switch had begun to move its former variables, and a deployment with them unless the
@@ -68,7 +69,11 @@ async function restoreService(
   await applyVariables(railway, { ...move, writesAlways: true });
   reporter.detail(`${move.name}: back to the source`);
   const asked = askedAt !== undefined && askedAt !== null;
-  const mayStillCome = asked && !(deploymentId !== null && (await isOver(context, deploymentId)));
+  const status = deploymentId === null ? undefined : await statusOf(context, deploymentId);
+  const mayStillCome = asked && !(status !== undefined && ended.has(status));
+  if (deploymentId !== null && status === "NEEDS_APPROVAL") {
+    await withdrawDeployment(context, move.name, deploymentId);
+  }
   try {
     const id = await deployWithVariables(railway, { ...move, deploysAlways: mayStillCome }, null, {});
     await proveDeployment(railway, move, id);
@@ -87,12 +92,15 @@ const deploymentFailures = [
   "DEPLOYMENT_NOT_STARTED",
 ] as const;
 
-async function isOver({ railway }: AbortContext, deploymentId: string): Promise<boolean> {
+const ended: ReadonlySet<string> = new Set(["FAILED", "SKIPPED", "REMOVED", "CRASHED"]);
+
+/** `undefined` where Railway does not know it, or not yet. */
+async function statusOf({ railway }: AbortContext, deploymentId: string): Promise<string | undefined> {
   const deployment = await railway.deployment(deploymentId).catch((error: unknown) => {
     if (hasCode(error, "RAILWAY_NOT_FOUND", "RAILWAY_NOT_AUTHORIZED")) return undefined;
     throw error;
   });
-  return deployment !== undefined && ["FAILED", "SKIPPED", "REMOVED", "CRASHED"].includes(deployment.status);
+  return deployment?.status;
 }
 
 async function moveBack(

@@ -9,6 +9,7 @@ import {
   setSeal,
 } from "../postgres/fence.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
+import { findChangedTables } from "./copy-content.ts";
 import type { ExclusiveRun, FinishingRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
@@ -37,6 +38,7 @@ export async function switchOver(
 
   // What takes time comes before the seal: behind it nobody can even read.
   await assertProtectedUnchanged(run, record);
+  await assertNothingEmptied(run, record);
   await waitUntilSteady(context, wavesOf(world.services, true).flat(), run.inputs.limits.healthyForMs);
   reporter.step("Seal the source");
   await sealSource(run, owner, record);
@@ -117,6 +119,7 @@ async function sealSource(
     database: connection.database,
     settleMs,
     mayReturn: late,
+    accept: inputs.accept,
   });
   reporter.detail(`${ended} sessions ended on the source`);
   const inside = await connect(connection, { purpose: "seal" });
@@ -164,6 +167,24 @@ async function assertProtectedUnchanged(
       remedy: "Find who changed it; the cutover itself issues no statement there.",
     });
   }
+}
+
+/** A crash of the target empties the copy's unlogged tables, and nothing else would notice. */
+async function assertNothingEmptied(
+  { world, exclusion, inputs }: ExclusiveRun,
+  { fence }: RecordIn<"switching">,
+): Promise<void> {
+  const { connection } = world.target;
+  const changed = await findChangedTables(exclusion.target, connection, inputs.schemas, fence, {
+    unloggedOnly: true,
+    signal: exclusion.signal,
+  });
+  if (changed.length === 0) return;
+  throw new CutoverError({
+    code: "UNLOGGED_TABLE_EMPTIED",
+    message: `Unlogged tables of the copy do not hold any more what was copied: ${changed.map(({ name }) => name).join(", ")}. A crash of the target empties them.`,
+    remedy: "Run again: everything is copied afresh. Find out why the target crashed.",
+  });
 }
 
 async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Promise<void> {

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { findChangedTables } from "../../components/migration/copy-content.ts";
+import type { FenceRecord } from "../../components/migration/record.ts";
+import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { hashTables } from "../../components/postgres/content-hash.ts";
+import { listTables } from "../../components/postgres/relations.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+import { switchingRecord } from "./records.ts";
+
+const schemas = ["public"];
+let database: TestDatabase;
+let fence: FenceRecord;
+
+beforeAll(async () => {
+  database = await createDatabase(sharedServers().target);
+  await withConnection(database.connection, { purpose: "test" }, async (client) => {
+    await client.query(`
+      create table public.patient (id int); insert into public.patient values (1), (2);
+      create unlogged table public.cache (id int); insert into public.cache values (1);`);
+    const tables = await hashTables({
+      connect: () => connect(database.connection, { purpose: "test", readOnly: true }),
+      tables: await listTables(client, schemas),
+      workers: 1,
+    });
+    fence = {
+      ...switchingRecord().fence,
+      tables: tables.map(({ schema, name, rows, hash }) => {
+        const content = { rows, hash };
+        return { schema, name, source: content, target: content };
+      }),
+    };
+  });
+});
+afterAll(() => database?.drop());
+
+const changedAfter = (statement: string, unloggedOnly = false) =>
+  withConnection(database.connection, { purpose: "test" }, async (client) => {
+    await client.query(statement);
+    return findChangedTables(client, database.connection, schemas, fence, { unloggedOnly });
+  });
+
+it("finds nothing while the copy is as it was", async () => {
+  expect(await changedAfter("select 1")).toEqual([]);
+});
+
+it("tells a table that was written from one that a crash has emptied", async () => {
+  expect(await changedAfter("insert into public.cache values (2)")).toEqual([
+    { name: "public.cache", isLost: false },
+  ]);
+  expect(await changedAfter("truncate public.cache; update public.patient set id = 3 where id = 1")).toEqual([
+    { name: "public.cache", isLost: true },
+    { name: "public.patient", isLost: false },
+  ]);
+  expect(await changedAfter("truncate public.patient", true)).toEqual([
+    { name: "public.cache", isLost: true },
+  ]);
+});
