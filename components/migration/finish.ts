@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { CutoverError } from "../errors.ts";
 import { removeFence } from "../postgres/fence.ts";
 import type { FinishingRun, PromotedMigration } from "./exclusive-run.ts";
@@ -25,21 +24,15 @@ export async function finish(run: FinishingRun, entry: JournalEntry): Promise<Pr
 }
 
 async function removeTargetFence({ exclusion, reporter }: FinishingRun): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const busy = await removeFence(exclusion.target);
-    if (busy.length === 0) return;
-    if (attempt === removalAttempts) {
-      const names = busy.map(({ schema, name }) => `${schema}.${name}`).join(", ");
-      reporter.detail(
-        `fence triggers remain on ${names}, which a long transaction holds; they let everything pass`,
-      );
-      return;
-    }
-    await delay(500);
-  }
+  const busy = await removeFence(exclusion.target, { withinMs: removalPatienceMs });
+  if (busy.length === 0) return;
+  const names = busy.map(({ schema, name }) => `${schema}.${name}`).join(", ");
+  reporter.detail(
+    `fence triggers remain on ${names}, which a long transaction holds; they let everything pass`,
+  );
 }
 
-const removalAttempts = 20;
+const removalPatienceMs = 15_000;
 
 function notPromoted({ id, record }: JournalEntry): CutoverError {
   return new CutoverError({

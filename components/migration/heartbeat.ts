@@ -46,8 +46,8 @@ export class Heartbeat {
   /** Beats once now; throws the reason when the locks are not held any more. */
   async assertAlive(): Promise<void> {
     this.signal.throwIfAborted();
-    await this.#beat();
-    this.signal.throwIfAborted();
+    const loss = await this.#beat();
+    if (loss !== undefined) throw loss;
   }
 
   stop(): void {
@@ -62,8 +62,9 @@ export class Heartbeat {
     }, beatIntervalMs);
   }
 
-  async #beat(): Promise<void> {
-    if (this.signal.aborted) return;
+  /** @returns why the locks are not held any more */
+  async #beat(): Promise<CutoverError | undefined> {
+    if (this.signal.aborted) return this.signal.reason;
     const { session, deadline, pauseLimitMs, isEngineAlive, onBeat } = this.#options;
     if (Date.now() >= deadline) {
       return this.#giveUp(limitReached(pauseLimitMs));
@@ -93,13 +94,16 @@ export class Heartbeat {
     }
     // Not waited for: its own session may hang while the locks are well.
     void onBeat().catch(() => {});
+    return undefined;
   }
 
-  /** A beat that was under way when it was stopped has nothing to say any more. */
-  #giveUp(reason: CutoverError): void {
-    if (this.#isStopped) return;
-    this.stop();
-    this.#controller.abort(reason);
+  /** A beat that was under way when it was stopped ends nothing any more: the locks were let go of on purpose. */
+  #giveUp(reason: CutoverError): CutoverError {
+    if (!this.#isStopped) {
+      this.stop();
+      this.#controller.abort(reason);
+    }
+    return reason;
   }
 }
 

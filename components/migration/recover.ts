@@ -28,7 +28,8 @@ export async function forwardOrBack(
   } catch (error) {
     // What fails in consequence of a cut is not the reason.
     const { signal } = run.exclusion;
-    return await settle(run, owner, signal.aborted ? signal.reason : error);
+    const reason = error instanceof CutoverError || !isConnectionLoss(error) ? error : sessionsLost(error);
+    return await settle(run, owner, signal.aborted ? signal.reason : reason);
   }
 }
 

@@ -25,8 +25,8 @@ export async function removeFence(
     await dropEventTriggers(client);
   });
   let left: FencedTable[] = [];
-  await patiently(withinMs, async () => {
-    left = await removeFreeOnes(client);
+  await patiently(withinMs, async (round) => {
+    left = await removeFreeOnes(client, round);
     return left.length === 0;
   });
   if (left.length > 0) return left;
@@ -48,35 +48,40 @@ const eventTriggerTimeoutMs = 5_000;
  * @throws CutoverError `JOURNAL_LOST` when a witness stands: the source is fenced
  */
 export async function dropSourceSchema(source: pg.Client, { withinMs = 0 }: Patience = {}): Promise<boolean> {
-  return patiently(withinMs, () => unlessBusy(source, () => dropOwnObjects(source)));
+  return patiently(withinMs, (round) => unlessBusy(source, round, () => dropOwnObjects(source)));
 }
 
 /** @returns the tables that are left */
-async function removeFreeOnes(client: pg.Client): Promise<FencedTable[]> {
+async function removeFreeOnes(client: pg.Client, round: number): Promise<FencedTable[]> {
   let busy = 0;
   for (const table of await fencedTables(client)) {
-    if (!(await unlessBusy(client, () => dropTrigger(client, table)))) busy += 1;
+    if (!(await unlessBusy(client, round, () => dropTrigger(client, table)))) busy += 1;
     if (busy === busyInARound) break;
   }
   return fencedTables(client);
 }
 
-/** New readers of a table wait as long as we do. */
-const lockTimeoutMs = 150;
+/**
+ * New readers of a table wait as long as we do. Short at first; longer in later rounds, because the lock of a table that is
+ * never idle is only had by waiting for the transactions that are in it.
+ */
+const [firstLockTimeoutMs, longestLockTimeoutMs] = [150, 1_200];
 const busyInARound = 3;
 const [firstPauseMs, longestPauseMs] = [500, 8_000];
 
-async function patiently(withinMs: number, isDone: () => Promise<boolean>): Promise<boolean> {
+async function patiently(withinMs: number, isDone: (round: number) => Promise<boolean>): Promise<boolean> {
   const giveUpAt = Date.now() + withinMs;
+  let round = 0;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    if (await isDone()) return true;
+    if (await isDone(round++)) return true;
     if (Date.now() + pauseMs > giveUpAt) return false;
     await delay(pauseMs);
   }
 }
 
 /** @returns whether the locks for `work` were to be had */
-async function unlessBusy(client: pg.Client, work: () => Promise<unknown>): Promise<boolean> {
+async function unlessBusy(client: pg.Client, round: number, work: () => Promise<unknown>): Promise<boolean> {
+  const lockTimeoutMs = Math.min(firstLockTimeoutMs * 2 ** round, longestLockTimeoutMs);
   try {
     await inTransaction(client, async () => {
       await client.query(`set local lock_timeout = ${lockTimeoutMs}`);

@@ -163,7 +163,7 @@ describe("the source's fence", () => {
     expect(await readFence(client, schemas)).toEqual({
       unfenced: [],
       eventTriggers: true,
-      witness: { migrationId: "m1", epoch: 3, yielded: false },
+      witness: { migrationId: "m1", epoch: 3, yielded: false, yieldsAt: null },
     });
   });
 });
@@ -400,7 +400,7 @@ describe("closing and opening", () => {
       await closeUnderLocks(client);
       expect(await attempt(client, refusedWrites.insert)).toBe("25006");
       const fence = await readFence(client, schemas);
-      expect(fence.witness).toEqual({ migrationId: "m1", epoch: 3, yielded: false });
+      expect(fence.witness).toEqual({ migrationId: "m1", epoch: 3, yielded: false, yieldsAt: null });
       expect(isWhole(fence)).toBe(true);
 
       await openSourceFence(client, "m1");

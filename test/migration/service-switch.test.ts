@@ -254,6 +254,7 @@ describe("remembering", () => {
     const world = {
       services: [service("api")],
       source: { connection: { password: "p" }, service: { id: "postgres", name: "Postgres" } },
+      target: { reference: newText },
     } as unknown as ResolvedWorld;
     const client = railway.client();
     const renderedVariables: typeof client.renderedVariables = async (where, id) =>
@@ -268,6 +269,7 @@ describe("remembering", () => {
     const world = {
       services: [service("api")],
       source: { connection: { password: "p" }, service: { id: "postgres", name: "Postgres" } },
+      target: { reference: newText },
     } as unknown as ResolvedWorld;
     await expect(rememberServices(railway.client(), world)).rejects.toMatchObject({
       code: "VARIABLE_SEALED",

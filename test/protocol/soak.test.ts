@@ -48,12 +48,15 @@ describe("a life under faults", () => {
     expect(report.outcome?.active).toBe("source");
   });
 
-  test("killed right after the commit that closes the source's fence: one up ends the move", async () => {
+  test("killed right after the commit that closes the source's fence, and again behind the seal: one up ends the move", async () => {
     const report = await live({
-      commands: [{ command: "up", fault: at("kill", "10", "after", 6) }],
+      commands: [
+        { command: "up", fault: at("kill", "10", "after", 6) },
+        { command: "up", fault: at("kill", "16") },
+      ],
       ending: "up",
     });
-    expect(report.hits).toHaveLength(1);
+    expect(report.hits).toHaveLength(2);
     expect(report.outcome?.active).toBe("target");
   });
 
