@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
-import { connect, withConnection } from "../postgres/connection.ts";
+import { withConnection } from "../postgres/connection.ts";
 import { dropCopy } from "../postgres/drop-copy.ts";
 import {
   dropSourceSchema,
