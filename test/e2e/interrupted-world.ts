@@ -75,6 +75,8 @@ export async function startInterruptedWorld(): Promise<InterruptedWorld> {
           config: {
             ...world.config,
             phase: "cutover",
+            // Several runs of the engine lie between the first lock and the promotion.
+            limits: { ...(world.config.limits as object), writePauseMs: 900_000 },
             services: services.map((service) =>
               service.name === canaryName ? { ...service, healthCheckUrl: canary.url } : service,
             ),

@@ -157,7 +157,7 @@ describe.skipIf(pulumiVersion() === undefined)("interrupted on the real engine",
       await here.expectNothingLost();
       const preview = await here.changingNothing(() => stack.preview());
       expectSuccess(preview);
-      expect(preview.output).toContain("was interrupted while it switched: up goes on if the fence is whole");
+      expect(preview.output).toContain("was interrupted (switching): up goes on where it stopped");
     });
 
     test("the next up goes on; another stack meanwhile is refused and changes nothing", async () => {
