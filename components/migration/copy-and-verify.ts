@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { dumpSchema } from "../postgres/dump.ts";
-import { closeTargetFence, type FencedTable } from "../postgres/fence.ts";
+import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
 import { loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
@@ -22,8 +22,8 @@ export interface VerifiedCopy {
 }
 
 /**
- * Copies the schemas from the pause's snapshot, fences the copy, and lets the gate compare both sides. A hook runs
- * between two gates.
+ * Copies the schemas from the pause's snapshot, behind a fence from the first table on, and lets the gate compare both
+ * sides. A hook runs between two gates.
  *
  * @throws CutoverError `GATE_RED`, `COPY_FAILED`, the heartbeat's reason when the locks were lost
  */
@@ -50,6 +50,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
         ...(token === undefined ? {} : { loaderToken: token }),
       }),
     );
+  await fence([], loaderToken);
   const showProgress = throttled(reporter, describeLoadProgress);
   const loaded = await loadCopy({
     source: world.source.connection,
@@ -59,7 +60,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     tables: pause.tables.filter(({ kind }) => kind === "table"),
     schemas: inputs.schemas,
     loaderToken,
-    afterDefinitions: (tables) => fence(tables, loaderToken),
+    withDefinitions: fenceNewTables(inputs.schemas),
     workers: inputs.copy.workers,
     onProgress: showProgress,
     signal,

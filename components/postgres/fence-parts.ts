@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { quoteIdentifier } from "./identifiers.ts";
+import { quoteIdentifier, quoteLiteral } from "./identifiers.ts";
 
 /** A relation that carries the fence: a table or a partition. */
 export interface FencedTable {
@@ -10,6 +10,21 @@ export interface FencedTable {
 export const fenceTriggerName = "pgvector_cutover_fence";
 
 export const eventTriggerNames = ["pgvector_cutover_ddl", "pgvector_cutover_drop"];
+
+/** Tables and partitions without a fence trigger that always fires; those of an extension come with it. */
+export function unfencedTables(schemas: string): string {
+  return `
+    select n.nspname as schema, c.relname as name
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = any(${schemas}) and c.relkind in ('r', 'p')
+       and not exists (select from pg_catalog.pg_depend d
+                        where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid
+                          and d.deptype = 'e')
+       and not exists (select from pg_catalog.pg_trigger t
+                        where t.tgrelid = c.oid and t.tgname = ${quoteLiteral(fenceTriggerName)}
+                          and t.tgenabled = 'A')
+     order by 1, 2`;
+}
 
 export async function dropEventTriggers(client: pg.Client): Promise<void> {
   for (const name of eventTriggerNames)

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { eventTriggerNames, type FencedTable, fenceTriggerName } from "./fence-parts.ts";
+import { eventTriggerNames, type FencedTable, unfencedTables } from "./fence-parts.ts";
 
 export interface FenceState {
   /** Tables in the moved schemas without an ENABLE ALWAYS fence trigger. Empty when the fence stands. */
@@ -27,15 +27,7 @@ export function isWhole({ unfenced, eventTriggers, witness }: FenceState): boole
 
 /** What stands of the fence. Reads only. */
 export async function readFence(client: pg.Client, schemas: readonly string[]): Promise<FenceState> {
-  const unfenced = await client.query(
-    `select n.nspname as schema, c.relname as name
-       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = any($1) and c.relkind in ('r', 'p')
-        and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-        and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgname = $2 and t.tgenabled = 'A')
-      order by 1, 2`,
-    [schemas, fenceTriggerName],
-  );
+  const unfenced = await client.query(unfencedTables("$1"), [schemas]);
   const events = await client.query(
     "select count(*)::int as count from pg_event_trigger where evtname = any($1) and evtenabled = 'A'",
     [eventTriggerNames],

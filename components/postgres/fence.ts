@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
-import { dropEventTriggers, type FencedTable, fenceTriggerName } from "./fence-parts.ts";
+import { dropEventTriggers, type FencedTable, fenceTriggerName, unfencedTables } from "./fence-parts.ts";
 import { fencedByAnother } from "./fence-removal.ts";
 import { readWitness } from "./fence-state.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "./identifiers.ts";
@@ -114,6 +114,28 @@ export async function closeTargetFence(
     await target.query(fenceTriggers(options.tables));
     await target.query(eventTriggers);
   });
+}
+
+/**
+ * The statement that fences every table of the schemas that has no fence yet. It ends each transaction that makes tables
+ * of the copy, so that nobody ever sees one without its fence. The functions must be there: {@link closeTargetFence}.
+ */
+export function fenceNewTables(schemas: readonly string[]): string {
+  const trigger = quoteIdentifier(fenceTriggerName);
+  const moved = `array[${schemas.map(quoteLiteral).join(", ")}]::pg_catalog.text[]`;
+  return `
+    do $fence$
+    declare
+      made record;
+    begin
+      for made in ${unfencedTables(moved)} loop
+        execute pg_catalog.format(
+          'create trigger ${trigger} before insert or update or delete or truncate on %I.%I
+             for each statement execute function pgvector_cutover.refuse_write()', made.schema, made.name);
+        execute pg_catalog.format(
+          'alter table only %I.%I enable always trigger ${trigger}', made.schema, made.name);
+      end loop;
+    end $fence$;`;
 }
 
 /** The session setting in which the loader shows its token. */

@@ -53,15 +53,20 @@ export function planSteps(entries: readonly DumpEntry[], existingSchemas: readon
  * Runs entries in order, many to a round trip. Each batch is one implicit transaction, so a batch that fails is run
  * again entry by entry, to name the one at fault.
  *
+ * @param withEach ends each of these transactions
  * @throws CutoverError `LOAD_FAILED`
  */
-export async function applyEntries(client: pg.Client, entries: readonly DumpEntry[]): Promise<void> {
+export async function applyEntries(
+  client: pg.Client,
+  entries: readonly DumpEntry[],
+  withEach = "",
+): Promise<void> {
   for (let start = 0; start < entries.length; start += batchSize) {
     const batch = entries.slice(start, start + batchSize);
     try {
-      await client.query(batch.map(({ sql }) => sql).join("\n"));
+      await client.query([...batch.map(({ sql }) => sql), withEach].join("\n"));
     } catch {
-      for (const entry of batch) await applyEntry(client, entry);
+      for (const entry of batch) await applyEntry(client, entry, withEach);
     }
   }
 }
@@ -71,9 +76,9 @@ export function entryLabel({ type, schema, name }: DumpEntry): string {
   return `${type} ${schema === null ? "" : `${schema}.`}${name}`;
 }
 
-async function applyEntry(client: pg.Client, entry: DumpEntry): Promise<void> {
+async function applyEntry(client: pg.Client, entry: DumpEntry, withEach: string): Promise<void> {
   try {
-    await client.query(entry.sql);
+    await client.query(`${entry.sql}\n${withEach}`);
   } catch (error) {
     throw loadFailed(`Creating ${entryLabel(entry)}`, error);
   }

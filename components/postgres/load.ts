@@ -35,8 +35,8 @@ export interface LoadOptions {
   readonly schemas: readonly string[];
   /** Shown by every writing session, so that the fence around the unfinished copy lets it pass. */
   readonly loaderToken?: string;
-  /** Called when the tables exist and are empty, before anything is written to them. */
-  afterDefinitions?(tables: readonly TableName[]): Promise<void>;
+  /** Ends each transaction that makes tables: nobody ever sees one without what this does to it. */
+  readonly withDefinitions?: string;
   /** Tables and indexes worked on at once: as many sessions on the target, and as many on the source. */
   readonly workers: number;
   onProgress(progress: LoadProgress): void;
@@ -132,8 +132,7 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
   const searchPath = await sessions.read((reader) => loadSearchPath(reader, first, schemas));
   const steps = planSteps(options.dump.entries, await listSchemas(first, schemas));
   await first.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
-  await applyEntries(first, steps.definitions);
-  await options.afterDefinitions?.(await listTables(first, schemas));
+  await applyEntries(first, steps.definitions, options.withDefinitions);
   const others = await Promise.all(
     Array.from({ length: options.workers - 1 }, () => sessions.openTarget(searchPath)),
   );
@@ -169,9 +168,9 @@ async function copyRows({ options, sessions, meter, writers }: Work): Promise<Lo
 }
 
 async function buildIndexes(work: Work): Promise<void> {
-  const { steps, writers } = work;
+  const { steps, writers, options } = work;
   await inParallel(work, steps.keys, entryLabel, buildIndex);
-  await applyEntries(writers[0], steps.postponed);
+  await applyEntries(writers[0], steps.postponed, options.withDefinitions);
   await inParallel(work, steps.indexes, entryLabel, buildIndex);
   await applyEntries(writers[0], steps.attachments);
 }

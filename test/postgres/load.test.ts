@@ -4,7 +4,13 @@ import { type CutoverError, describeError } from "../../components/errors.ts";
 import { ensureJournal } from "../../components/migration/journal.ts";
 import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import { describeDumpClient, dumpSchema } from "../../components/postgres/dump.ts";
-import { closeSourceFence, closeTargetFence, openSourceFence } from "../../components/postgres/fence.ts";
+import {
+  closeSourceFence,
+  closeTargetFence,
+  fenceNewTables,
+  openSourceFence,
+  readFence,
+} from "../../components/postgres/fence.ts";
 import type { LoadProgress } from "../../components/postgres/load.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
@@ -178,16 +184,55 @@ test("the triggers that an earlier fence left on the source stay there", async (
     await client.query("COMMIT");
     await openSourceFence(client, "m1");
   });
-  await withConnection(target, { purpose: "test" }, ensureJournal);
+  await fenceForLoader(target);
   await copyAll(source, target, {
     schemas: ["public"],
     loaderToken: "t0ken",
-    afterDefinitions: (tables) =>
-      withConnection(target, { purpose: "test" }, (client) =>
-        closeTargetFence(client, { tables, schemas: ["public"], loaderToken: "t0ken" }),
-      ),
+    withDefinitions: fenceNewTables(["public"]),
   });
   expect(await ask(target, "SELECT a FROM public.t")).toEqual([{ a: 1 }]);
+});
+
+/** As a cutover does before it makes the first table. */
+function fenceForLoader(target: ConnectionTarget): Promise<void> {
+  return withConnection(target, { purpose: "test" }, async (client) => {
+    await ensureJournal(client);
+    await closeTargetFence(client, { tables: [], schemas: ["public"], loaderToken: "t0ken" });
+  });
+}
+
+test("no table of the copy is ever there without its fence, however far the definitions came", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public."first\ntable" (a int);
+     CREATE TABLE public.parts (a int) PARTITION BY LIST (a);
+     CREATE TABLE public.part PARTITION OF public.parts FOR VALUES IN (1);
+     CREATE TABLE public.unready (a int);`,
+  );
+  const target = await newDatabase("target");
+  await fenceForLoader(target);
+  await withSnapshot(source, async (snapshot) => {
+    const dump = await dumpSchema({
+      ...{ source, snapshot, schemas: ["public"], timeoutMs: 60_000 },
+      minimumMajor: servers.target.majorVersion,
+    });
+    const entries = dump.entries.map((entry) =>
+      entry.name === "unready" && entry.type === "TABLE" ? { ...entry, sql: "CREATE TABLE broken" } : entry,
+    );
+    const copying = copyAll(source, target, {
+      ...{ schemas: ["public"], loaderToken: "t0ken", dump: { ...dump, entries } },
+      withDefinitions: fenceNewTables(["public"]),
+    });
+    await expect(copying).rejects.toMatchObject({ code: "LOAD_FAILED" });
+  });
+  await withConnection(target, { purpose: "test" }, async (client) => {
+    const made = (await listTables(client, ["public"])).map(({ name }) => name);
+    expect(made).toEqual(["first\ntable", "part", "parts"]);
+    expect(await readFence(client, ["public"])).toMatchObject({ unfenced: [], eventTriggers: true });
+    await expect(client.query('INSERT INTO public."first\ntable" VALUES (1)')).rejects.toMatchObject({
+      code: "25006",
+    });
+  });
 });
 
 test("a snapshot that is gone is named", async () => {
