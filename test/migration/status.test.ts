@@ -220,6 +220,16 @@ describe("killed while the canary was deployed", () => {
     });
   });
 
+  test("once the source takes writes again, it is told who may still read the copy", async () => {
+    await here.query("source", "update pgvector_cutover.witness set yields_at = clock_timestamp()");
+    const told = await status();
+    await here.query("source", "update pgvector_cutover.witness set yields_at = 'infinity'");
+    expect(told.writes).toMatchObject({
+      to: "source",
+      text: expect.stringMatching(new RegExp(`; ${canary} may still read the copy, which stands still$`)),
+    });
+  });
+
   test("services that were renamed or removed meanwhile are told, and hinder nothing", async () => {
     const { railway } = here.world;
     railway.renameService("@healthcare/api", "api-2");

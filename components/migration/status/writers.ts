@@ -58,7 +58,11 @@ function toTarget({ entry }: Look, { target }: MigrationInputs): Writers {
 function toSource({ entry, isJournalRead, source: seen }: Look, { source }: MigrationInputs): Writers {
   if (seen?.witness?.yielded === true) {
     const { yieldsAt } = seen.witness;
-    return told("source", yieldsAt, `${source} since ${yieldsAt}: the time of its fence is over`);
+    return told(
+      "source",
+      yieldsAt,
+      `${source} since ${yieldsAt}: the time of its fence is over${staleReaders(entry)}`,
+    );
   }
   if (!isJournalRead) return told("source", null, `${source}: it is neither fenced nor sealed`);
   const state = entry?.record.state;
@@ -69,7 +73,18 @@ function toSource({ entry, isJournalRead, source: seen }: Look, { source }: Migr
   if (state === "promoted" || state === "finished") {
     return told("source", null, `${source}, ALTHOUGH the target is promoted and refuses writes`);
   }
-  return told("source", null, `${source}: nothing holds writes up any more`);
+  return told("source", null, `${source}: nothing holds writes up any more${staleReaders(entry)}`);
+}
+
+/** Services that were pointed at the copy and not yet put back: they see nothing of what the source takes. */
+function staleReaders(entry: Look["entry"]): string {
+  const record = entry?.record;
+  if (record?.state !== "switching" && record?.state !== "aborting") return "";
+  const begun = Object.entries(record.fence?.services ?? {}).filter(
+    ([, { startedAt }]) => startedAt !== null,
+  );
+  if (begun.length === 0) return "";
+  return `; ${begun.map(([name]) => name).join(", ")} may still read the copy, which stands still`;
 }
 
 function unknownSource({ entry }: Look, { source }: MigrationInputs): Writers {
