@@ -168,15 +168,15 @@ export class Play {
   #advance(process: Process | undefined, fate: Fate): void {
     if (process === undefined || process.run.outcome !== undefined) return;
     this.taken.push(process.next);
-    const wereBoth = this.#acceptBoth();
+    const wereBoth = this.#areBothOpen();
     this.#take(process, () => process.program.next(fate));
-    if (this.#acceptBoth() && !wereBoth)
-      this.world.violate(`two databases accept writes since "${this.taken.at(-1)}"`);
+    if (this.#areBothOpen() && !wereBoth)
+      this.world.violate(`two databases are open since "${this.taken.at(-1)}"`);
     this.#check();
   }
 
-  #acceptBoth(): boolean {
-    return this.world.accepts("source") && this.world.accepts("target");
+  #areBothOpen(): boolean {
+    return this.world.isOpen("source") && this.world.isOpen("target");
   }
 
   #take(process: Process, resume: () => IteratorResult<string, void>): void {

@@ -176,10 +176,14 @@ export class ModelWorld {
 
   /** Whether a write that arrives now is acknowledged. One that waits for a lock is not. */
   accepts(side: Side): boolean {
+    return this.isOpen(side) && !(side === "source" && this.runs.some(({ holds }) => holds.tables));
+  }
+
+  /** The same without the locks, which end by themselves. */
+  isOpen(side: Side): boolean {
     if (side === "source") {
       const { sealed, fence, isTimeOver } = this.source;
-      const isFenced = fence === "closed" && !isTimeOver;
-      return !sealed && !isFenced && !this.runs.some(({ holds }) => holds.tables);
+      return !sealed && (fence !== "closed" || isTimeOver);
     }
     const { copy, fence, open } = this.target;
     return copy !== null && (fence === "none" || open);

@@ -73,11 +73,7 @@ describe("the model finds a protocol in which", () => {
       faultsInTurn,
       "a write was acknowledged that is not in the active database",
     ],
-    [
-      ["copy fenced after its definitions"],
-      faultsInTurn,
-      'two databases accept writes since "6 definitions"',
-    ],
+    [["copy fenced after its definitions"], faultsInTurn, 'two databases are open since "6 definitions"'],
     [["doors left open to orphans"], orphans, "the target does not accept writes"],
     [["witness not looked at"], faultsInTurn, "the journal says aborted"],
     [["no look behind the seal"], faultsInTurn, "an acknowledged write is gone"],
@@ -86,7 +82,7 @@ describe("the model finds a protocol in which", () => {
     [
       ["journal written through another session", "promotion without a look at the journal"],
       orphans,
-      'two databases accept writes since "e source opened"',
+      'two databases are open since "e source opened"',
     ],
     [
       ["journal written through another session", "epoch not compared"],
@@ -99,7 +95,7 @@ describe("the model finds a protocol in which", () => {
     [
       ["abort that opens whatever became of the copy"],
       tampering,
-      'two databases accept writes since "e source opened"',
+      'two databases are open since "e source opened"',
     ],
     [["copy dropped unseen"], tampering, "an acknowledged write is gone"],
   ];
