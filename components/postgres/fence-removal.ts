@@ -12,7 +12,8 @@ export interface Patience {
 
 /**
  * Takes an opened fence down, table by table. Whoever waits for a table's lock makes new readers of that table wait
- * too: each wait is short, only a few are made in a row, and they get rarer while a long reader such as a backup runs.
+ * too: no table is waited for that a long transaction such as a backup holds, only a few are in a round, each for a
+ * moment, and the rounds get rarer.
  *
  * @returns the tables that still have the trigger, which lets everything pass
  */
@@ -26,10 +27,11 @@ export async function removeFence(
   });
   let left: FencedTable[] = [];
   await patiently(withinMs, async (round) => {
-    left = await removeFreeOnes(client, round);
+    await removeFreeOnes(client, Math.min(firstWaitMs * 2 ** round, longestWaitMs));
+    left = await fencedTables(client);
     return left.length === 0;
   });
-  if (left.length > 0) return left;
+  if (left.length > 0) return left.map(({ schema, name }) => ({ schema, name }));
   await client.query(`
     drop function if exists pgvector_cutover.refuse_write();
     drop function if exists pgvector_cutover.refuse_ddl();
@@ -48,43 +50,40 @@ const eventTriggerTimeoutMs = 5_000;
  * @throws CutoverError `JOURNAL_LOST` when a witness stands: the source is fenced
  */
 export async function dropSourceSchema(source: pg.Client, { withinMs = 0 }: Patience = {}): Promise<boolean> {
-  return patiently(withinMs, (round) => unlessBusy(source, round, () => dropOwnObjects(source)));
+  return patiently(withinMs, () => unlessBusy(source, firstWaitMs, () => dropOwnObjects(source)));
 }
 
-/** @returns the tables that are left */
-async function removeFreeOnes(client: pg.Client, round: number): Promise<FencedTable[]> {
+async function removeFreeOnes(client: pg.Client, waitMs: number): Promise<void> {
+  const candidates = (await fencedTables(client)).filter(({ isHeldLong }) => !isHeldLong);
   let busy = 0;
-  for (const table of await fencedTables(client)) {
-    if (!(await unlessBusy(client, round, () => dropTrigger(client, table)))) busy += 1;
-    if (busy === busyInARound) break;
+  for (const table of candidates) {
+    if (!(await unlessBusy(client, waitMs, () => dropTrigger(client, table)))) busy += 1;
+    if (busy === busyInARound) return;
   }
-  return fencedTables(client);
 }
 
-/**
- * New readers of a table wait as long as we do. Short at first; longer in later rounds, because the lock of a table that is
- * never idle is only had by waiting for the transactions that are in it.
- */
-const [firstLockTimeoutMs, longestLockTimeoutMs] = [150, 1_200];
+/** New readers of a table wait as long as we do: longer only where the application's own transactions last longer. */
+const [firstWaitMs, longestWaitMs] = [150, 1_200];
 const busyInARound = 3;
+/** A transaction that has been open for so long is not about to end. */
+const longHoldMs = 5_000;
 const [firstPauseMs, longestPauseMs] = [500, 8_000];
 
 async function patiently(withinMs: number, isDone: (round: number) => Promise<boolean>): Promise<boolean> {
   const giveUpAt = Date.now() + withinMs;
-  let round = 0;
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    if (await isDone(round++)) return true;
+  for (let round = 0; ; round++) {
+    if (await isDone(round)) return true;
+    const pauseMs = Math.min(firstPauseMs * 2 ** round, longestPauseMs);
     if (Date.now() + pauseMs > giveUpAt) return false;
     await delay(pauseMs);
   }
 }
 
 /** @returns whether the locks for `work` were to be had */
-async function unlessBusy(client: pg.Client, round: number, work: () => Promise<unknown>): Promise<boolean> {
-  const lockTimeoutMs = Math.min(firstLockTimeoutMs * 2 ** round, longestLockTimeoutMs);
+async function unlessBusy(client: pg.Client, waitMs: number, work: () => Promise<unknown>): Promise<boolean> {
   try {
     await inTransaction(client, async () => {
-      await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
+      await client.query(`set local lock_timeout = ${waitMs}`);
       await work();
     });
     return true;
@@ -138,17 +137,20 @@ export function fencedByAnother(migrationId: string): CutoverError {
   });
 }
 
-/** Free tables first, then those whose holders began last: the ones that a long reader holds come at the end. */
-async function fencedTables(client: pg.Client): Promise<FencedTable[]> {
+/** Free tables first, then those whose holders began last. */
+async function fencedTables(
+  client: pg.Client,
+): Promise<Array<FencedTable & { readonly isHeldLong: boolean }>> {
   const { rows } = await client.query(
-    `select n.nspname as schema, c.relname as name
+    `select n.nspname as schema, c.relname as name,
+            coalesce(held.since < clock_timestamp() - $2::float8 * interval '1 millisecond', false) as "isHeldLong"
        from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
        left join lateral (
          select min(a.xact_start) as since from pg_locks l join pg_stat_activity a using (pid)
           where l.relation = c.oid and l.granted and l.pid <> pg_backend_pid()
             and l.database = (select oid from pg_database where datname = current_database())) held on true
       where t.tgname = $1 and t.tgparentid = 0 order by held.since desc nulls first, 1, 2`,
-    [fenceTriggerName],
+    [fenceTriggerName, longHoldMs],
   );
   return rows;
 }

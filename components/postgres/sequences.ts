@@ -47,25 +47,69 @@ export async function readSequences(
  * @throws CutoverError `SEQUENCE_MISSING` before anything is set, when one of them does not exist
  */
 export async function setSequences(client: ClientBase, states: readonly SequenceState[]): Promise<void> {
+  await assertPresent(client, states);
+  for (let start = 0; start < states.length; start += batchSize) {
+    const calls = states
+      .slice(start, start + batchSize)
+      .map(
+        ({ schema, name, lastValue, isCalled }) =>
+          `pg_catalog.setval(${regclass(schema, name)}, ${BigInt(lastValue)}, ${isCalled})`,
+      );
+    await client.query(`SELECT ${calls.join(", ")}`);
+  }
+}
+
+/**
+ * Moves every named sequence forward to where its state says, and none that is there or beyond, while others may draw
+ * from it: a number that somebody was given is never given again. Takes effect at once.
+ *
+ * A `setval` writes over what was drawn since it was decided on, and no lock can be taken on a sequence (42809). So the
+ * numbers in between are drawn, which only ever leads forward. Where they are too many it is set, in the statement that
+ * compares: nobody draws so many in that moment.
+ *
+ * @throws CutoverError `SEQUENCE_MISSING` before anything is moved, when one of them does not exist
+ */
+export async function advanceSequences(client: ClientBase, states: readonly SequenceState[]): Promise<void> {
+  await assertPresent(client, states);
+  // What this session drew ahead for a sequence with CACHE earlier is not the next number any more.
+  await client.query("DISCARD SEQUENCES");
+  for (let start = 0; start < states.length; start += batchSize) {
+    const advances = states.slice(start, start + batchSize).map(advanceQuery);
+    await client.query(advances.join(" UNION ALL "));
+  }
+}
+
+/** Numbers that are drawn one after the other, a few microseconds each. */
+const mostDrawn = 1_000;
+
+function advanceQuery(state: SequenceState): string {
+  const { schema, name, lastValue, isCalled } = state;
+  const sequence = regclass(schema, name);
+  return `
+    SELECT CASE WHEN missing > ${mostDrawn} THEN pg_catalog.setval(${sequence}, ${BigInt(lastValue)}, ${isCalled})
+                WHEN missing > 0 THEN (SELECT max(pg_catalog.nextval(${sequence}))
+                                         FROM pg_catalog.generate_series(1, missing::bigint)) END
+      FROM (SELECT pg_catalog.ceil((${nextValue(state)} - last_value::numeric - CASE WHEN is_called THEN step ELSE 0 END) / step) AS missing
+              FROM ${quoteQualified(schema, name)},
+                   (SELECT seqincrement::numeric AS step FROM pg_catalog.pg_sequence WHERE seqrelid = ${sequence}) AS own) AS distance`;
+}
+
+async function assertPresent(client: ClientBase, states: readonly SequenceState[]): Promise<void> {
   if (states.length === 0) return;
   const { rows } = await client.query<{ schema: string; name: string }>(missingQuery, [
     states.map(({ schema }) => schema),
     states.map(({ name }) => name),
   ]);
-  if (rows.length > 0) {
-    throw new CutoverError({
-      code: "SEQUENCE_MISSING",
-      message: `Cannot set sequences that do not exist: ${rows.map(({ schema, name }) => `${schema}.${name}`).join(", ")}.`,
-      remedy: "The schema was not restored completely, or was changed meanwhile: run the cutover again.",
-    });
-  }
-  for (let start = 0; start < states.length; start += batchSize) {
-    const calls = states.slice(start, start + batchSize).map(({ schema, name, lastValue, isCalled }) => {
-      const sequence = quoteLiteral(quoteQualified(schema, name));
-      return `pg_catalog.setval(${sequence}::pg_catalog.regclass, ${BigInt(lastValue)}, ${isCalled})`;
-    });
-    await client.query(`SELECT ${calls.join(", ")}`);
-  }
+  if (rows.length === 0) return;
+  throw new CutoverError({
+    code: "SEQUENCE_MISSING",
+    message: `Cannot set sequences that do not exist: ${rows.map(({ schema, name }) => `${schema}.${name}`).join(", ")}.`,
+    remedy: "The schema was not restored completely, or was changed meanwhile: run the cutover again.",
+  });
+}
+
+function regclass(schema: string, name: string): string {
+  return `${quoteLiteral(quoteQualified(schema, name))}::pg_catalog.regclass`;
 }
 
 /**

@@ -158,6 +158,23 @@ describe("putting back", () => {
     expect((await readJournal(onTarget))?.record.state).toBe("aborting");
   });
 
+  it("drops a copy whose unlogged table a crash of the target has emptied, and keeps one that was filled again", async () => {
+    const { onTarget, owner, record } = await switched();
+    const unguarded = (statements: string) =>
+      onTarget.query(
+        `alter event trigger pgvector_cutover_ddl disable; alter table public.patient disable trigger all; ${statements};
+         alter table public.patient enable always trigger pgvector_cutover_fence; alter event trigger pgvector_cutover_ddl enable always`,
+      );
+    await unguarded(
+      "alter table public.patient set unlogged; delete from public.patient; insert into public.patient values (9)",
+    );
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "COPY_WAS_WRITTEN" });
+    await unguarded("truncate public.patient");
+    const entry = await readJournal(onTarget);
+    await back(owner, entry?.record as MigrationRecord);
+    expect((await readJournal(onTarget))?.record.state).toBe("aborted");
+  });
+
   it("opens nothing for an orphan whose migration is over: a later one has fenced the source", async () => {
     const { onSource, onTarget, owner, record } = await switched();
     const orphans = { ...abortingRecord(record.fence), load: record.load };

@@ -226,7 +226,7 @@ function rowOfService(former: Services, services: Services): CrashRow {
 /** Sessions that the server itself keeps from writing, and statements that touch nothing but their own session. */
 function readsOnly(purpose: string, statement: string): boolean {
   if (/^(observe|preflight|watch|status|gate|copy|dump|snapshot|abort-check)$/.test(purpose)) return true;
-  if (/^(set|show|savepoint look|rollback|release|begin|start)\b/i.test(statement)) return true;
+  if (/^(set|show|savepoint look|rollback|release|begin|start|discard)\b/i.test(statement)) return true;
   if (!/^(select|with)\b/i.test(statement)) return false;
   return !/pg_terminate_backend|pg_cancel_backend|pg_(try_)?advisory_lock|setval\(|emit_message/i.test(
     statement,
