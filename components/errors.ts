@@ -39,6 +39,21 @@ export function describeError(error: unknown): string {
   return "unknown error";
 }
 
+/** What the operator is told of whatever ended a command: always with a code and what to do next. */
+export function presentError(error: unknown): string {
+  if (error instanceof CutoverError) return error.describe();
+  const what = describeError(error);
+  const isLoss = isConnectionLoss(error);
+  return new CutoverError({
+    code: isLoss ? "CONNECTION_LOST" : "UNEXPECTED_ERROR",
+    message: isLoss ? `A connection was lost (${what}).` : `Something failed that has no name here (${what}).`,
+    remedy: goOnRemedy,
+  }).describe();
+}
+
+const goOnRemedy =
+  "`npm run status` says how far things are and who can write; run the command again, it goes on from there.";
+
 /** Five characters of SQLSTATE from a PostgreSQL error, or `undefined` for any other thrown value. */
 export function sqlState(error: unknown): string | undefined {
   return isServerError(error) ? error.code : undefined;

@@ -1,4 +1,5 @@
 import { parseArgs, styleText } from "node:util";
+import { keepCompiledCode } from "../test/world/compile-cache.ts";
 import { type RehearsalReport, rehearse } from "../test/world/rehearsal.ts";
 
 const help = `Plays the whole life of a cutover on this machine: real PostgreSQL servers, a simulated Railway, four
@@ -33,6 +34,7 @@ async function main(): Promise<number> {
     process.stderr.write(help);
     return 2;
   }
+  keepCompiledCode();
   const began = Date.now();
   const interrupt = new AbortController();
   process.once("SIGINT", () =>

@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import type { LifeReport } from "../test/protocol/soak/life.ts";
 import { type SoakFigures, soak, uncovered } from "../test/protocol/soak/soak.ts";
+import { keepCompiledCode } from "../test/world/compile-cache.ts";
 
 const help = `Plays cutovers under random faults on this machine: real PostgreSQL servers, a simulated Railway, services that keep
 writing. Each life is a fresh world, one to three faults, and one command that must put everything right; then a checker
@@ -18,6 +19,7 @@ decides whether a write was lost or doubled, both databases accepted writes, or 
   --cover N       fails unless every row of the crash table and every kind of fault came so often
   --keep-going    goes on after a broken promise
   --json FILE     writes the figures
+  --outputs       keeps what the commands of every life printed, not of failed ones only
 
 Exit codes: 0 every promise was kept, 1 one was not, 2 wrong arguments.
 `;
@@ -33,6 +35,7 @@ async function main(): Promise<number> {
       lanes: { type: "string", default: "1" },
       cover: { type: "string", default: "0" },
       json: { type: "string" },
+      outputs: { type: "boolean", default: false },
       "keep-going": { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -46,8 +49,11 @@ async function main(): Promise<number> {
   const isBounded = values.minutes !== undefined || values.lives !== undefined;
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
+  keepCompiledCode();
   const folder = await mkdtemp(path.join(tmpdir(), "cutover-soak-log-"));
-  console.log(`seed ${seed}; what the commands of failed lives printed goes to ${folder}`);
+  console.log(
+    `seed ${seed}; what the commands of ${values.outputs ? "the" : "failed"} lives printed goes to ${folder}`,
+  );
   const figures = await soak({
     seed,
     from: numberOf("from", values.from),
@@ -58,7 +64,7 @@ async function main(): Promise<number> {
     keepGoing: values["keep-going"],
     onLife: (report, soFar) => {
       console.log(describeLife(report, soFar));
-      if (report.violations.length > 0) {
+      if (report.violations.length > 0 || values.outputs) {
         void writeFile(path.join(folder, `${seed}-${report.plan.number}.log`), report.output);
       }
     },

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
 import { railwayOptions } from "../components/dynamic/session.ts";
-import { CutoverError, describeError } from "../components/errors.ts";
+import { CutoverError, presentError } from "../components/errors.ts";
 import type { MigrationInputs } from "../components/migration/inputs.ts";
 import { createRailway, type Railway } from "../components/railway/railway.ts";
 import { migrationInputs, parseSettings } from "../components/settings.ts";
@@ -58,7 +58,7 @@ export async function runScript(main: () => Promise<number>): Promise<void> {
     process.exitCode = await main();
   } catch (error) {
     const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
-    console.error(isUsage ? `${(error as Error).message}. Try --help.` : describeError(error));
+    console.error(isUsage ? `${(error as Error).message}. Try --help.` : presentError(error));
     process.exitCode = isUsage ? 2 : 1;
   }
 }

@@ -1,5 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { describeError } from "../errors.ts";
+import { presentError } from "../errors.ts";
 
 /**
  * The same provider with errors that an operator can act on: the engine prints nothing of an error but its message, so
@@ -15,7 +15,7 @@ export function withReadableErrors(
         try {
           return await (method as (...args: unknown[]) => Promise<unknown>)(...args);
         } catch (error) {
-          const readable = new Error(describeError(error));
+          const readable = new Error(presentError(error));
           // Pulumi's process prints the stack of some, and it would only ever lead to this line.
           readable.stack = "";
           throw readable;

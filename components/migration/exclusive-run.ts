@@ -1,3 +1,4 @@
+import { isConnectionLoss } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
 import { type Exclusion, excludeOtherRuns } from "./exclusion.ts";
 import type { MigrationInputs } from "./inputs.ts";
@@ -56,11 +57,9 @@ export async function exclusively<World extends ResolvedDatabases, Result>(
   const source = { ...world.source, connection: exclusion.guarded(world.source.connection) };
   const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
   const railway = run.railway.guarded(() => exclusion.assertAlone());
-  try {
-    return await work({ ...run, railway, world: { ...world, source, target }, exclusion });
-  } finally {
-    await exclusion.release();
-  }
+  return releasing(exclusion, () =>
+    work({ ...run, railway, world: { ...world, source, target }, exclusion }),
+  );
 }
 
 /** The same for what is left after the promotion: it has nothing to do with the source, which may be gone. */
@@ -72,8 +71,15 @@ export async function exclusivelyOnTarget<Result>(
   const exclusion = await excludeOtherRuns({ target: world.target.connection });
   const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
   const railway = run.railway.guarded(() => exclusion.assertAlone());
+  return releasing(exclusion, () => work({ ...run, railway, world: { ...world, target }, exclusion }));
+}
+
+/** A session that was cut fails anyhow; why it was cut is what the operator must know. */
+async function releasing<Result>(exclusion: Exclusion, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await work({ ...run, railway, world: { ...world, target }, exclusion });
+    return await work();
+  } catch (error) {
+    throw isConnectionLoss(error) && exclusion.signal.aborted ? exclusion.signal.reason : error;
   } finally {
     await exclusion.release();
   }

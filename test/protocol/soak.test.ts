@@ -108,7 +108,9 @@ describe("the plan of a soak", () => {
 
   test("has every row and every kind as its subject once a round, and again as often by chance", () => {
     const plans = Array.from({ length: 5 * livesInRound() }, (_, number) => planLife(3, number));
-    const faults = plans.flatMap(({ commands }) => commands.map(({ fault }) => fault));
+    const faults = plans.flatMap(({ commands }) =>
+      commands.flatMap(({ fault, next }) => (next === undefined ? [fault] : [fault, next])),
+    );
     for (const row of crashRows)
       expect(faults.filter((fault) => fault.row === row).length, row).toBeGreaterThan(9);
     for (const kind of faultKinds)

@@ -16,6 +16,8 @@ export interface CommandEnd {
   /** The error's text; empty when it succeeded. */
   readonly error: string;
   readonly output: string;
+  /** A signal was sent to it: whatever it answers, it may be gone without a word. */
+  readonly wasKilled: boolean;
 }
 
 /** A command of the operator's, under way. */
@@ -30,6 +32,7 @@ export interface RunningCommand {
 export async function startUp(world: World, inputs: MigrationInputs): Promise<RunningCommand> {
   const process = await startProviderProcess(world.railway, { environment: environmentOf(world) });
   const provider = await process.provider("data-migration");
+  let wasKilled = false;
   const ended = provider.create(inputs).then(
     () => ({ ok: true, error: "" }),
     (error: unknown) => ({ ok: false, error: error instanceof Error ? error.message : String(error) }),
@@ -37,9 +40,12 @@ export async function startUp(world: World, inputs: MigrationInputs): Promise<Ru
   return {
     ended: ended.then(async (end) => {
       await process.stop();
-      return { ...end, output: process.printed() };
+      return { ...end, output: process.printed(), wasKilled };
     }),
-    kill: (signal) => process.kill(signal),
+    kill: (signal) => {
+      wasKilled = true;
+      process.kill(signal);
+    },
     loseEngine: () => process.loseEngine(),
   };
 }
@@ -53,6 +59,7 @@ export async function startAbort(world: World, inputs: MigrationInputs): Promise
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
+  let wasKilled = false;
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text) => {
       output += text;
@@ -61,9 +68,13 @@ export async function startAbort(world: World, inputs: MigrationInputs): Promise
   const ended = once(child, "close").then(async ([code]) => {
     await rm(folder, { recursive: true });
     const lines = output.trim().split("\n");
-    return { ok: code === 0, error: code === 0 ? "" : (lines.at(-1) ?? "no output"), output };
+    return { ok: code === 0, error: code === 0 ? "" : (lines.at(-1) ?? "no output"), output, wasKilled };
   });
-  return { ended, kill: (signal) => void child.kill(signal), loseEngine: () => {} };
+  const kill = (signal: NodeJS.Signals) => {
+    wasKilled = true;
+    child.kill(signal);
+  };
+  return { ended, kill, loseEngine: () => {} };
 }
 
 /** A command that never ends is a defect of its own: nobody waits for ever. */

@@ -111,7 +111,7 @@ class Life {
   }
 
   /** One command, and what befalls it. */
-  async suffer({ command: kind, fault }: PlannedCommand): Promise<void> {
+  async suffer({ command: kind, fault, next }: PlannedCommand): Promise<void> {
     const entry = await this.#journal();
     if (entry?.record.state === "finished") return;
     const inputs = this.#inputsUnder(fault);
@@ -126,9 +126,10 @@ class Life {
     const before: Array<() => Promise<unknown>> = [];
     const isPlanned = deploymentFault !== undefined || fault.kind === "pause-limit";
     const reader = readerFor(entry);
-    this.#watch(reader, isPlanned ? undefined : fault, async () => {
-      this.#hits.push({ fault, isPaused: reader.isPaused });
-      return strike(fault.kind, {
+    const waiting = [...(isPlanned ? [] : [fault]), ...(next === undefined ? [] : [next])];
+    this.#watch(reader, waiting, async (struck) => {
+      this.#note(struck, reader.isPaused);
+      return strike(struck.kind, {
         arena: this.#arena,
         world: this.#world,
         command,
@@ -158,7 +159,7 @@ class Life {
     }
     this.#learn(reader);
     for (const step of before) await step();
-    await this.#afterKill(fault);
+    if (this.#hits.at(-1)?.fault === fault) await this.#afterKill(fault);
     // Railway's reads lag behind what was done by hand.
     await delay(200);
   }
@@ -172,7 +173,7 @@ class Life {
     const kind = this.#isRenamed && !isPromoted ? "abort" : isPromoted ? "up" : this.#plan.ending;
     if (this.#isRenamed && isPromoted) this.#renameBack();
     const reader = readerFor(entry);
-    this.#watch(reader, undefined, () => Promise.resolve("go-on"));
+    this.#watch(reader, [], () => Promise.resolve("go-on"));
     const end = await this.#awaitEnd(kind, await this.#start(kind, this.#inputs));
     this.#stopWatching();
     this.#learn(reader);
@@ -250,9 +251,12 @@ class Life {
     const end = await endOf(command, commandLimitMs);
     if (end === "never") {
       this.violate(`${kind} did not end within ${commandLimitMs / 1_000} s`);
-      return { ok: false, error: "never ended", output: "" };
+      return { ok: false, error: "never ended", output: "", wasKilled: true };
     }
-    const code = end.ok ? "ok" : (/\b[A-Z]+(?:_[A-Z]+)+\b/.exec(end.error)?.[0] ?? "killed");
+    const named = /\b[A-Z]+(?:_[A-Z]+)+(?=: )/.exec(end.error)?.[0];
+    if (!end.ok && !end.wasKilled && named === undefined)
+      this.violate(`${kind} ended with an error that has no code: ${end.error}`);
+    const code = end.ok ? "ok" : (named ?? "killed");
     this.#ends.push(`${kind}: ${code}`);
     this.#output += `\n$ ${kind}\n${end.output}${end.error === "" ? "" : `\n! ${end.error}\n`}`;
     return end;
@@ -267,13 +271,22 @@ class Life {
     this.#hits.push({ fault, isPaused });
   }
 
-  /** Holds every effect of the command; at the one that the fault waits for, it strikes. */
-  #watch(reader: EffectReader, fault: Fault | undefined, onHit: () => Promise<"go-on" | "drop">): void {
+  /** Holds every effect of the command; at the one that the next waiting fault is for, it strikes. */
+  #watch(
+    reader: EffectReader,
+    waiting: readonly Fault[],
+    onHit: (fault: Fault) => Promise<"go-on" | "drop">,
+  ): void {
+    const left = [...waiting];
     let seen = 0;
     const meet = async (row: CrashRow | undefined, stage: Stage): Promise<"go-on" | "drop"> => {
+      const fault = left[0];
       if (fault === undefined || row !== fault.row || stage !== fault.stage) return "go-on";
       seen += 1;
-      return seen === fault.occurrence ? onHit() : "go-on";
+      if (seen < fault.occurrence) return "go-on";
+      left.shift();
+      seen = 0;
+      return onHit(fault);
     };
     const rows = new Map<string, CrashRow | undefined>();
     for (const side of ["source", "target"] as const satisfies readonly Side[]) {
@@ -297,7 +310,6 @@ class Life {
   }
 
   async #afterKill({ kind, row }: Fault): Promise<void> {
-    if (this.#hits.at(-1)?.fault.kind !== kind) return;
     if (kind === "kill-and-rename") {
       this.#world.railway.renameService("@healthcare/api", "@healthcare/backend", {
         rewriteReferences: true,

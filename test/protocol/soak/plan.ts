@@ -14,6 +14,8 @@ import { Random } from "./random.ts";
 export interface PlannedCommand {
   readonly command: "up" | "abort";
   readonly fault: Fault;
+  /** Another one, that waits for its effect once the first has struck: trouble seldom comes alone. */
+  readonly next?: Fault;
 }
 
 /** A world, the faults that befall it one after the other, and the one command that must put things right at the end. */
@@ -38,12 +40,13 @@ export function planLife(seed: number, number: number): LifePlan {
   const subjectCommands =
     subject.kind === "row" ? commandsForRow(subject.row, random) : commandsForKind(subject.fault, random);
   const rows = subjectCommands.map(({ fault }) => fault.row);
+  const commands = [...extraCommands(random, number), ...subjectCommands];
   return {
     seed,
     number,
     hasHook: rows.includes("7") || random.chance(0.05),
     hasLateService: rows.includes("18") || random.chance(0.1),
-    commands: [...extraCommands(random, number), ...subjectCommands],
+    commands: commands.map((planned, index) => withNext(planned, number * 3 + index, random)),
     ending: random.chance(0.3) ? "abort" : "up",
   };
 }
@@ -88,6 +91,31 @@ function extraCommands(random: Random, number: number): PlannedCommand[] {
     const row = fixedRow(kind, random) ?? rowsInTurn[(number * 3 + index * 7) % rowsInTurn.length];
     return { command: "up", fault: faultAt(kind, row as CrashRow, random) };
   });
+}
+
+/** A second fault for a command that the first one leaves at work or on its way back, from the kinds in turn. */
+function withNext(planned: PlannedCommand, turn: number, random: Random): PlannedCommand {
+  const { kind, row } = planned.fault;
+  if (/^(kill|interrupt-twice|orphan|disk-full|hold|pause-limit)/.test(kind)) return planned;
+  const nextKind = seconds[turn % seconds.length] as FaultKind;
+  const isBack = backRows.includes(row) || leadsBack(kind, random);
+  const rows = isBack ? abortRows : forwardRows.slice(forwardRows.indexOf(row) + 1);
+  if (rows.length === 0) return planned;
+  return { ...planned, next: { ...faultAt(nextKind, random.pick(rows), random), occurrence: 1 } };
+}
+
+/** Kinds that may strike anywhere and need nothing prepared. */
+const seconds: readonly FaultKind[] = faultKinds.filter(
+  (kind) => !/^(deployment-|disk-full|pause-limit|hold|kill-and-|swallow-)/.test(kind),
+);
+
+/** Rows of putting back that any abort of a switch comes to. */
+const abortRows = backRows.filter((row) => row !== "t" && row !== "d");
+const forwardRows = firstRunRows.slice(0, -1);
+
+/** Whether the run is likely to be on its way back after it. */
+function leadsBack(kind: FaultKind, random: Random): boolean {
+  return kind.startsWith("restart-") || kind.startsWith("deployment-") || random.chance(0.2);
 }
 
 /** Kinds that mean the same wherever they strike. */

@@ -91,8 +91,6 @@ function start(
     env: {
       ...process.env,
       PATH: [join(repository, "node_modules", ".bin"), process.env.PATH].join(delimiter),
-      // Loading Pulumi's SDK is most of what a small operation costs.
-      NODE_COMPILE_CACHE: join(repository, "node_modules", ".cache", "node-compile"),
       ...environment,
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -21,7 +21,12 @@ export async function startContainer(
 ): Promise<Container> {
   const child = spawn(program, parameters, {
     // No inheritance: an app sees its deployment's variables and nothing of the machine it runs on.
-    env: { PATH: process.env.PATH, ...environment, PORT: "0" },
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+      ...environment,
+      PORT: "0",
+    },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   let lastWords = "";
