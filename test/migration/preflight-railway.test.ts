@@ -160,6 +160,13 @@ describe("one bad thing gives its finding", () => {
       change: () => changed("@healthcare/api", { variables: { DATABASE_URL: null } }),
       expected: "blocker VARIABLE_SEALED @healthcare/api DATABASE_URL",
     },
+    ...["${{pgvector.DATABASE_URL}}", "postgresql://a:b@pgvector.railway.internal:5432/railway"].map(
+      (text) => ({
+        name: `a variable that names the target already: ${text}`,
+        change: () => changed("@healthcare/api", { variables: { DATABASE_URL: text } }),
+        expected: "warning VARIABLE_NAMES_TARGET @healthcare/api DATABASE_URL",
+      }),
+    ),
     {
       name: "an unknown third database",
       change: () =>

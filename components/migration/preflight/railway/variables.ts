@@ -24,6 +24,12 @@ export const variableDefinitions = {
     acceptable: false,
     remedy: "Nothing, if the service is to get it; otherwise take it off the service's `variables`.",
   },
+  VARIABLE_NAMES_TARGET: {
+    severity: "warning",
+    acceptable: false,
+    remedy:
+      "Find out since when: what its service wrote through it is on the target and nowhere else. An abort leaves it as it is.",
+  },
   UNKNOWN_DATABASE: {
     severity: "blocker",
     acceptable: true,
@@ -96,19 +102,29 @@ export function checkAppVariables(
         return [found("VARIABLE_ABSENT", object, "The service has no such variable; it would be created.")];
       case "other":
         return [found("UNKNOWN_DATABASE", object, "It names neither the source nor the target.")];
-      default: {
-        const parameters = connectionParameters(observed.raw.get(service.id)?.get(name) ?? "");
-        if (parameters.length === 0) return [];
+      default:
         return [
-          found(
-            "CONNECTION_PARAMETERS_LOST",
-            object,
-            `The text has connection parameters (${listNames(parameters)}) that the plain reference to the target has not.`,
-          ),
+          ...(kind.endsWith("target") ? [namesTarget(object)] : []),
+          ...checkParameters(object, observed.raw.get(service.id)?.get(name) ?? ""),
         ];
-      }
     }
   });
+}
+
+function namesTarget(object: string): Finding {
+  return found("VARIABLE_NAMES_TARGET", object, "It names the target already, before anything was moved.");
+}
+
+function checkParameters(object: string, text: string): Finding[] {
+  const parameters = connectionParameters(text);
+  if (parameters.length === 0) return [];
+  return [
+    found(
+      "CONNECTION_PARAMETERS_LOST",
+      object,
+      `The text has connection parameters (${listNames(parameters)}) that the plain reference to the target has not.`,
+    ),
+  ];
 }
 
 /** Every other variable of the environment that names the source: its user would be left with a fenced database. */
