@@ -27,6 +27,8 @@ export const protectedFingerprintSchema = z.object({
   identities: z.record(z.string(), z.string()),
   tables: z.record(z.string(), tableFingerprintSchema),
   sequences: z.record(z.string(), sequenceStateSchema.extend({ ownedBy: z.string().nullable() })),
+  /** When the server was started; after a crash its sequences are ahead of where they were. */
+  serverStartedAt: z.string().optional(),
 });
 
 export { compareFingerprints, type FingerprintDifference } from "./fingerprint-differences.ts";
@@ -49,6 +51,7 @@ export async function fingerprintProtected(
     identities: await readIdentities(client, schemas),
     tables: await fingerprintTables(client, schemas),
     sequences: await fingerprintSequences(client, schemas),
+    serverStartedAt: await readServerStart(client),
   };
 }
 
@@ -101,6 +104,13 @@ async function fingerprintSequences(
       return [name, { ...state, ownedBy: owners.get(name) ?? null }];
     }),
   );
+}
+
+async function readServerStart(client: ClientBase): Promise<string> {
+  const { rows } = await client.query(
+    "SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text AS started",
+  );
+  return rows[0].started;
 }
 
 async function readVectorExtension(client: ClientBase): Promise<ProtectedFingerprint["extension"]> {

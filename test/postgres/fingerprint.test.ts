@@ -8,6 +8,7 @@ import {
   protectedFingerprintSchema,
 } from "../../components/postgres/fingerprint.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { startServer } from "../world/postgres/server.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { loadTargetFixture } from "../world/postgres/target-fixture.ts";
 
@@ -138,5 +139,37 @@ describe("what is theirs", () => {
       { object: "table llm_assistant.llm_docs_hashes", aspect: "rows", provablyTheirs: false },
       { object: "table llm_assistant.llm_query_cache", aspect: "rows", provablyTheirs: true },
     ]);
+  });
+});
+
+describe("a crash of the server", () => {
+  it("puts its sequences forward by itself, and nothing else", async () => {
+    const server = await startServer({ role: "target" });
+    const read = () =>
+      withConnection(server.connection(), { purpose: "test" }, (client) =>
+        fingerprintProtected(client, ["llm_assistant"]),
+      );
+    try {
+      await withConnection(server.connection(), { purpose: "test" }, (client) =>
+        client.query(`
+          CREATE SCHEMA llm_assistant; CREATE SEQUENCE llm_assistant.up; CREATE SEQUENCE llm_assistant.down INCREMENT -3;
+          CREATE SEQUENCE llm_assistant.moved; CHECKPOINT;
+          SELECT nextval('llm_assistant.up'), nextval('llm_assistant.down'), nextval('llm_assistant.moved')`),
+      );
+      const before = await read();
+      await server.stop("immediate");
+      await server.start();
+      const after = await read();
+      expect(after.sequences["llm_assistant.up"]?.lastValue).not.toBe("1");
+      expect(compareFingerprints(before, after)).toEqual([]);
+      await withConnection(server.connection(), { purpose: "test" }, (client) =>
+        client.query("SELECT nextval('llm_assistant.moved'), setval('llm_assistant.up', 1)"),
+      );
+      const objects = compareFingerprints(before, await read()).map(({ object }) => object);
+      expect(objects).toEqual(["sequence llm_assistant.moved"]);
+      expect(compareFingerprints(after, await read())).toHaveLength(2);
+    } finally {
+      await server.dispose();
+    }
   });
 });
