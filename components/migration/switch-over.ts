@@ -127,7 +127,7 @@ async function sealSource(
     await setSeal(exclusion.source, connection.database, true);
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
-    await assertFenceHeld(inside, inputs.schemas, owner);
+    await assertFenceHeld(inside, inputs.schemas, { migrationId: owner.id, epoch: fence.epoch });
     if (await perpetuateSourceFence(inside, inputs.schemas)) throw sourceFenceBroken();
     await assertCatalogueUnchanged(inside, inputs.schemas, fence);
     await syncSequences(inside, exclusion.target, inputs.schemas);
@@ -141,10 +141,11 @@ const settleMs = 1_500;
 async function assertFenceHeld(
   source: Parameters<typeof readFence>[0],
   schemas: readonly string[],
-  owner: JournalOwner,
+  { migrationId, epoch }: { migrationId: string; epoch: number },
 ): Promise<void> {
   const fence = await readFence(source, schemas);
-  if (!isWhole(fence) || fence.witness?.migrationId !== owner.id) throw sourceFenceBroken();
+  const isOurs = fence.witness?.migrationId === migrationId && fence.witness.epoch === epoch;
+  if (!isWhole(fence) || !isOurs) throw sourceFenceBroken();
 }
 
 async function assertProtectedUnchanged(
