@@ -1,11 +1,12 @@
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
-import { closeSourceFence, isSealed, perpetuateSourceFence, setSeal } from "../postgres/fence.ts";
+import { closeSourceFence, isSealed, limitSourceFence, readWitness, setSeal } from "../postgres/fence.ts";
 import { commit } from "../postgres/transaction.ts";
 import type { StartedAttempt } from "./attempt.ts";
 import type { VerifiedCopy } from "./copy-and-verify.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
+import type { MigrationInputs } from "./inputs.ts";
 import { transition } from "./journal.ts";
 import { rememberServices } from "./move-services.ts";
 import { remainingPauseMs } from "./pause-limit.ts";
@@ -55,7 +56,7 @@ export async function closeFences(
 
 /**
  * What neither locks nor triggers hold: a source sealed by an interrupted run is opened to readers, its definitions
- * must be those that the gate saw, and its sequences are read again. A fence that shall be held does not yield any more.
+ * must be those that the gate saw, and its sequences are read again. The fence yields in time, unless it shall be held.
  *
  * @throws CutoverError `SOURCE_CHANGED_BEFORE_FENCE`, `SOURCE_FENCE_BROKEN`
  */
@@ -68,7 +69,13 @@ export async function settleBehindFence(
     await setSeal(exclusion.source, connection.database, false);
   }
   await withConnection(connection, { purpose: "settle" }, async (source) => {
-    if (inputs.onFailure === "hold" && (await perpetuateSourceFence(source, inputs.schemas))) {
+    const yieldAfterMs = yieldAfter(inputs, new Date(fence.pausedAt));
+    // Behind the seal it was made to last; a run of another configuration may have held it.
+    const isLasting = (await readWitness(source))?.yieldsAt === null;
+    if (
+      isLasting !== (yieldAfterMs === null) &&
+      (await limitSourceFence(source, inputs.schemas, yieldAfterMs))
+    ) {
       throw sourceFenceBroken();
     }
     await assertCatalogueUnchanged(source, inputs.schemas, fence);
@@ -85,6 +92,11 @@ export function sourceFenceBroken(): CutoverError {
   });
 }
 
+/** How long after now the source's fence lets writers pass by itself; `null`: never. */
+function yieldAfter({ onFailure, limits }: MigrationInputs, pausedAt: Date): number | null {
+  return onFailure === "hold" ? null : remainingPauseMs(limits, pausedAt);
+}
+
 async function commitFence(
   run: ExclusiveRun,
   pause: StartedAttempt["pause"],
@@ -98,8 +110,7 @@ async function commitFence(
       schemas: run.inputs.schemas,
       migrationId,
       epoch,
-      yieldAfterMs:
-        run.inputs.onFailure === "hold" ? null : remainingPauseMs(run.inputs.limits, pause.pausedAt),
+      yieldAfterMs: yieldAfter(run.inputs, pause.pausedAt),
     });
     await commit(lockSession);
   } catch (cause) {

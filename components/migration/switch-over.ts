@@ -1,13 +1,6 @@
 import { CutoverError } from "../errors.ts";
 import { connect, endConnection } from "../postgres/connection.ts";
-import {
-  inTransaction,
-  isSealed,
-  isWhole,
-  perpetuateSourceFence,
-  readFence,
-  setSeal,
-} from "../postgres/fence.ts";
+import { inTransaction, isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
 import { findChangedTables } from "./copy-content.ts";
 import type { ExclusiveRun, FinishingRun } from "./exclusive-run.ts";
@@ -128,7 +121,7 @@ async function sealSource(
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
     await assertFenceHeld(inside, inputs.schemas, { migrationId: owner.id, epoch: fence.epoch });
-    if (await perpetuateSourceFence(inside, inputs.schemas)) throw sourceFenceBroken();
+    if (await limitSourceFence(inside, inputs.schemas, null)) throw sourceFenceBroken();
     await assertCatalogueUnchanged(inside, inputs.schemas, fence);
     await syncSequences(inside, exclusion.target, inputs.schemas);
   } finally {

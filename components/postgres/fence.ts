@@ -26,7 +26,7 @@ export { inTransaction } from "./transaction.ts";
  * when it was opened is used again.
  *
  * @param options.yieldAfterMs the fence lets writers pass again by itself after so long, and remembers that it did: a
- *   run that died must not keep them out for ever. `null`: it never does. See {@link perpetuateSourceFence}.
+ *   run that died must not keep them out for ever. `null`: it never does. See {@link limitSourceFence}.
  * @throws CutoverError `JOURNAL_LOST` when another fence's witness stands
  */
 export async function closeSourceFence(
@@ -50,30 +50,41 @@ export async function closeSourceFence(
   if (former !== null) throw fencedByAnother(former.migrationId);
   // Takes effect at once, whatever becomes of this transaction: without a witness it says nothing about anything.
   await source.query("select setval('pgvector_cutover.passed', 1, false)");
-  const { rows } = await source.query(
+  const { rows } = await source.query<{ yieldsAt: string }>(
     `insert into pgvector_cutover.witness (migration_id, epoch, yields_at)
-     values ($1, $2, coalesce(clock_timestamp() + $3::float8 * interval '1 millisecond', 'infinity'))
+     values ($1, $2, ${endOfFence("$3")})
      returning yields_at::text as "yieldsAt"`,
     [options.migrationId, options.epoch, options.yieldAfterMs],
   );
-  await source.query(fenceFunctions(options.schemas, yieldsAt(rows[0].yieldsAt)));
+  await source.query(fenceFunctions(options.schemas, yieldsAt(rows[0]?.yieldsAt ?? "infinity")));
   await source.query(fenceTriggers(options.tables));
   await source.query(eventTriggers);
 }
 
 /**
- * Makes the source's fence last, from inside a sealed database that nobody else has a session on: it will be looked
- * into again after the promotion. Only when nobody was let pass until now is the copy still whole.
+ * Gives the source's closed fence another end: `null` makes it last, which from inside a sealed database that nobody else
+ * has a session on is final. Only when nobody was let pass until now is the copy still whole.
  *
  * @returns whether a writer was let pass before
  */
-export async function perpetuateSourceFence(source: pg.Client, schemas: readonly string[]): Promise<boolean> {
+export async function limitSourceFence(
+  source: pg.Client,
+  schemas: readonly string[],
+  yieldAfterMs: number | null,
+): Promise<boolean> {
   await inTransaction(source, async () => {
-    await source.query(fenceFunctions(schemas, "false"));
-    await source.query("update pgvector_cutover.witness set yields_at = 'infinity'");
+    const { rows } = await source.query(
+      `update pgvector_cutover.witness set yields_at = ${endOfFence("$1")} returning yields_at::text as "yieldsAt"`,
+      [yieldAfterMs],
+    );
+    await source.query(fenceFunctions(schemas, yieldsAt(rows[0]?.yieldsAt ?? "infinity")));
   });
   const { rows } = await source.query("select is_called as passed from pgvector_cutover.passed");
   return rows[0].passed;
+}
+
+function endOfFence(yieldAfterMs: string): string {
+  return `coalesce(clock_timestamp() + ${yieldAfterMs}::float8 * interval '1 millisecond', 'infinity')`;
 }
 
 /**
@@ -81,6 +92,7 @@ export async function perpetuateSourceFence(source: pg.Client, schemas: readonly
  * The server's clock decides when, which may be set; it does not decide whether.
  */
 function yieldsAt(time: string): string {
+  if (time === "infinity") return "false";
   return `(case when clock_timestamp() >= ${quoteLiteral(time)}::timestamptz
                 then nextval('pgvector_cutover.passed') > 0 else false end)`;
 }

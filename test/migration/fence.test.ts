@@ -12,9 +12,9 @@ import {
   inTransaction,
   isSealed,
   isWhole,
+  limitSourceFence,
   loaderSetting,
   openSourceFence,
-  perpetuateSourceFence,
   readFence,
   removeFence,
   setSeal,
@@ -211,14 +211,26 @@ describe("a source's fence whose run has died", () => {
     expect(isWhole(await readFence(client, schemas))).toBe(true);
     expect(await attempt(client, statement)).toBe("accepted");
     expect(isWhole(await readFence(client, schemas))).toBe(false);
-    expect(await perpetuateSourceFence(client, schemas)).toBe(true);
+    expect(await limitSourceFence(client, schemas, null)).toBe(true);
   });
 
   it("never lets anybody pass once it was made to last", async () => {
     await closeUnderLocks(client, 1);
-    expect(await perpetuateSourceFence(client, schemas)).toBe(false);
+    expect(await limitSourceFence(client, schemas, null)).toBe(false);
     expect(await attempt(client, write)).toBe("25006");
     expect(isWhole(await readFence(client, schemas))).toBe(true);
+  });
+
+  it("yields again in time when the switch behind it goes on, and still remembers", async () => {
+    await closeUnderLocks(client, 600_000);
+    expect(await limitSourceFence(client, schemas, null)).toBe(false);
+    expect((await readFence(client, schemas)).witness?.yieldsAt).toBe(null);
+    expect(await limitSourceFence(client, schemas, 600_000)).toBe(false);
+    expect((await readFence(client, schemas)).witness?.yieldsAt).not.toBe(null);
+    expect(await attempt(client, write)).toBe("25006");
+    await timeIsUp();
+    expect(await attempt(client, write)).toBe("accepted");
+    expect(await limitSourceFence(client, schemas, 600_000)).toBe(true);
   });
 
   it("is opened with all that it remembers", async () => {

@@ -205,6 +205,7 @@ function* settleBehindFence(world: ModelWorld, run: ModelRun): Steps {
     onSession(run, "inSource");
     onSession(run, "target");
     if (world.holds) perpetuate(world);
+    else world.source.yields = true;
   });
 }
 
