@@ -1,3 +1,4 @@
+import type { Deployment } from "../railway/deployments.ts";
 import type { Railway } from "../railway/railway.ts";
 import { compareGiven, type Given } from "./given-values.ts";
 import type { ServiceSwitch } from "./service-switch.ts";
@@ -27,7 +28,7 @@ export async function findServing(railway: Railway, move: ServiceSwitch): Promis
 }
 
 /**
- * An earlier run's deployment, unless it has ended, for waiting for a failed one would fail every further run; or was given
+ * An earlier run's deployment, unless it has ended or hangs, for waiting for it would fail every further run; or was given
  * something else than the variables hold now, for example a password that was changed since.
  */
 async function stillUsable(
@@ -40,7 +41,7 @@ async function stillUsable(
   const own = recent.find(({ id }) => id === ongoing);
   // Not in the list: Railway's reads lag behind its writes.
   if (own === undefined) return ongoing;
-  if (!usable.has(own.status) || own.stopped) return undefined;
+  if (!usable.has(own.status) || own.stopped || isOverdue(own, move)) return undefined;
   const given = await compareDeployment(railway, move, ongoing);
   return given === undefined || given.every(({ verdict }) => verdict === "yes" || verdict === "unknown")
     ? ongoing
@@ -54,9 +55,14 @@ async function stillUsable(
 async function newestMatching(railway: Railway, move: ServiceSwitch): Promise<string | undefined> {
   const recent = await railway.listDeployments(move.scope, move.serviceId, recentDeployments);
   const newest = recent.find(({ status, stopped }) => usable.has(status) && !stopped);
-  if (newest === undefined) return undefined;
+  if (newest === undefined || isOverdue(newest, move)) return undefined;
   const given = await compareDeployment(railway, move, newest.id);
   return given?.every(({ verdict }) => verdict === "yes") ? newest.id : undefined;
+}
+
+/** A run has waited for it as long as one may, or could have: it hangs, and would fail every further run as well. */
+function isOverdue({ status, createdAt }: Deployment, { deploymentTimeoutMs }: ServiceSwitch): boolean {
+  return underWay.has(status) && Date.now() - createdAt.getTime() > deploymentTimeoutMs;
 }
 
 export interface GivenVariable {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   applyVariables,
   deployWithVariables,
@@ -296,6 +296,10 @@ describe("somebody else's deployment", () => {
 });
 
 describe("a deployment that does not get healthy", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
   test.for<[DeploymentFault, string, string]>([
     ["BUILD", "DEPLOYMENT_FAILED", "in the step BUILD_IMAGE"],
     ["PRE_DEPLOY", "DEPLOYMENT_FAILED", "in the step PRE_DEPLOY_COMMAND"],
@@ -311,7 +315,7 @@ describe("a deployment that does not get healthy", () => {
   });
 
   test.for(["INITIALIZING", "QUEUED", "WAITING", "BUILDING", "DEPLOYING"] as const)(
-    "hangs in %s and is given up",
+    "hangs in %s and is given up; the next run asks for another one, whether or not it was noted",
     async (status) => {
       await using here = await start();
       here.world.simulator.failNext(api, `HANG_${status}`);
@@ -319,6 +323,13 @@ describe("a deployment that does not get healthy", () => {
         code: "DEPLOYMENT_TIMEOUT",
         message: expect.stringContaining(status),
       });
+      const [hanging = null] = here.noted;
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, "now").mockImplementation(() => now() + here.move.deploymentTimeoutMs);
+      await expectMoved(here, await here.run({ mayHaveDeployed: true }, hanging));
+      here.world.simulator.failNext(api, `HANG_${status}`);
+      here.world.simulator.pushDeployment(api);
+      await expectMoved(here, await here.run());
     },
   );
 
