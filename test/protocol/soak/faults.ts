@@ -1,4 +1,4 @@
-import { type CrashRow, crashRows } from "../crash-table.ts";
+import type { CrashRow } from "../crash-table.ts";
 
 /**
  * What can be done to a run at one of its effects.
@@ -80,14 +80,6 @@ export const effectsInRow: Readonly<Partial<Record<CrashRow, number>>> = {
   h: 100,
   i: 2,
 };
-
-const forward = crashRows.slice(0, crashRows.indexOf("t"));
-
-/** Rows in which nobody can write: between the fence and the promotion. */
-export const switchingRows: readonly CrashRow[] = ["11", "12", "13", "14", "15", "16"];
-
-/** Rows that a first `up` comes to, without a hook or a service that is deployed late. */
-export const firstRunRows: readonly CrashRow[] = forward.filter((row) => row !== "7" && row !== "18");
 
 /** Rows of putting back, after a switch that had begun. */
 export const backRows: readonly CrashRow[] = ["t", "a", "c", "d", "e", "f", "g", "h", "i"];

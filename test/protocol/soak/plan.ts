@@ -1,13 +1,5 @@
 import { type CrashRow, crashRows } from "../crash-table.ts";
-import {
-  backRows,
-  effectsInRow,
-  type Fault,
-  type FaultKind,
-  faultKinds,
-  firstRunRows,
-  switchingRows,
-} from "./faults.ts";
+import { backRows, effectsInRow, type Fault, type FaultKind, faultKinds } from "./faults.ts";
 import { Random } from "./random.ts";
 
 /** One command with what happens to it. */
@@ -31,87 +23,106 @@ export interface LifePlan {
 }
 
 /**
- * The plan of one life, from the seed and its number alone, so that a failure can be played again. Each life has one
- * fault as its subject; the subjects go through all rows and all kinds in turn, and further faults are mixed in.
+ * The plan of one life, from the seed and its number alone, so that a failure can be played again. Kinds and rows come in
+ * turn, so that each comes as often as every other, and in ever new pairs; whatever else happens is drawn.
  */
 export function planLife(seed: number, number: number): LifePlan {
   const random = new Random(seed * 7_919 + number * 104_729);
-  const subject = subjects[number % subjects.length] as Subject;
-  const subjectCommands =
-    subject.kind === "row" ? commandsForRow(subject.row, random) : commandsForKind(subject.fault, random);
-  const rows = subjectCommands.map(({ fault }) => fault.row);
-  const commands = [...extraCommands(random, number), ...subjectCommands];
+  const kind = inTurn(kindsInTurn, number);
+  const row = inTurn(rowsInTurn, number);
+  const placeOfKind = fixedRow(kind, random);
+  const wishes =
+    placeOfKind === undefined
+      ? [faultAt(kind, row, random)]
+      : [faultAt(kind, placeOfKind, random), faultAt(killOrOther(random), row, random)];
+  const commands = arrange(wishes).flatMap((wish) => lead(wish, random));
+  const rows = commands.flatMap(({ fault, next }) => [fault.row, next?.row]);
   return {
     seed,
     number,
     hasHook: rows.includes("7") || random.chance(0.05),
     hasLateService: rows.includes("18") || random.chance(0.1),
-    commands: commands.map((planned, index) => withNext(planned, number * 3 + index, random)),
+    commands: commands.map((planned, index) => withNext(planned, number + index * 5, random)),
     ending: random.chance(0.3) ? "abort" : "up",
   };
 }
 
-/** How many lives it takes until every subject had its turn. */
+/** How many lives it takes until every row and every kind had its turn. */
 export function livesInRound(): number {
-  return subjects.length;
+  return Math.max(kindsInTurn.length, rowsInTurn.length);
 }
 
-type Subject =
-  | { readonly kind: "row"; readonly row: CrashRow }
-  | { readonly kind: "fault"; readonly fault: FaultKind };
+/** Kinds that come in their own turn only: not as a second fault. */
+const seldomKinds = faultKinds.filter((kind) =>
+  /^(deployment-|disk-full|pause-limit|hold|kill-and-|swallow-)/.test(kind),
+);
+const kindsInTurn = [...faultKinds, ...seldomKinds, ...seldomKinds, ...seldomKinds];
 
 /** Rows that nothing but their own turn comes to. */
-const seldomRows: readonly CrashRow[] = ["7", "18", ...backRows];
+const seldomRows: readonly CrashRow[] = ["1", "3", "4", "7", "8", "9", "10", "t", "d"];
+const rowsInTurn = [...crashRows, ...seldomRows];
 
-const subjects: readonly Subject[] = interleave(
-  [...crashRows, ...seldomRows, ...seldomRows].map((row): Subject => ({ kind: "row", row })),
-  faultKinds.map((fault): Subject => ({ kind: "fault", fault })),
-);
+function inTurn<Item>(items: readonly Item[], turn: number): Item {
+  return items[turn % items.length] as Item;
+}
 
-function commandsForRow(row: CrashRow, random: Random): PlannedCommand[] {
-  const subject = faultAt(random.chance(0.8) ? "kill" : random.pick(harmlessAnywhere), row, random);
-  if (!backRows.includes(row)) return [{ command: "up", fault: subject }];
-  // Something to put back: a run that died while services moved, behind the seal where that is the subject.
+function killOrOther(random: Random): FaultKind {
+  return random.chance(0.7) ? "kill" : random.pick(harmlessAnywhere);
+}
+
+/**
+ * What leaves the move unfinished comes first, so that there is something left for the other. Where neither does, both
+ * befall the same command.
+ */
+function arrange(wishes: readonly Fault[]): PlannedCommand[] {
+  const [first, second] = wishes.toSorted((a, b) => Number(finishes(a)) - Number(finishes(b)));
+  if (first === undefined) return [];
+  if (second === undefined) return [{ command: "up", fault: first }];
+  const isLater = forwardRows.indexOf(second.row) > forwardRows.indexOf(first.row);
+  return finishes(first) && isLater
+    ? [{ command: "up", fault: first, next: { ...second, occurrence: 1 } }]
+    : [first, second].map((fault) => ({ command: "up", fault }));
+}
+
+/** Whether a run that meets it is likely to come to its end. */
+function finishes({ kind, row }: Fault): boolean {
+  const stops = /^(kill|interrupt-twice|disk-full|hold|pause-limit|deployment-(?!SUPERSEDED))/.test(kind);
+  return !stops || forwardRows.indexOf(row) >= forwardRows.indexOf("17");
+}
+
+/** With what must have happened before it can: something to put back, or to take over. */
+function lead(planned: PlannedCommand, random: Random): PlannedCommand[] {
+  const { row } = planned.fault;
+  if (!backRows.includes(row)) return [planned];
+  // A run that died while services moved, behind the seal where that is the subject.
   const cause = faultAt("kill", row === "d" ? "16" : random.pick(["13", "14", "15", "16"]), random);
   return [
     { command: "up", fault: cause },
-    { command: row === "t" ? "up" : "abort", fault: subject },
+    { ...planned, command: row === "t" ? "up" : "abort" },
   ];
-}
-
-function commandsForKind(kind: FaultKind, random: Random): PlannedCommand[] {
-  const row = fixedRow(kind, random) ?? random.pick(rowsInTurn);
-  return [{ command: "up", fault: faultAt(kind, row, random) }];
-}
-
-/** In turn rather than by chance, so that every kind and every row comes as often as every other. */
-function extraCommands(random: Random, number: number): PlannedCommand[] {
-  return Array.from({ length: 1 + (number % 2) }, (_, index): PlannedCommand => {
-    const kind = faultKinds[(number * 5 + index * 21 + 3) % faultKinds.length] as FaultKind;
-    const row = fixedRow(kind, random) ?? rowsInTurn[(number * 3 + index * 7) % rowsInTurn.length];
-    return { command: "up", fault: faultAt(kind, row as CrashRow, random) };
-  });
 }
 
 /** A second fault for a command that the first one leaves at work or on its way back, from the kinds in turn. */
 function withNext(planned: PlannedCommand, turn: number, random: Random): PlannedCommand {
   const { kind, row } = planned.fault;
-  if (/^(kill|interrupt-twice|orphan|disk-full|hold|pause-limit)/.test(kind)) return planned;
-  const nextKind = seconds[turn % seconds.length] as FaultKind;
+  if (planned.next !== undefined || /^(kill|interrupt-twice|orphan|disk-full|hold|pause-limit)/.test(kind)) {
+    return planned;
+  }
   const isBack = backRows.includes(row) || leadsBack(kind, random);
   const rows = isBack ? abortRows : forwardRows.slice(forwardRows.indexOf(row) + 1);
   if (rows.length === 0) return planned;
-  return { ...planned, next: { ...faultAt(nextKind, random.pick(rows), random), occurrence: 1 } };
+  return {
+    ...planned,
+    next: { ...faultAt(inTurn(seconds, turn), random.pick(rows), random), occurrence: 1 },
+  };
 }
 
 /** Kinds that may strike anywhere and need nothing prepared. */
-const seconds: readonly FaultKind[] = faultKinds.filter(
-  (kind) => !/^(deployment-|disk-full|pause-limit|hold|kill-and-|swallow-)/.test(kind),
-);
+const seconds = faultKinds.filter((kind) => !seldomKinds.includes(kind));
 
 /** Rows of putting back that any abort of a switch comes to. */
 const abortRows = backRows.filter((row) => row !== "t" && row !== "d");
-const forwardRows = firstRunRows.slice(0, -1);
+const forwardRows = crashRows.slice(0, crashRows.indexOf("t"));
 
 /** Whether the run is likely to be on its way back after it. */
 function leadsBack(kind: FaultKind, random: Random): boolean {
@@ -136,9 +147,6 @@ function fixedRow(kind: FaultKind, random: Random): CrashRow | undefined {
   return kind === "reads-lag" ? random.pick(["5", "11", "12"]) : undefined;
 }
 
-/** Most of the others strike where it hurts: while nobody can write. */
-const rowsInTurn: readonly CrashRow[] = [...firstRunRows, ...switchingRows];
-
 function faultAt(kind: FaultKind, row: CrashRow, random: Random): Fault {
   return {
     kind,
@@ -146,10 +154,4 @@ function faultAt(kind: FaultKind, row: CrashRow, random: Random): Fault {
     stage: random.chance(0.5) ? "before" : "after",
     occurrence: random.upTo(effectsInRow[row] ?? 1),
   };
-}
-
-function interleave<Item>(first: readonly Item[], second: readonly Item[]): Item[] {
-  return Array.from({ length: Math.max(first.length, second.length) }).flatMap((_, index) =>
-    [first[index], second[index]].filter((item) => item !== undefined),
-  );
 }
