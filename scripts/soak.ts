@@ -7,7 +7,7 @@ import { type SoakFigures, soak, uncovered } from "../test/protocol/soak/soak.ts
 import { keepCompiledCode } from "../test/world/compile-cache.ts";
 
 const help = `Plays cutovers under random faults on this machine: real PostgreSQL servers, a simulated Railway, services that keep
-writing. Each life is a fresh world, one to three faults, and one command that must put everything right; then a checker
+writing. Each life is a fresh world, a few faults, and one command that must put everything right; then a checker
 decides whether a write was lost or doubled, both databases accepted writes, or anything else was not kept.
 
   npm run soak -- --faults 500              until so many faults have struck (default 100)
