@@ -84,6 +84,23 @@ test("a canary that fails aborts; nothing of the other services was touched", as
   ]);
 });
 
+test("a finding that blocks ends the run before writers are paused", async () => {
+  const earlier = { journal: await here.journal(), mutations: here.world.railway.mutations().length };
+  const lines: string[] = [];
+  await here.query("source", 'create publication analytics for table public."AppWrite"');
+  try {
+    await expect(here.run({ onLine: (line) => void lines.push(line) })).rejects.toMatchObject({
+      code: "PREFLIGHT_BLOCKED",
+      message: expect.stringContaining("PUBLICATION_NOT_MOVED analytics"),
+    });
+    expect(lines).not.toContain("Pause writes");
+    expect(await here.journal()).toEqual(earlier.journal);
+    expect(here.world.railway.mutations()).toHaveLength(earlier.mutations);
+  } finally {
+    await here.query("source", "drop publication analytics");
+  }
+});
+
 test("somebody who fills the target while the locks are waited for is found before anything is loaded", async () => {
   const writer = await connect(here.world.source.connection(), { purpose: "world" });
   const earlier = await here.journal();
