@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sqlState } from "../../components/errors.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import {
   closeSourceFence,
@@ -129,11 +130,44 @@ test("somebody who fills the target while the locks are waited for is found befo
   }
 });
 
-test("a service of the second wave that fails brings the canary back, too", async () => {
+test("a service of the second wave that fails brings the canary back, too; nobody could write to the copy", async () => {
   await leaveOpenFence();
   here.world.railway.failNext(app[0], "BUILD");
-  await expectAborted(here.run(), "DEPLOYMENT_FAILED");
+  const watched = new AbortController();
+  let outsider = Promise.resolve(new Set<string>());
+  let closed: unknown;
+  const onLine = (line: string) => {
+    if (line === "Copy") outsider = writeAsOutsider(watched.signal);
+    if (line !== "Fence both databases") return undefined;
+    watched.abort();
+    const row = "select loader_hash is null and loader_role is null as closed from pgvector_cutover.fence";
+    return here.query("target", row).then(([found]) => {
+      closed = found?.closed;
+    });
+  };
+  try {
+    await expectAborted(here.run({ onLine }), "DEPLOYMENT_FAILED");
+  } finally {
+    watched.abort();
+  }
+  expect([...(await outsider)].sort()).toEqual(["25006", "42P01"]);
+  expect(closed).toBe(true);
 });
+
+/** What somebody without the loader's token is answered while the copy is made: no such table, or refused. */
+async function writeAsOutsider(signal: AbortSignal): Promise<Set<string>> {
+  const answers = new Set<string>();
+  await withConnection(here.world.target.connection(), { purpose: "world" }, async (client) => {
+    while (!signal.aborted) {
+      const answer = await client.query('update public."AppWrite" set id = id where false').then(
+        () => "accepted",
+        (error: unknown) => sqlState(error) ?? "unknown",
+      );
+      answers.add(answer);
+    }
+  });
+  return answers;
+}
 
 test("a hook that fails half way leaves nothing", async () => {
   const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
