@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sqlState } from "../../components/errors.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import {
   closeSourceFence,
@@ -173,6 +174,55 @@ test("a hook that fails half way leaves nothing", async () => {
   const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
   const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}' && exit 3`;
   await expectAborted(here.run({ inputs: { hooks: { beforeSwitch } } }), "BEFORE_SWITCH_HOOK_FAILED");
+});
+
+test("what a hook has changed is red, and stops before anything is fenced", async () => {
+  const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
+  const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}'`;
+  await expectAborted(here.run({ inputs: { hooks: { beforeSwitch } } }), "GATE_RED");
+});
+
+test("a definition that was made during the copy stops the switch before a service moves", async () => {
+  const deployments = here.world.railway.deployments(canary).length;
+  const onLine = (line: string) =>
+    line === "Gate" ? here.query("source", "create table public.made_late (id int)") : undefined;
+  try {
+    await expectAborted(here.run({ onLine }), "SOURCE_CHANGED_BEFORE_FENCE");
+    expect(here.world.railway.deployments(canary)).toHaveLength(deployments);
+  } finally {
+    await here.query("source", "drop table public.made_late");
+  }
+});
+
+test("the source is fenced only when the journal says that it is being fenced", async () => {
+  await withConnection(here.world.target.connection(), { purpose: "observe" }, ensureJournal);
+  await here.query(
+    "target",
+    `create function pgvector_cutover.wait_for_test() returns trigger language plpgsql as $$
+       begin perform pg_advisory_xact_lock(20261124); return new; end $$;
+     create trigger wait_for_test before update on pgvector_cutover.migration for each row
+       when (old.state = 'loading' and new.state = 'switching') execute function pgvector_cutover.wait_for_test()`,
+  );
+  const holder = await connect(here.world.target.connection(), { purpose: "world" });
+  try {
+    await holder.query("set application_name = test; select pg_advisory_lock(20261124)");
+    here.world.railway.failNext(canary, "BUILD");
+    const run = here.run();
+    run.catch(() => {});
+    const waiting = "select 1 from pg_locks where locktype = 'advisory' and objid = 20261124 and not granted";
+    await vi.waitFor(async () => expect(await here.query("target", waiting)).toHaveLength(1), {
+      timeout: 60_000,
+      interval: 100,
+    });
+    expect(await here.query("source", "select to_regclass('pgvector_cutover.witness') as witness")).toEqual([
+      { witness: null },
+    ]);
+    await holder.query("select pg_advisory_unlock(20261124)");
+    await expectAborted(run, "DEPLOYMENT_FAILED");
+  } finally {
+    await holder.end();
+    await here.query("target", "drop function pgvector_cutover.wait_for_test() cascade");
+  }
 });
 
 test("a table that was under way before the fence, and is acknowledged behind it, stops the switch", async () => {

@@ -42,6 +42,38 @@ describe("moving services", () => {
     expect(apps.map(here.deployed)).toEqual([1, 1, 1]);
   });
 
+  test("notes each step before it is taken, and what came of it", async () => {
+    await using here = await startMoveWorld();
+    const { save } = here.context();
+    const notes: unknown[] = [];
+    await run(here, {
+      save: async (name, record) => {
+        const { startedAt, askedAt, deploymentId, provenAt } = record;
+        const isSet = here.variable(name) === newText;
+        if (name === canary) {
+          const deployed = here.deployed(name);
+          notes.push({
+            isSet,
+            deployed,
+            begun: startedAt !== null,
+            asked: askedAt != null,
+            deploymentId,
+            provenAt,
+          });
+        }
+        await save(name, record);
+      },
+    });
+    const deploymentId = here.serving(canary);
+    const proven = expect.any(String);
+    expect(notes).toEqual([
+      { isSet: false, deployed: 0, begun: true, asked: false, deploymentId: null, provenAt: null },
+      { isSet: true, deployed: 0, begun: true, asked: true, deploymentId: null, provenAt: null },
+      { isSet: true, deployed: 1, begun: true, asked: true, deploymentId, provenAt: null },
+      { isSet: true, deployed: 1, begun: true, asked: true, deploymentId, provenAt: proven },
+    ]);
+  });
+
   // The canary is saved three times: begun, deployment, proven.
   test.for(
     [0, 1, 2].flatMap((save) => (["before", "after"] as const).map((moment) => [save, moment] as const)),
