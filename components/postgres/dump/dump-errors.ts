@@ -26,7 +26,8 @@ export interface ElapsedDump {
 
 export function dumpTimedOut({ client, timeoutMs, silentMs }: ElapsedDump): CutoverError {
   const isStalled = silentMs !== undefined && silentMs > timeoutMs / 2;
-  const silence = silentMs === undefined ? "" : `; the server had sent nothing for ${Math.round(silentMs)} ms`;
+  const silence =
+    silentMs === undefined ? "" : `; the server had sent nothing for ${Math.round(silentMs)} ms`;
   return new CutoverError({
     code: "DUMP_TIMEOUT",
     message: `Reading the source's schema with pg_dump ${client.version} (${client.kind}) took longer than ${timeoutMs} ms${silence}.`,

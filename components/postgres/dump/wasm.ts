@@ -15,8 +15,6 @@ export interface WasmDumpOptions {
   readonly args: readonly string[];
   /** Ends everything at once, in whichever state, and cuts the session. */
   readonly signal: AbortSignal;
-  /** The most that JavaScript's part of the program may hold; its own memory ends at 2048 MiB by how it was built. */
-  readonly heapLimitMb?: number;
   /** Called with whatever comes from the server: tells a long dump from a server that has fallen silent. */
   onAnswer?(): void;
 }
@@ -64,7 +62,7 @@ async function connectUnlessAborted(source: ConnectionTarget, signal: AbortSigna
 async function runWorker(
   socket: Socket,
   input: Pick<WasmWorkerInput, "args" | "parameters">,
-  { onAnswer, heapLimitMb = defaultHeapLimitMb }: WasmDumpOptions,
+  { onAnswer }: WasmDumpOptions,
 ): Promise<WasmWorkerOutput> {
   // Whoever closed it before this point is not heard of again.
   if (socket.destroyed) throw connectionLost();
@@ -77,7 +75,6 @@ async function runWorker(
     // Neither this process's variables nor its arguments are the program's business.
     env: {},
     argv: [],
-    resourceLimits: { maxOldGenerationSizeMb: heapLimitMb },
   });
   const settled = new AbortController();
   try {
@@ -102,9 +99,6 @@ async function runWorker(
     await worker.terminate();
   }
 }
-
-/** Much more than any schema needs: 2,000 tables take less than 64. */
-const defaultHeapLimitMb = 1024;
 
 async function outputOf(worker: Worker, signal: AbortSignal): Promise<WasmWorkerOutput> {
   const ended = once(worker, "exit", { signal }).then(() => {
