@@ -1,6 +1,7 @@
 import { CutoverError } from "../errors.ts";
 import type { ConnectionTarget } from "./connection.ts";
 import { dumpArguments } from "./dump/arguments.ts";
+import { dumpFailed, dumpTimedOut } from "./dump/dump-errors.ts";
 import { findInstalledClients, type InstalledClient, runInstalledDump } from "./dump/installed.ts";
 import { type DumpEntry, parseDumpScript } from "./dump/parse-script.ts";
 import { runWasmDump, wasmClientVersion } from "./dump/wasm.ts";
@@ -33,25 +34,33 @@ export interface DumpOptions {
  * Reads the definition of the schemas from the source with a pg_dump of a fitting version: an installed one, else the
  * WebAssembly one. Nothing is written to disk.
  *
- * @throws CutoverError `DUMP_CLIENT_MISSING`, `DUMP_FAILED`, `DUMP_SCHEMA_MISSING`, `DUMP_TIMEOUT`,
- *   `DUMP_UNREADABLE`, `DUMP_CONNECTION_LOST`, those of `connect`; whatever `signal` was aborted with
+ * @throws CutoverError `DUMP_CLIENT_MISSING`, `DUMP_CLIENT_CRASHED`, `DUMP_FAILED`, `DUMP_SCHEMA_MISSING`,
+ *   `DUMP_LOCKS_EXHAUSTED`, `DUMP_TIMEOUT`, `DUMP_UNREADABLE`, `DUMP_CONNECTION_LOST`, those of `connect`; whatever
+ *   `signal` was aborted with
  */
 export async function dumpSchema(options: DumpOptions): Promise<SchemaDump> {
   const chosen = await chooseClient(options.minimumMajor);
   if (chosen === undefined) throw clientMissing(options.minimumMajor);
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
+  const { source, timeoutMs } = options;
   const args = dumpArguments(options.schemas, options.snapshot);
+  const { kind, version } = chosen;
+  let heardAt = performance.now();
+  const onAnswer = () => {
+    heardAt = performance.now();
+  };
   try {
     const result =
       chosen.kind === "installed"
-        ? await runInstalledDump(chosen.installed, options.source, args, signal)
-        : await runWasmDump(options.source, args, signal);
-    if (!result.ok) throw dumpFailed(options.source, result.message);
-    const { kind, version } = chosen;
+        ? await runInstalledDump(chosen.installed, source, args, signal)
+        : await runWasmDump({ source, args, signal, onAnswer });
+    if (!result.ok) throw dumpFailed(source, result.message);
     return { entries: parseDumpScript(result.script), client: { kind, version } };
   } catch (error) {
-    throw timeout.aborted && !options.signal?.aborted ? dumpTimedOut(chosen, options.timeoutMs) : error;
+    if (!timeout.aborted || options.signal?.aborted) throw error;
+    const silentMs = kind === "installed" ? undefined : performance.now() - heardAt;
+    throw dumpTimedOut({ client: { kind, version }, timeoutMs, silentMs });
   }
 }
 
@@ -82,30 +91,5 @@ function clientMissing(minimumMajor: number): CutoverError {
     code: "DUMP_CLIENT_MISSING",
     message: `No pg_dump for PostgreSQL ${minimumMajor} is at hand: none is installed, and the built-in one is ${wasmClientVersion}.`,
     remedy: `Install the PostgreSQL ${minimumMajor} client programs (Debian: postgresql-client-${minimumMajor}).`,
-  });
-}
-
-function dumpTimedOut(client: DumpClient, timeoutMs: number): CutoverError {
-  return new CutoverError({
-    code: "DUMP_TIMEOUT",
-    message: `Reading the source's schema with pg_dump ${client.version} (${client.kind}) took longer than ${timeoutMs} ms.`,
-    remedy:
-      client.kind === "wasm"
-        ? "Install PostgreSQL's own client programs on this machine, which are faster, or run nearer to the source."
-        : "Run from a machine nearer to the source, or look for a session that holds its catalogue locked.",
-  });
-}
-
-function dumpFailed(source: ConnectionTarget, output: string): CutoverError {
-  // Only the headline: what follows may quote the query. The WebAssembly client's lines come without line breaks.
-  const headline =
-    /pg_dump: error: (.*?)(?=pg_dump: |DETAIL: |\n|$)/s.exec(output)?.[1] ?? "pg_dump gave no reason";
-  const missing = headline.includes("no matching schemas");
-  return new CutoverError({
-    code: missing ? "DUMP_SCHEMA_MISSING" : "DUMP_FAILED",
-    message: `The schema of the ${source.label} database cannot be read: ${headline.replaceAll(source.password || "\0", "[redacted]")}.`,
-    remedy: missing
-      ? "Correct the list of schemas in the configuration."
-      : "Give the source's user the right to read every object of the moved schemas, then run again.",
   });
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { withoutBuildStamps } from "../../components/postgres/dump/build-stamps.ts";
 import { parseDumpScript, schemaOfSchemaEntry } from "../../components/postgres/dump/parse-script.ts";
 import { splitStatements, sqlTokens } from "../../components/postgres/dump/sql-tokens.ts";
 import { FrameScanner } from "../../components/postgres/dump/wire-frames.ts";
@@ -106,4 +107,17 @@ test("frames are found whatever the chunks are", () => {
       expect(types.join("")).toBe("TZNZ");
     }),
   );
+});
+
+test("leaves out the stamps of a server's build, and nothing that only looks like one", () => {
+  const create = "CREATE TABLE public.\"a; SET (pg_attver=1)\" (\n    a text DEFAULT 'pg_attver=1;'::text\n)";
+  const alter = 'ALTER TABLE ONLY public."a; SET (pg_attver=1)" ALTER COLUMN a SET';
+  expect(
+    withoutBuildStamps(
+      `${create};\n${alter} (pg_attver=157574968);\n${alter} (n_distinct=5, pg_attver=157574968);\n${alter} (n_distinct=7);\n\n\nALTER TABLE t OWNER TO postgres;`,
+    ),
+  ).toBe(`${create};\n${alter} (n_distinct=5);\n${alter} (n_distinct=7);\nALTER TABLE t OWNER TO postgres;`);
+  const body =
+    "CREATE FUNCTION f() RETURNS text LANGUAGE sql\n    BEGIN ATOMIC\n SELECT 'pg_attver=1';\n SELECT 2;\nEND;";
+  expect(withoutBuildStamps(body)).toBe(body);
 });

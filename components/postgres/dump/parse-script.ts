@@ -1,4 +1,5 @@
 import { CutoverError } from "../../errors.ts";
+import { withoutBuildStamps } from "./build-stamps.ts";
 import { sqlTokens } from "./sql-tokens.ts";
 
 /** One object of a dump with everything that defines it: the statement, its owner, its storage options. */
@@ -34,7 +35,8 @@ export function parseDumpScript(script: string): DumpEntry[] {
   for (const [index, { header, end }] of marks.entries()) {
     if (header === null) break;
     if (postDataTypes.has(header.type)) section = "post-data";
-    entries.push({ section, ...header, sql: script.slice(end, marks[index + 1]?.start).trim() });
+    const sql = withoutBuildStamps(script.slice(end, marks[index + 1]?.start).trim());
+    entries.push({ section, ...header, sql });
   }
   return entries.filter((entry) => !isAboutPublicSchema(entry));
 }

@@ -37,7 +37,11 @@ async function run(): Promise<WasmWorkerOutput> {
     const file = await pgDump({ pg: session(), args: [...input.args] });
     return { ok: true, script: await file.text() };
   } catch (error) {
-    return { ok: false, message: error instanceof Error ? error.message : "pg_dump failed" };
+    // Everything but an orderly end of the program is a crash, which ends this thread with it.
+    if (error instanceof Error && error.message.startsWith("pg_dump failed with exit code")) {
+      return { ok: false, message: error.message };
+    }
+    throw error;
   }
 }
 
@@ -58,6 +62,9 @@ function session(): PGlite {
 /**
  * Sends what pg_dump wrote and returns the complete answer of the server, up to ReadyForQuery for each query in it.
  * One piece, because `pgDump` copies its whole buffer for every piece it is given.
+ *
+ * What it wrote need not be a whole message: libpq hands over 8 KiB as soon as it has them (`pqPutMsgBytes`), and a
+ * query that lists 1,500 tables is longer. The server says nothing to a part, so nothing may be waited for.
  */
 function exchange(bytes: Uint8Array): Uint8Array {
   let toServer = true;
