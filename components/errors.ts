@@ -46,7 +46,9 @@ export function presentError(error: unknown): string {
   const isLoss = isConnectionLoss(error);
   return new CutoverError({
     code: isLoss ? "CONNECTION_LOST" : "UNEXPECTED_ERROR",
-    message: isLoss ? `A connection was lost (${what}).` : `Something failed that has no name here (${what}).`,
+    message: isLoss
+      ? `A connection was lost (${what}).`
+      : `Something failed that has no name here (${what}).`,
     remedy: goOnRemedy,
   }).describe();
 }
