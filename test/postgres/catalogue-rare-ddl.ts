@@ -1,10 +1,8 @@
+import { rolesDdl } from "./catalogue-ddl.ts";
+
 /** What schemas seldom hold, beside `richDdl`. Runs alike on every server. */
 export const rareDdl = `
-  DO $$ BEGIN
-    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'clinic_reader') THEN CREATE ROLE clinic_reader; END IF;
-    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'clinic_owner') THEN CREATE ROLE clinic_owner; END IF;
-  EXCEPTION WHEN unique_violation OR duplicate_object THEN NULL;
-  END $$;
+  ${rolesDdl}
   CREATE SCHEMA rare;
 
   CREATE TYPE rare.tag;
