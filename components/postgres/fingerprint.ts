@@ -43,7 +43,7 @@ export async function fingerprintProtected(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<ProtectedFingerprint> {
-  const catalogue = await readCatalogue(client, schemas, { largeObjects: false });
+  const catalogue = await readCatalogue(client, schemas, { databaseWide: false });
   const structure = [...catalogue.objects.values()].map((object) => [object.key, hashObject(object)]);
   return {
     extension: await readVectorExtension(client),

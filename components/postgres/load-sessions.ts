@@ -103,12 +103,14 @@ export async function commitSynchronously(client: pg.Client): Promise<void> {
 
 /**
  * Keeps row content out of the server's log: an error's message, DETAIL, CONTEXT and STATEMENT may quote it. Only
- * a superuser may ask for that; anyone else's errors are logged as the server is configured.
+ * a superuser may ask for that; anyone else's errors are logged as the server is configured. Where the server logs
+ * statements on purpose, ours stay in that log: the level `log` is above errors, and row content is in no statement of ours.
  */
 async function silenceServerLog(client: pg.Client): Promise<void> {
   await client.query(`
     SELECT pg_catalog.set_config(name, value, false)
-      FROM (VALUES ('log_error_verbosity', 'terse'), ('log_min_error_statement', 'panic'), ('log_min_messages', 'panic'))
+      FROM (VALUES ('log_error_verbosity', 'terse'), ('log_min_error_statement', 'panic'),
+                   ('log_min_messages', CASE pg_catalog.current_setting('log_statement') WHEN 'none' THEN 'panic' ELSE 'log' END))
            AS setting(name, value)
      WHERE (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`);
 }

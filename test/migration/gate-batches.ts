@@ -4,11 +4,16 @@ export type Mutation = readonly [name: string, statements: string, differences: 
 /**
  * Packs mutations of different relations together, so that one copy and one gate serve many. Within a batch no two
  * make a difference to the same relation, so none can hide that another was missed.
+ *
+ * @param placeOf what no two may share: a relation, or a single object where no mutation drops a whole relation
  */
-export function inBatches(mutations: readonly Mutation[]): Mutation[][] {
+export function inBatches(
+  mutations: readonly Mutation[],
+  placeOf: (difference: string) => string = relationOf,
+): Mutation[][] {
   const batches: Array<{ touched: Set<string>; mutations: Mutation[] }> = [];
   for (const mutation of mutations) {
-    const touches = mutation[2].map(relationOf);
+    const touches = mutation[2].map(placeOf);
     const batch = batches.find(({ touched }) => touches.every((relation) => !touched.has(relation)));
     const chosen = batch ?? { touched: new Set<string>(), mutations: [] };
     if (batch === undefined) batches.push(chosen);
@@ -16,6 +21,13 @@ export function inBatches(mutations: readonly Mutation[]): Mutation[][] {
     chosen.mutations.push(mutation);
   }
   return batches.map((batch) => batch.mutations);
+}
+
+/** `kind schema.name.part` out of `CODE kind schema.name.part aspect`. */
+export function objectOf(difference: string): string {
+  return /^(?:CATALOGUE_(?:MISSING|EXTRA)) /.test(difference)
+    ? difference.slice(difference.indexOf(" ") + 1)
+    : difference.slice(difference.indexOf(" ") + 1, difference.lastIndexOf(" "));
 }
 
 /** `schema.name` out of `CODE kind schema.name.part aspect`; the kind where it has no such name. */

@@ -249,6 +249,9 @@ const nothingSeen = {
   restrictedBuilds: undefined,
   scheduledJobs: undefined,
   splitFamilies: undefined,
+  unscopedObjects: undefined,
+  textBodies: undefined,
+  invalidProtectedIndexes: undefined,
   eventTriggersOff: undefined,
   witness: undefined,
 };

@@ -134,7 +134,7 @@ describe("a target that is not fit", () => {
         'blocker PROTECTED_DEPENDS_ON_MOVED rule "_RETURN" on llm_assistant.v',
         "blocker TARGET_NOT_EMPTY public",
         "blocker TARGET_READ_ONLY target",
-        "warning TARGET_EVENT_TRIGGER e",
+        "blocker TARGET_EVENT_TRIGGER e",
       ]),
     );
   });

@@ -1,11 +1,15 @@
-/** A schema of every kind of object that a catalogue distinguishes, and some rows. Runs alike on every server. */
-export const richDdl = `
+/** Roles that the definitions below name; they belong to the whole server. */
+export const rolesDdl = `
   DO $$ BEGIN
     IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'clinic_reader') THEN CREATE ROLE clinic_reader; END IF;
     IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'clinic_owner') THEN CREATE ROLE clinic_owner; END IF;
   EXCEPTION WHEN unique_violation OR duplicate_object THEN NULL;
   END $$;
+`;
 
+/** A schema of every kind of object that a catalogue distinguishes, and some rows. Runs alike on every server. */
+export const richDdl = `
+  ${rolesDdl}
   CREATE SCHEMA medical_records;
   COMMENT ON SCHEMA medical_records IS 'records';
   GRANT USAGE ON SCHEMA medical_records TO clinic_reader;

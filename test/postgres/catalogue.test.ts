@@ -45,7 +45,7 @@ it("covers every kind of object", async () => {
   expect(keys).toEqual(
     expect.arrayContaining([
       "aggregate public.longest(text)",
-      "cast (public.mood as integer)",
+      "cast (public.mood AS integer)",
       "collation public.plain",
       "column public.users.email",
       "composite type public.address",
@@ -78,7 +78,7 @@ it("covers every kind of object", async () => {
 it("leaves out what belongs to an extension", async () => {
   await source.query("CREATE SCHEMA extended; CREATE EXTENSION btree_gist SCHEMA extended");
   await source.query("CREATE TABLE extended.booking(room int, EXCLUDE USING gist (room WITH =))");
-  const { objects } = await readCatalogue(source, ["extended"], { largeObjects: false });
+  const { objects } = await readCatalogue(source, ["extended"], { databaseWide: false });
   expect([...objects.keys()]).toEqual([
     "column extended.booking.room",
     "constraint extended.booking.booking_room_excl",

@@ -7,8 +7,11 @@ import { existingSchemaDefinitions } from "./database/existing-schemas.ts";
 import { extensionDefinitions } from "./database/extensions.ts";
 import { identityDefinitions } from "./database/identity.ts";
 import { inheritanceDefinitions } from "./database/inheritance.ts";
+import { leftBehindDefinitions } from "./database/left-behind.ts";
 import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
 import { lockDefinitions } from "./database/locks.ts";
+import { outsideNameDefinitions } from "./database/outside-names.ts";
+import { protectedIndexDefinitions } from "./database/protected-indexes.ts";
 import { restrictedBuildDefinitions } from "./database/restricted-builds.ts";
 import { roleDefinitions } from "./database/roles.ts";
 import { scheduledJobDefinitions } from "./database/scheduled-jobs.ts";
@@ -34,8 +37,11 @@ export const findingDefinitions: FindingDefinitions = {
   ...eventTriggerDefinitions,
   ...existingSchemaDefinitions,
   ...inheritanceDefinitions,
+  ...leftBehindDefinitions,
   ...leftoverFenceDefinitions,
   ...lockDefinitions,
+  ...outsideNameDefinitions,
+  ...protectedIndexDefinitions,
   ...restrictedBuildDefinitions,
   ...scheduledJobDefinitions,
   ...extensionDefinitions,

@@ -133,7 +133,7 @@ async function observeDatabases(
   try {
     const observe = async (side: "source" | "target", client: pg.Client | undefined) => {
       if (client === undefined) return undefined;
-      const observation = await observeDatabase(client, side, inputs.schemas, findings);
+      const observation = await observeDatabase(client, side, inputs, findings);
       // The other one may take long, and a session that waits in a transaction is ended. A lost one shows below.
       await client.query("COMMIT").catch(() => {});
       return observation;

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
 import { hashLargeObjects } from "../content-hash.ts";
 import { currentMajor } from "../relations.ts";
+import { attachedQueries } from "./attached-queries.ts";
+import { databaseQueries } from "./database-queries.ts";
 import { relationQueries } from "./relation-queries.ts";
 import { routineQueries } from "./routine-queries.ts";
 import { schemaQueries } from "./schema-queries.ts";
@@ -28,8 +30,8 @@ export interface CatalogueObject {
 }
 
 export interface CatalogueOptions {
-  /** Also the database's large objects, which belong to no schema. Default: true. */
-  readonly largeObjects?: boolean;
+  /** Also what belongs to the database and to no schema: large objects, privileges. Default: true. */
+  readonly databaseWide?: boolean;
 }
 
 /**
@@ -47,17 +49,33 @@ export async function readCatalogue(
   );
   if (rows[0]?.searchPath !== "pg_catalog")
     throw new Error("reading a catalogue needs search_path = pg_catalog");
-  const objects: CatalogueObject[] = [];
-  for (const query of queries) {
-    const { rows } = await client.query<CatalogueRow>(query, [schemas]);
-    for (const row of rows) objects.push(toObject(row));
-  }
-  if (options.largeObjects ?? true) objects.push(await readLargeObjects(client));
+  const databaseWide = options.databaseWide ?? true;
+  const objects = await readObjects(
+    client,
+    databaseWide ? [...queries, ...databaseQueries] : queries,
+    schemas,
+  );
+  if (databaseWide) objects.push(await readLargeObjects(client));
   objects.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   return {
     major: await currentMajor(client),
     objects: new Map(objects.map((object) => [object.key, object])),
   };
+}
+
+/** Reads some kinds of objects only, by the queries of this folder, under the same conditions as `readCatalogue`. */
+export async function readObjects(
+  client: ClientBase,
+  chosen: readonly string[],
+  schemas: readonly string[],
+): Promise<CatalogueObject[]> {
+  const objects: CatalogueObject[] = [];
+  for (const query of chosen) {
+    const parameters = query.includes("$1") ? [schemas] : [];
+    const { rows } = await client.query<CatalogueRow>(query, parameters);
+    for (const row of rows) objects.push(toObject(row));
+  }
+  return objects;
 }
 
 /** One hash over a whole catalogue, to see whether anything changed on one server. */
@@ -84,6 +102,7 @@ const queries = [
   ...tablePartQueries,
   ...typeQueries,
   ...routineQueries,
+  ...attachedQueries,
 ];
 
 function toObject({ kind, path, suffix, parent, aspects }: CatalogueRow): CatalogueObject {
@@ -108,7 +127,7 @@ async function readLargeObjects(client: ClientBase): Promise<CatalogueObject> {
   const { count, hash } = await hashLargeObjects(client);
   const { rows } = await client.query<{ privileges: string }>(
     `SELECT encode(sha256(convert_to(COALESCE(string_agg(
-              concat_ws(' ', oid, pg_get_userbyid(lomowner), lomacl), E'\\n' ORDER BY oid), ''), 'UTF8')), 'hex')
+              concat_ws(' ', oid, pg_get_userbyid(lomowner), lomacl, obj_description(oid, 'pg_largeobject')), E'\\n' ORDER BY oid), ''), 'UTF8')), 'hex')
             AS privileges
        FROM pg_catalog.pg_largeobject_metadata`,
   );

@@ -25,14 +25,17 @@ export type CatalogueDifference = z.infer<typeof catalogueDifferenceSchema>;
 /**
  * Compares what the target declares with what the source does; sorted by object and aspect. The parts of a table
  * that is missing or extra as a whole are not listed again. An index that is invalid on the source is not expected on
- * the target: `pg_dump` leaves it out, and no query uses it.
+ * the target: `pg_dump` leaves it out, and no query uses it. Nor is a publication, which stays behind by declaration.
  */
 export function diffCatalogues(source: Catalogue, target: Catalogue): CatalogueDifference[] {
   const missing = onlyIn(source, target)
-    .filter(({ aspects }) => aspects.validity !== "invalid")
+    .filter(({ key, aspects }) => aspects.validity !== "invalid" && !key.startsWith("publication "))
     .map(({ key }): CatalogueDifference => ({ code: "CATALOGUE_MISSING", object: key, aspect: null }));
   const extra = onlyIn(target, source).map(
-    ({ key }): CatalogueDifference => ({ code: "CATALOGUE_EXTRA", object: key, aspect: null }),
+    ({ key }): CatalogueDifference =>
+      key.startsWith("default privileges ")
+        ? { code: "PRIVILEGES_WIDENED", object: key, aspect: "acl" }
+        : { code: "CATALOGUE_EXTRA", object: key, aspect: null },
   );
   const changed = [...source.objects.values()].flatMap((object) => {
     const counterpart = target.objects.get(object.key);
@@ -54,9 +57,9 @@ function changesOf(
   return [...aspects].flatMap((aspect): CatalogueDifference[] => {
     const [before, after] = [object.aspects[aspect] ?? "", counterpart.aspects[aspect] ?? ""];
     if (before === after) return [];
-    if (aspect === "acl") {
+    if (/acl$/i.test(aspect)) {
       const [held, holds] = [normaliseAcl(before, majors), normaliseAcl(after, majors)];
-      if (holds.some((entry) => !held.includes(entry))) {
+      if (isWidened(held, holds)) {
         return [{ code: "PRIVILEGES_WIDENED", object: object.key, aspect }];
       }
       if (held.length === holds.length) return [];
@@ -65,6 +68,15 @@ function changesOf(
     }
     return [{ code: "CATALOGUE_CHANGED", object: object.key, aspect }];
   });
+}
+
+/** An entry more, or one less that says what is not granted. */
+function isWidened(held: readonly string[], holds: readonly string[]): boolean {
+  const isDenial = (entry: string) => entry.startsWith("without ");
+  return (
+    holds.some((entry) => !isDenial(entry) && !held.includes(entry)) ||
+    held.some((entry) => isDenial(entry) && !holds.includes(entry))
+  );
 }
 
 function onlyIn(catalogue: Catalogue, other: Catalogue): CatalogueObject[] {

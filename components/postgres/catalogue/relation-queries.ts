@@ -23,9 +23,12 @@ export const relationQueries: readonly string[] = [
                            FROM pg_inherits i WHERE i.inhrelid = c.oid),
             'owner', pg_get_userbyid(c.relowner),
             'acl', ${aclLines("c.relacl", "r", "c.relowner")},
-            'comment', ${comment("pg_class", "c.oid")}) AS aspects
+            'rowTypeAcl', ${aclLines("row_type.typacl", "T", "row_type.typowner")},
+            'comment', ${comment("pg_class", "c.oid")},
+            'rowTypeComment', ${comment("pg_type", "c.reltype")}) AS aspects
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN pg_type row_type ON row_type.oid = c.reltype
      LEFT JOIN pg_class toast ON toast.oid = c.reltoastrelid
      LEFT JOIN pg_am am ON am.oid = c.relam
     WHERE n.nspname = ANY($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -41,6 +44,12 @@ export const relationQueries: readonly string[] = [
                              THEN row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) END,
             'type', format_type(a.atttypid, a.atttypmod),
             'notNull', a.attnotnull,
+            'notNullConstraint', (SELECT NULLIF(concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'not valid' END,
+                                                          CASE WHEN k.connoinherit THEN 'no inherit' END,
+                                                          ${comment("pg_constraint", "k.oid")}), '')
+                                    FROM pg_constraint k
+                                   WHERE k.contype = 'n' AND k.conrelid = a.attrelid AND k.conkey = ARRAY[a.attnum]),
+            'local', CASE WHEN a.attinhcount > 0 AND NOT c.relispartition THEN a.attislocal END,
             'default', pg_get_expr(d.adbin, d.adrelid),
             'generated', NULLIF(a.attgenerated, ''),
             'identity', NULLIF(a.attidentity, ''),

@@ -1,6 +1,6 @@
 import { aclLines, comment, notOfExtension, sortedOptions, textHash } from "./fragments.ts";
 
-/** Functions, procedures, aggregates, operators, operator classes and families, casts. */
+/** Functions, procedures, aggregates, operators, operator classes and families. */
 export const routineQueries: readonly string[] = [
   `SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END AS kind,
           ARRAY[n.nspname, p.proname]::text[] AS path,
@@ -13,6 +13,7 @@ export const routineQueries: readonly string[] = [
             'source', ${textHash("concat_ws(' ', p.prosrc, p.probin)")},
             'body', pg_get_function_sqlbody(p.oid),
             'configuration', ${sortedOptions("p.proconfig")},
+            'transforms', (SELECT string_agg(format_type(type, NULL), ', ') FROM unnest(p.protrftypes) AS type),
             'security', CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END,
             'aggregate', (SELECT concat_ws(' ',
                             a.aggkind, a.aggnumdirectargs, a.aggtransfn::regprocedure, a.aggfinalfn::regprocedure,
@@ -62,8 +63,12 @@ export const routineQueries: readonly string[] = [
           NULL AS parent,
           json_build_object(
             'operators', (SELECT string_agg(entry, ', ' ORDER BY entry COLLATE "C")
-                            FROM (SELECT concat_ws(' ', m.amopstrategy, m.amoppurpose, m.amopopr::regoperator) AS entry
-                                    FROM pg_amop m WHERE m.amopfamily = f.oid) AS operators),
+                            FROM (SELECT concat_ws(' ', m.amopstrategy, m.amoppurpose, m.amopopr::regoperator,
+                                                   sort_schema.nspname, sort.opfname) AS entry
+                                    FROM pg_amop m
+                                    LEFT JOIN pg_opfamily sort ON sort.oid = m.amopsortfamily
+                                    LEFT JOIN pg_namespace sort_schema ON sort_schema.oid = sort.opfnamespace
+                                   WHERE m.amopfamily = f.oid) AS operators),
             'functions', (SELECT string_agg(entry, ', ' ORDER BY entry COLLATE "C")
                             FROM (SELECT concat_ws(' ', m.amprocnum, format_type(m.amproclefttype, NULL),
                                                    format_type(m.amprocrighttype, NULL),
@@ -75,19 +80,4 @@ export const routineQueries: readonly string[] = [
      JOIN pg_namespace n ON n.oid = f.opfnamespace
      JOIN pg_am am ON am.oid = f.opfmethod
     WHERE n.nspname = ANY($1::text[]) AND ${notOfExtension("pg_opfamily", "f.oid")}`,
-
-  `SELECT 'cast' AS kind, ARRAY[]::text[] AS path,
-          '(' || format_type(k.castsource, NULL) || ' as ' || format_type(k.casttarget, NULL) || ')' AS suffix,
-          NULL AS parent,
-          json_build_object(
-            'definition', concat_ws(' ', k.castcontext, k.castmethod, NULLIF(k.castfunc, 0)::regprocedure),
-            'comment', ${comment("pg_cast", "k.oid")}) AS aspects
-     FROM pg_cast k
-     LEFT JOIN pg_proc p ON p.oid = k.castfunc
-    WHERE ${notOfExtension("pg_cast", "k.oid")}
-      AND EXISTS (
-            SELECT 1 FROM pg_namespace n
-             WHERE n.nspname = ANY($1::text[])
-               AND (n.oid = p.pronamespace
-                    OR n.oid IN (SELECT t.typnamespace FROM pg_type t WHERE t.oid IN (k.castsource, k.casttarget))))`,
 ];

@@ -1,7 +1,7 @@
 import { aclLines, comment, notOfExtension, sortedOptions, textHash } from "./fragments.ts";
 
-/** Schemas themselves, what is granted by default in them, and the rarer kinds of objects that a schema holds. */
-export const schemaQueries: readonly string[] = [
+/** Schemas themselves, and what is granted by default in them. */
+export const ownSchemaQueries: readonly string[] = [
   `SELECT 'schema' AS kind, ARRAY[n.nspname]::text[] AS path, NULL AS suffix, NULL AS parent,
           json_build_object(
             'owner', pg_get_userbyid(n.nspowner),
@@ -19,6 +19,11 @@ export const schemaQueries: readonly string[] = [
      FROM pg_default_acl d
      JOIN pg_namespace n ON n.oid = d.defaclnamespace
     WHERE n.nspname = ANY($1::text[])`,
+];
+
+/** Those, and the rarer kinds of objects that a schema holds. */
+export const schemaQueries: readonly string[] = [
+  ...ownSchemaQueries,
 
   `WITH used AS (
      SELECT 'pg_class'::regclass AS classid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

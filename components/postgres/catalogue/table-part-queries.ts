@@ -3,13 +3,15 @@ import { comment, notOfExtension } from "./fragments.ts";
 
 /** What hangs on a table: constraints, indexes, triggers, rules, policies. */
 export const tablePartQueries: readonly string[] = [
-  // NOT NULL is a constraint with a generated name from 18 on; the column's own flag says the same everywhere. A
+  // NOT NULL is a constraint with a generated name from 18 on, and an aspect of its column here. A
   // foreign key to a partitioned table has one more entry a partition, named by the server.
   `SELECT 'constraint' AS kind, ARRAY[n.nspname, c.relname, k.conname]::text[] AS path, NULL AS suffix,
           ARRAY[n.nspname, c.relname]::text[] AS parent,
           json_build_object(
             'definition', pg_get_constraintdef(k.oid),
             'validated', k.convalidated,
+            'local', CASE WHEN k.coninhcount > 0 AND NOT c.relispartition THEN k.conislocal END,
+            'partOf', (SELECT origin.conrelid::regclass WHERE origin.oid IS NOT NULL),
             'enforcement', (SELECT string_agg(DISTINCT t.tgenabled::text, '' ORDER BY t.tgenabled::text)
                               FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgisinternal),
             'comment', ${comment("pg_constraint", "k.oid")}) AS aspects

@@ -25,7 +25,8 @@ export const typeQueries: readonly string[] = [
                        WHERE r.rngtypid = t.oid),
             'base', CASE WHEN t.typtype = 'b' THEN concat_ws(' ',
                       t.typlen, t.typbyval, t.typcategory, t.typispreferred, t.typdelim, t.typalign, t.typstorage,
-                      t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze) END,
+                      t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze,
+                      to_jsonb(t) ->> 'typsubscript') END,
             'owner', pg_get_userbyid(t.typowner),
             'acl', ${aclLines("t.typacl", "T", "t.typowner")},
             'comment', COALESCE(${comment("pg_type", "t.oid")}, ${comment("pg_class", "t.typrelid")})) AS aspects

@@ -7,6 +7,8 @@ export function dumpArguments(schemas: readonly string[], snapshot: string): str
     "--no-tablespaces",
     "--no-publications",
     "--no-subscriptions",
+    // A label is refused where its provider is not loaded; the preflight names each, and the gate misses it.
+    "--no-security-labels",
     "--strict-names",
     `--snapshot=${snapshot}`,
     // A pattern's double-quoted part stands for itself, as psql's \d takes it.

@@ -10,6 +10,8 @@ export interface ActivityFacts {
   readonly subscriptions: ReadonlyArray<{ readonly name: string; readonly enabled: boolean }>;
   /** Without those of extensions and of this project. */
   readonly eventTriggers: readonly string[];
+  /** Those of them that fire in ordinary sessions. */
+  readonly firingEventTriggers: readonly string[];
   /** Sessions with a transaction open for longer than a minute: application name and age in seconds. */
   readonly longTransactions: ReadonlyArray<{ readonly application: string; readonly seconds: number }>;
 }
@@ -49,9 +51,10 @@ export const activityDefinitions = {
     remedy: "Create the event trigger on the target after the cutover, or accept its loss.",
   },
   TARGET_EVENT_TRIGGER: {
-    severity: "warning",
-    acceptable: false,
-    remedy: "Check that it lets the schema be created: it fires on every statement that does so.",
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Disable it for the cutover (ALTER EVENT TRIGGER … DISABLE), or accept it once you know that it neither changes what is created nor writes into a protected schema.",
   },
   LONG_TRANSACTION: {
     severity: "warning",
@@ -124,7 +127,7 @@ export function checkTargetActivity(target: ActivityFacts): Finding[] {
       .map(() =>
         found("PREPARED_TRANSACTION", "target", "A prepared transaction is waiting for its second phase."),
       ),
-    ...target.eventTriggers.map((name) =>
+    ...target.firingEventTriggers.map((name) =>
       found(
         "TARGET_EVENT_TRIGGER",
         name,
@@ -146,6 +149,10 @@ const activityQuery = `
                 WHERE evtname !~ '^pgvector_cutover'
                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
                                      AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1) AS "eventTriggers",
+         ARRAY(SELECT evtname::text FROM pg_event_trigger t
+                WHERE evtname !~ '^pgvector_cutover' AND evtenabled IN ('O', 'A')
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
+                                     AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1) AS "firingEventTriggers",
          COALESCE((SELECT json_agg(json_build_object('application', COALESCE(NULLIF(application_name, ''), 'unnamed'),
                                             'seconds', floor(extract(epoch FROM now() - xact_start))) ORDER BY xact_start)
                      FROM pg_stat_activity

@@ -8,9 +8,12 @@ import { compareExistingSchemas } from "./existing-schemas.ts";
 import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
 import { checkInheritance } from "./inheritance.ts";
+import { checkSourceLeftBehind, checkTargetPublications } from "./left-behind.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
 import { checkLockTable } from "./locks.ts";
 import type { DatabaseObservation } from "./observe.ts";
+import { checkOutsideNames } from "./outside-names.ts";
+import { checkProtectedIndexes } from "./protected-indexes.ts";
 import { checkRestrictedBuilds } from "./restricted-builds.ts";
 import { checkSourceRoles, compareRoles } from "./roles.ts";
 import { checkScheduledJobs } from "./scheduled-jobs.ts";
@@ -28,6 +31,7 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...(source.scheduledJobs ? checkScheduledJobs(source.scheduledJobs) : []),
     ...(schemas ? checkSourceSchemas(schemas, inputs.schemas, inputs.protectedSchemas) : []),
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
+    ...(source.unscopedObjects ? checkSourceLeftBehind(source.unscopedObjects) : []),
     ...checkInheritance(source.splitFamilies ?? []),
     ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
@@ -54,6 +58,8 @@ export function checkTarget(
         )
       : []),
     ...(dependencies ? checkTargetDependencies(dependencies, inputs.protectedSchemas) : []),
+    ...(target.unscopedObjects ? checkTargetPublications(target.unscopedObjects) : []),
+    ...checkProtectedIndexes(target.invalidProtectedIndexes ?? []),
     ...checkEventTriggers("target", target.eventTriggersOff ?? []),
     ...(extensions ? checkVector(extensions) : []),
     ...(server && settings ? checkReadOnly("target", settings, server.user) : []),
@@ -81,7 +87,9 @@ export function compareDatabases(
       findings.push(...checkRestrictedBuilds(source.restrictedBuilds, target.server.major));
     }
     if (source.settings && target.settings) {
-      findings.push(...compareSettings(source.settings, target.settings, source.server.user));
+      findings.push(
+        ...compareSettings(source.settings, target.settings, source.server.user, source.roles?.roles ?? []),
+      );
     }
     if (source.schemaProperties && target.schemaProperties && !isSame) {
       findings.push(
@@ -99,5 +107,8 @@ export function compareDatabases(
     findings.push(...compareExtensions(source.extensions, target.extensions, source.dependencies.extensions));
   }
   if (source.roles && target.roles) findings.push(...compareRoles(source.roles, target.roles));
+  if (source.textBodies && target.textBodies) {
+    findings.push(...checkOutsideNames(source.textBodies, target.textBodies));
+  }
   return findings;
 }

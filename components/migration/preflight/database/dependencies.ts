@@ -129,7 +129,7 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
 }
 
 // Objects below 16384 are PostgreSQL's own (FirstNormalObjectId, access/transam.h). What publishes or fences tables is
-// reported by checks of its own. Objects are described only after the joins: describing costs a catalogue look-up each.
+// reported by checks of its own, so are casts and transforms. Objects are described only after the joins: describing costs a catalogue look-up each.
 const dependenciesQuery = `
   WITH scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM scope)),
@@ -177,7 +177,8 @@ const dependenciesQuery = `
       FROM pg_depend d
       JOIN moved m ON m.classid = d.refclassid AND m.objid = d.refobjid
      WHERE d.objid >= 16384
-       AND d.classid NOT IN ('pg_publication_rel'::regclass, 'pg_event_trigger'::regclass, 'pg_extension'::regclass)
+       AND d.classid NOT IN ('pg_publication_rel'::regclass, 'pg_event_trigger'::regclass, 'pg_extension'::regclass,
+                             'pg_cast'::regclass, 'pg_transform'::regclass)
        AND d.classid::regclass::text <> 'pg_publication_namespace'
        AND NOT (d.classid = 'pg_class'::regclass AND d.objid IN (SELECT oid FROM toast))
        AND NOT EXISTS (SELECT FROM inside i WHERE i.classid = d.classid AND i.objid = d.objid)

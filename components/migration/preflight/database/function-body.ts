@@ -33,6 +33,18 @@ export function readBody(body: string, known: KnownNames<ReadonlySet<string>>): 
   return { unqualified: [...unqualified].toSorted(), called: [...called].toSorted() };
 }
 
+/** Every `schema.name` in the body, each once, in order. A table's column looks the same: `users.id`. */
+export function qualifiedNames(body: string): Array<{ schema: string; name: string }> {
+  const words = significantWords(body);
+  const names = new Map<string, { schema: string; name: string }>();
+  words.forEach(({ name: schema }, index) => {
+    const name = words[index + 2]?.name;
+    if (schema === undefined || name === undefined || words[index + 1]?.text !== ".") return;
+    if (words[index - 1]?.text !== ".") names.set(`${schema}.${name}`, { schema, name });
+  });
+  return [...names.values()];
+}
+
 const relationsFollow = new Set(["from", "join", "only"]);
 
 interface Word {

@@ -3,6 +3,7 @@ import type { Catalogue } from "../../../postgres/catalogue/catalogue.ts";
 import { eventTriggersOff, type FenceState, readWitness } from "../../../postgres/fence.ts";
 import { listTables, type MovedTable } from "../../../postgres/relations.ts";
 import type { Finding } from "../../finding.ts";
+import type { MigrationInputs } from "../../inputs.ts";
 import { attempt } from "../problems.ts";
 import { type ActivityFacts, readActivity } from "./activity.ts";
 import { type ContentFacts, readContents } from "./contents.ts";
@@ -10,7 +11,10 @@ import { type DependencyFacts, readDependencies } from "./dependencies.ts";
 import { readSchemaProperties } from "./existing-schemas.ts";
 import { type ExtensionFacts, readExtensions } from "./extensions.ts";
 import { readSplitFamilies, type SplitFamily } from "./inheritance.ts";
+import { readUnscopedObjects, type UnscopedObjects } from "./left-behind.ts";
 import { type LockNeeds, readLockNeeds } from "./locks.ts";
+import { readTextBodies, type TextBodies } from "./outside-names.ts";
+import { readInvalidProtectedIndexes } from "./protected-indexes.ts";
 import { type RestrictedBuilds, readRestrictedBuilds } from "./restricted-builds.ts";
 import { type RoleFacts, readRoles } from "./roles.ts";
 import { readScheduledJobs, type ScheduledJobs } from "./scheduled-jobs.ts";
@@ -35,6 +39,9 @@ export interface DatabaseObservation {
   readonly restrictedBuilds: RestrictedBuilds | undefined;
   readonly scheduledJobs: ScheduledJobs | undefined;
   readonly splitFamilies: readonly SplitFamily[] | undefined;
+  readonly unscopedObjects: UnscopedObjects | undefined;
+  readonly textBodies: TextBodies | undefined;
+  readonly invalidProtectedIndexes: readonly string[] | undefined;
   /** Where event triggers are switched off. */
   readonly eventTriggersOff: readonly string[] | undefined;
   /** What a migration left on the source; `null` when none did. */
@@ -54,7 +61,7 @@ export async function beginObservation(client: pg.Client): Promise<void> {
 export async function observeDatabase(
   client: pg.Client,
   side: "source" | "target",
-  schemas: readonly string[],
+  { schemas, protectedSchemas }: Pick<MigrationInputs, "schemas" | "protectedSchemas">,
   findings: Finding[],
 ): Promise<DatabaseObservation> {
   const read = <Result>(topic: string, query: () => Promise<Result>) =>
@@ -75,6 +82,11 @@ export async function observeDatabase(
     restrictedBuilds: await read("functions", () => readRestrictedBuilds(client, schemas)),
     scheduledJobs: await read("scheduled jobs", () => readScheduledJobs(client)),
     splitFamilies: await read("inheritance", () => readSplitFamilies(client, schemas)),
+    unscopedObjects: await read("unscoped objects", () => readUnscopedObjects(client, schemas)),
+    textBodies: await read("function bodies", () => readTextBodies(client, schemas)),
+    invalidProtectedIndexes: await read("protected indexes", () =>
+      readInvalidProtectedIndexes(client, protectedSchemas),
+    ),
     eventTriggersOff: await read("event triggers", () => eventTriggersOff(client)),
     witness: await read("witness", () => readWitness(client)),
   };

@@ -3,9 +3,11 @@ import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 
 export interface RoleFacts {
-  /** Roles that own, or are granted rights on, objects of the moved schemas or those schemas themselves. */
+  /** Roles that own or are granted anything of the moved schemas, directly or as members of such a role. */
   readonly referenced: readonly string[];
   readonly roles: readonly string[];
+  /** What each role may do and inherits: attributes and the roles it is a member of, as one line. */
+  readonly powers: Readonly<Record<string, string>>;
   /** Tables of the moved schemas that our own role may not read. */
   readonly unreadable: readonly string[];
   /** Tables whose row level security would hide rows from our own role. */
@@ -17,6 +19,12 @@ export const roleDefinitions = {
     severity: "blocker",
     acceptable: false,
     remedy: "Create the role on the target (NOLOGIN is enough), or take its rights away on the source.",
+  },
+  ROLE_DIFFERS: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Make the role the same on the target (ALTER ROLE, GRANT, REVOKE), or accept it: SUPERUSER and BYPASSRLS pass every policy, a membership brings its privileges.",
   },
   TABLE_UNREADABLE: {
     severity: "blocker",
@@ -57,20 +65,30 @@ export function checkSourceRoles(source: RoleFacts, bypassesRowSecurity: boolean
 }
 
 export function compareRoles(source: RoleFacts, target: RoleFacts): Finding[] {
-  return source.referenced
-    .filter((role) => !target.roles.includes(role))
-    .map((role) =>
+  return source.referenced.flatMap((role): Finding[] => {
+    if (!target.roles.includes(role)) {
+      return [
+        found(
+          "ROLE_MISSING",
+          role,
+          "The role owns or is granted moved objects, itself or as a member, and the target does not have it.",
+        ),
+      ];
+    }
+    if (source.powers[role] === target.powers[role]) return [];
+    return [
       found(
-        "ROLE_MISSING",
+        "ROLE_DIFFERS",
         role,
-        "The role owns or is granted moved objects, and the target does not have it.",
+        "The role owns or is granted moved objects, and has other attributes or memberships on the target than on the source.",
       ),
-    );
+    ];
+  });
 }
 
 // pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
 const rolesQuery = `
-  WITH scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
+  WITH RECURSIVE scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   relation AS MATERIALIZED (
     SELECT c.oid, c.relowner, c.relkind, c.relrowsecurity FROM pg_class c
      WHERE c.relnamespace IN (SELECT oid FROM scope)
@@ -82,6 +100,14 @@ const rolesQuery = `
     UNION ALL SELECT 'pg_class'::regclass, oid FROM relation
     UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM scope)
     UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator WHERE oprnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass WHERE opcnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily WHERE opfnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation WHERE collnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion WHERE connamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict WHERE dictnamespace IN (SELECT oid FROM scope)
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext WHERE stxnamespace IN (SELECT oid FROM scope)
     UNION ALL SELECT 'pg_default_acl'::regclass, oid FROM pg_default_acl WHERE defaclnamespace IN (SELECT oid FROM scope)
     UNION ALL SELECT 'pg_policy'::regclass, oid FROM pg_policy WHERE polrelid IN (SELECT oid FROM relation)
   ),
@@ -91,10 +117,26 @@ const rolesQuery = `
        AND s.refclassid = 'pg_authid'::regclass
     UNION SELECT relowner FROM relation
     UNION SELECT nspowner FROM scope
+    UNION SELECT proowner FROM pg_proc
+     WHERE pronamespace IN (SELECT oid FROM scope)
+       AND NOT EXISTS (SELECT FROM pg_depend d
+                        WHERE d.classid = 'pg_proc'::regclass AND d.objid = pg_proc.oid AND d.deptype = 'e')
+  ),
+  concerned AS (
+    SELECT role FROM referenced
+    UNION SELECT m.member FROM pg_auth_members m JOIN concerned ON concerned.role = m.roleid
   )
-  SELECT ARRAY(SELECT DISTINCT r.rolname::text FROM referenced JOIN pg_roles r ON r.oid = referenced.role
+  SELECT ARRAY(SELECT DISTINCT r.rolname::text FROM concerned JOIN pg_roles r ON r.oid = concerned.role
                 WHERE r.rolname !~ '^pg_' ORDER BY 1) AS referenced,
          ARRAY(SELECT rolname::text FROM pg_roles ORDER BY 1) AS roles,
+         (SELECT json_object_agg(r.rolname, concat_ws(' ',
+                   CASE WHEN r.rolsuper THEN 'superuser' END, CASE WHEN r.rolinherit THEN 'inherit' END,
+                   CASE WHEN r.rolcreaterole THEN 'createrole' END, CASE WHEN r.rolcreatedb THEN 'createdb' END,
+                   CASE WHEN r.rolcanlogin THEN 'login' END, CASE WHEN r.rolreplication THEN 'replication' END,
+                   CASE WHEN r.rolbypassrls THEN 'bypassrls' END, r.rolconnlimit,
+                   (SELECT string_agg(DISTINCT quote_ident(g.rolname), ',' ORDER BY quote_ident(g.rolname))
+                      FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid)))
+            FROM pg_roles r) AS powers,
          ARRAY(SELECT oid::regclass::text FROM relation
                 WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,
          ARRAY(SELECT oid::regclass::text FROM relation

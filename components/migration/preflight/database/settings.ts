@@ -17,6 +17,12 @@ export const settingDefinitions = {
     remedy:
       "Set it on the target (ALTER DATABASE or ALTER ROLE … SET), or accept that the applications run without it.",
   },
+  SETTING_ADDED: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Reset it on the target (ALTER DATABASE or ALTER ROLE … RESET), or accept that the applications run with it.",
+  },
   TARGET_READ_ONLY: {
     severity: "blocker",
     acceptable: false,
@@ -56,12 +62,29 @@ export function checkReadOnly(
     );
 }
 
+/** @param sourceRoles a setting of a role that the source does not know is none of the applications' */
 export function compareSettings(
   source: readonly BoundSetting[],
   target: readonly BoundSetting[],
   user: string,
+  sourceRoles: readonly string[],
 ): Finding[] {
-  return source
+  const onSource = new Set(source.map(({ scope, name }) => `${scope}: ${name}`));
+  const reaches = ({ scope }: BoundSetting) => {
+    const role = /^role (.*?)( in this database)?$/s.exec(scope)?.[1];
+    return role === undefined || sourceRoles.includes(role);
+  };
+  const added = target
+    .filter((setting) => !bindsApplications(setting, user) && reaches(setting))
+    .filter(({ scope, name }) => !onSource.has(`${scope}: ${name}`) && !/^(hnsw|ivfflat)\./.test(name))
+    .map(({ scope, name }) =>
+      found(
+        "SETTING_ADDED",
+        `${scope}: ${name}`,
+        "The target has this setting and the source has not: the applications would run under it.",
+      ),
+    );
+  const lost = source
     .filter((setting) => !bindsApplications(setting, user))
     .filter(
       (setting) =>
@@ -77,6 +100,7 @@ export function compareSettings(
         "The source has this setting and the target has not, or has another value; a dump of schemas does not carry it.",
       ),
     );
+  return [...lost, ...added];
 }
 
 function bindsApplications({ name, scope }: BoundSetting, user: string): boolean {

@@ -1,0 +1,129 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { runGate } from "../../components/migration/gate.ts";
+import type { GateReport } from "../../components/migration/gate-report.ts";
+import type { ConnectionTarget } from "../../components/postgres/connection.ts";
+import { withConnection } from "../../components/postgres/connection.ts";
+import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
+import { richDdl, richSchemas, rolesDdl } from "../postgres/catalogue-ddl.ts";
+import { rareDdl, rareSchemas } from "../postgres/catalogue-rare-ddl.ts";
+import { ask, copyAll } from "../postgres/load-fixture.ts";
+import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+import { caseDdl, caseSchemas, valuesDdl, vectorDdl } from "./copied-ddl.ts";
+import { protectedDdl, protectedSchemas, shown } from "./gate-world.ts";
+
+const servers = sharedServers();
+const databases: TestDatabase[] = [];
+
+afterAll(async () => {
+  await Promise.all(databases.map((database) => database.drop()));
+});
+
+async function newDatabase(server: (typeof servers)["source"], ...ddl: string[]): Promise<ConnectionTarget> {
+  const database = await createDatabase(server);
+  databases.push(database);
+  for (const statements of ddl) await ask(database.connection, statements);
+  return database.connection;
+}
+
+/** Copies as one cutover would, and gates the copy. */
+async function copied(
+  source: ConnectionTarget,
+  target: ConnectionTarget,
+  schemas: readonly string[],
+): Promise<GateReport> {
+  const protectedBefore = await withConnection(target, { purpose: "test" }, (client) =>
+    fingerprintProtected(client, protectedSchemas),
+  );
+  const { sequences } = await copyAll(source, target, { schemas });
+  return runGate({
+    ...{ source, target, schemas, protectedSchemas, protectedBefore },
+    ...{ expectedSequences: sequences, accept: [], workers: 2 },
+  });
+}
+
+const bind = (settings: string) =>
+  `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${settings.replaceAll("'", "''")}', current_database()); END $$`;
+
+it("brings over all that schemas hold, but what belongs to the database", async () => {
+  const source = await newDatabase(servers.source, richDdl);
+  const target = await newDatabase(servers.target, rolesDdl, protectedDdl);
+  expect(shown(await copied(source, target, richSchemas))).toEqual([
+    "CATALOGUE_MISSING cast (public.mood AS integer)",
+    "CATALOGUE_CHANGED large objects content",
+    "CATALOGUE_CHANGED large objects count",
+    "CATALOGUE_CHANGED large objects privileges",
+  ]);
+});
+
+it("brings over what schemas seldom hold, where the target has what that needs", async () => {
+  const source = await newDatabase(
+    servers.source,
+    rareDdl,
+    "DROP FUNCTION rare.transformed; DROP TRANSFORM FOR rare.shape LANGUAGE sql; DROP CAST (rare.shape AS text)",
+  );
+  const target = await newDatabase(
+    servers.target,
+    rolesDdl,
+    protectedDdl,
+    "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere",
+  );
+  expect(shown(await copied(source, target, rareSchemas))).toEqual([]);
+});
+
+describe("an application with its habits", () => {
+  it("is copied right, whatever settings stand on either database", async () => {
+    const source = await newDatabase(
+      servers.source,
+      caseDdl,
+      valuesDdl,
+      bind("SET quote_all_identifiers = on"),
+      bind("SET search_path = 'clinic, public'"),
+      bind("SET extra_float_digits = -5"),
+    );
+    const target = await newDatabase(
+      servers.target,
+      protectedDdl,
+      `SET check_function_bodies = off;
+       CREATE FUNCTION llm_assistant.context() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM clinic.visit'`,
+      bind("SET statement_timeout = '1ms'"),
+      bind("SET lock_timeout = '1ms'"),
+      bind("SET array_nulls = off"),
+      bind("SET default_toast_compression = 'pglz'"),
+      bind("SET session_replication_role = 'replica'"),
+      bind("SET DateStyle = 'German'"),
+      bind("SET IntervalStyle = 'iso_8601'"),
+      bind("SET row_security = on"),
+      bind("SET TimeZone = 'Europe/Madrid'"),
+      bind("SET bytea_output = 'escape'"),
+    );
+    expect(shown(await copied(source, target, caseSchemas))).toEqual([]);
+
+    // Triggers do not fire for copied rows, though they are enabled.
+    expect(await ask(target, "SELECT count(*)::int AS n FROM clinic.log")).toEqual(
+      await ask(source, "SELECT count(*)::int AS n FROM clinic.log"),
+    );
+    // Each side's functions find the other's tables.
+    expect(
+      await ask(target, "SELECT llm_assistant.context()::int AS visits, clinic.chunks()::int AS chunks"),
+    ).toEqual([{ visits: 50, chunks: 20 }]);
+    // Never re-issued, never skipped.
+    const next =
+      "SELECT nextval('clinic.ahead') AS ahead, nextval('clinic.fresh') AS fresh, nextval('clinic.shared') AS shared, nextval('clinic.down') AS down";
+    expect(await ask(target, next)).toEqual([{ ahead: "501", fresh: "1", shared: "41", down: "-3" }]);
+    await expect(ask(target, "SELECT nextval('clinic.spent')")).rejects.toMatchObject({ code: "2200H" });
+    await expect(
+      ask(target, "INSERT INTO clinic.booking VALUES (1, '[2025-01-01 10:00, 2025-01-01 11:00)')"),
+    ).rejects.toMatchObject({ code: "23P01" });
+    await ask(target, "CALL clinic.settle()");
+  });
+
+  it.skipIf(!servers.target.hasPgvector)("keeps vectors to the bit, and their indexes", async () => {
+    const source = await newDatabase(servers.target, "CREATE EXTENSION vector", vectorDdl);
+    const target = await newDatabase(servers.target, "CREATE EXTENSION vector", protectedDdl);
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    expect(await ask(target, "SELECT indexdef FROM pg_indexes WHERE indexname = 'near'")).toEqual([
+      { indexdef: expect.stringMatching(/hnsw .*m='?8'?, ef_construction='?40'?/) },
+    ]);
+  });
+});

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { qualifiedNames } from "../../components/migration/preflight/database/function-body.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
+import { createFixture, type PreflightFixture, runSql } from "./preflight-fixture.ts";
+import { preflight, summarise } from "./preflight-world.ts";
+
+const servers = sharedServers();
+let fixture: PreflightFixture;
+
+beforeAll(async () => {
+  fixture = await createFixture(servers);
+});
+afterAll(() => fixture?.drop());
+
+const onDatabase = (statement: string) =>
+  `DO $$ BEGIN EXECUTE format('${statement.replaceAll("'", "''")}', current_database()); END $$`;
+
+interface Case {
+  readonly name: string;
+  readonly source?: string;
+  readonly target?: string;
+  readonly expected: string;
+  /** What is no finding beside it. */
+  readonly absent?: RegExp;
+}
+
+const cases: readonly Case[] = [
+  {
+    name: "a cast between a moved type and another, under the gate's name",
+    source:
+      "CREATE TYPE public.address AS (street text); CREATE FUNCTION public.street(public.address) RETURNS text LANGUAGE sql AS 'SELECT ($1).street'; CREATE CAST (public.address AS text) WITH FUNCTION public.street(public.address)",
+    expected: "blocker CATALOGUE_MISSING cast (public.address AS pg_catalog.text)",
+    absent: /OUTSIDE_OBJECT/,
+  },
+  {
+    name: "a security label",
+    source:
+      "INSERT INTO pg_seclabel VALUES ('public.users'::regclass, 'pg_class'::regclass, 2, 'anon', 'MASKED WITH VALUE 1')",
+    expected: "blocker CATALOGUE_MISSING security label anon on table column public.users.email",
+  },
+  {
+    name: "a view over a schema that stays",
+    source:
+      "CREATE SCHEMA shared; CREATE TABLE shared.t (a int); CREATE VIEW public.v AS SELECT a FROM shared.t",
+    expected: "blocker NEEDS_OUTSIDE_OBJECT table shared.t",
+  },
+  {
+    name: "a function whose text names a schema that stays",
+    source:
+      "CREATE SCHEMA auth; CREATE TABLE auth.u (id int); CREATE FUNCTION public.who() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(users.id) FROM auth.u JOIN public.users ON true); END'",
+    expected: "blocker BODY_NAMES_OUTSIDE function public.who()",
+    absent: /BODY_NAMES_OUTSIDE.*users/,
+  },
+  {
+    name: "a function whose text names what the protected schema does not have",
+    source:
+      "CREATE SCHEMA llm_assistant; CREATE TABLE llm_assistant.gone (a int); CREATE FUNCTION public.ask() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM llm_assistant.gone'; CREATE FUNCTION public.right() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM llm_assistant.chunk); END'",
+    expected: "blocker BODY_NAMES_OUTSIDE function public.ask()",
+    absent: /BODY_NAMES_OUTSIDE function public.right/,
+  },
+  {
+    name: "a setting that only the target's database has",
+    target: onDatabase("ALTER DATABASE %I SET search_path = llm_assistant"),
+    expected: "blocker SETTING_ADDED database: search_path",
+  },
+  {
+    name: "settings of the vector extension on the target are its own users'",
+    target: `${onDatabase("ALTER DATABASE %I SET hnsw.ef_search = 80")}; ${onDatabase("ALTER ROLE postgres IN DATABASE %I SET statement_timeout = '2s'")}`,
+    expected: "blocker SETTING_ADDED role postgres in this database: statement_timeout",
+    absent: /hnsw/,
+  },
+  {
+    name: "default privileges of all schemas on the source",
+    source: "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    expected: "blocker CATALOGUE_CHANGED database default privileges",
+  },
+  {
+    name: "default privileges of all schemas on the target",
+    target: "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    expected: "blocker PRIVILEGES_WIDENED database default privileges",
+  },
+  {
+    name: "a default that only the source took away",
+    source: "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+    expected: "blocker PRIVILEGES_WIDENED database default privileges",
+  },
+  {
+    name: "default privileges of a schema that the target has already",
+    target: "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC",
+    expected: "blocker PRIVILEGES_WIDENED default privileges public.postgres on tables",
+  },
+  {
+    name: "default privileges that the copy brings along are none",
+    source: `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC; ${onDatabase("REVOKE CONNECT ON DATABASE %I FROM PUBLIC")}`,
+    expected: "blocker PRIVILEGES_WIDENED database privileges",
+    absent: /default privileges/,
+  },
+  {
+    name: "a publication of everything on the target",
+    target: "CREATE PUBLICATION outward FOR ALL TABLES",
+    expected: "blocker CATALOGUE_EXTRA publication outward",
+  },
+  {
+    name: "a publication of a moved schema on the target, and none of another",
+    target:
+      "CREATE PUBLICATION outward FOR TABLES IN SCHEMA public; CREATE PUBLICATION own FOR TABLE llm_assistant.chunk",
+    expected: "blocker CATALOGUE_EXTRA publication outward",
+    absent: /publication own/,
+  },
+  {
+    name: "an event trigger of the target, not one that is disabled",
+    target: `CREATE FUNCTION llm_assistant.note() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+             CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION llm_assistant.note();
+             CREATE EVENT TRIGGER quiet ON ddl_command_end EXECUTE FUNCTION llm_assistant.note(); ALTER EVENT TRIGGER quiet DISABLE`,
+    expected: "blocker TARGET_EVENT_TRIGGER e",
+    absent: /quiet/,
+  },
+  {
+    name: "a foreign key of the protected schema",
+    target:
+      "CREATE TABLE public.users (id int PRIMARY KEY); CREATE TABLE llm_assistant.talk (u int REFERENCES public.users)",
+    expected: "blocker PROTECTED_DEPENDS_ON_MOVED table constraint talk_u_fkey on llm_assistant.talk",
+  },
+  {
+    name: "an index of the protected schema that is damaged already",
+    target: "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'llm_assistant.chunk_pkey'::regclass",
+    expected: "warning PROTECTED_INDEX_INVALID llm_assistant.chunk_pkey",
+  },
+];
+
+test.for(cases)("$name", async ({ source, target, expected, absent }) => {
+  const { connections } = await fixture.createWorld(onTestFinished);
+  if (source !== undefined) await runSql(connections.source, source);
+  if (target !== undefined) await runSql(connections.target, target);
+  const lines = summarise(await preflight(connections));
+  expect(lines).toContain(expected);
+  expect(lines.join("\n")).not.toContain("CHECK_FAILED");
+  if (absent !== undefined) expect(lines.join("\n")).not.toMatch(absent);
+});
+
+describe("roles", () => {
+  async function withRoles(onSource: string, onTarget: string, onMoved: string): Promise<string[]> {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const admin = (["source", "target"] as const).map((side) => servers[side].connection("postgres"));
+    onTestFinished(async () => {
+      await runSql(connections.source, "DROP OWNED BY scope_app, scope_group, scope_owner");
+      for (const connection of admin)
+        await runSql(connection, "DROP ROLE IF EXISTS scope_app, scope_group, scope_owner");
+    });
+    const roles = "CREATE ROLE scope_group; CREATE ROLE scope_app; CREATE ROLE scope_owner;";
+    await runSql(servers.source.connection("postgres"), `${roles} ${onSource}`);
+    await runSql(servers.target.connection("postgres"), onTarget);
+    await runSql(connections.source, onMoved);
+    return summarise(await preflight(connections)).filter((line) => line.includes("ROLE_"));
+  }
+
+  test("that pass every policy on the target only", async () => {
+    const lines = await withRoles(
+      "",
+      "CREATE ROLE scope_app BYPASSRLS; CREATE ROLE scope_group",
+      "GRANT SELECT ON public.users TO scope_app, scope_group",
+    );
+    expect(lines).toEqual(["blocker ROLE_DIFFERS scope_app"]);
+  });
+
+  test("that are granted something by a membership only, or own what is seldom owned", async () => {
+    const lines = await withRoles(
+      "GRANT scope_group TO scope_app",
+      "CREATE ROLE scope_group",
+      "GRANT SELECT ON public.users TO scope_group; CREATE TEXT SEARCH DICTIONARY public.words (TEMPLATE = pg_catalog.simple); ALTER TEXT SEARCH DICTIONARY public.words OWNER TO scope_owner",
+    );
+    expect(lines).toEqual(["blocker ROLE_MISSING scope_app", "blocker ROLE_MISSING scope_owner"]);
+  });
+});
+
+test("names with a schema are found in code, not in constants and comments", () => {
+  const body = `BEGIN /* a.b */ -- c.d
+    SELECT e.f, "G h".i, 'j.k', l.m.n FROM e.f; RETURN o . p(1); END`;
+  expect(qualifiedNames(body).map(({ schema, name }) => `${schema}.${name}`)).toEqual([
+    "e.f",
+    "G h.i",
+    "l.m",
+    "o.p",
+  ]);
+});

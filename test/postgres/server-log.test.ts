@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeError } from "../../components/errors.ts";
+import type { ConnectionTarget } from "../../components/postgres/connection.ts";
+import { createDatabase } from "../world/postgres/databases.ts";
+import { type PostgresServer, startServer } from "../world/postgres/server.ts";
+import { ask, copyAll } from "./load-fixture.ts";
+
+const logs = { source: [] as string[], target: [] as string[] };
+let source: PostgresServer;
+let target: PostgresServer;
+
+beforeAll(async () => {
+  [source, target] = await Promise.all([
+    startServer({ role: "source", log: (line) => logs.source.push(line) }),
+    startServer({
+      role: "target",
+      log: (line) => logs.target.push(line),
+      settings: { log_statement: "ddl" },
+    }),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([source?.dispose(), target?.dispose()]);
+});
+
+/** Each breaks on the target, where the server quotes the row in what it says about it. */
+const failures = [
+  {
+    name: "a unique index that the rows break there",
+    code: "23505",
+    ddl: `CREATE TABLE public.note (body text);
+      CREATE FUNCTION public.key(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN CASE WHEN current_database() ~ '^here' THEN t ELSE left(t, 11) END; END $$;
+      CREATE UNIQUE INDEX note_key ON public.note (public.key(body));
+      INSERT INTO public.note VALUES ('SENTINELMRN1'), ('SENTINELMRN2')`,
+  },
+  {
+    name: "a foreign key that the rows break",
+    code: "23503",
+    ddl: `CREATE TABLE public.a (id text PRIMARY KEY); CREATE TABLE public.note (a text REFERENCES public.a);
+      SET session_replication_role = replica; INSERT INTO public.note VALUES ('SENTINELMRN')`,
+  },
+  {
+    name: "a check that a row breaks there",
+    code: "23514",
+    ddl: `CREATE FUNCTION public.fine(t text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN current_database() ~ '^here'; END $$;
+      CREATE TABLE public.note (body text CHECK (public.fine(body))); INSERT INTO public.note VALUES ('SENTINELMRN')`,
+  },
+  {
+    name: "a function that quotes the row itself",
+    code: "P0001",
+    ddl: `CREATE FUNCTION public.odd(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN IF current_database() !~ '^here' THEN RAISE 'no % here', t; END IF; RETURN t; END $$;
+      CREATE TABLE public.note (body text); CREATE INDEX note_odd ON public.note (public.odd(body));
+      INSERT INTO public.note VALUES ('SENTINELMRN')`,
+  },
+] as const;
+
+test.for(failures)("$name: no row in any log or message", async ({ code, ddl }) => {
+  const [from, to] = await Promise.all([databaseNamedHere(), createDatabase(target)]);
+  const quiet = "CREATE SCHEMA llm_assistant; CREATE TABLE llm_assistant.chunk (id int)";
+  await ask(to.connection, quiet);
+  await ask(from, ddl);
+  logs.target.length = 0;
+  const failure = await copyAll(from, to.connection, { schemas: ["public"] }).catch((error) => error);
+  expect(describeError(failure)).toContain(code);
+  expect(describeError(failure)).not.toContain("SENTINEL");
+  // What was done is in the statement log all the same, and never reaches further than it should.
+  await expect.poll(() => logs.target.join("\n")).toMatch(/statement: .*CREATE TABLE public\.note/s);
+  expect(logs.target.join("\n")).not.toMatch(/SENTINEL|cascade|llm_assistant/i);
+  expect(logs.source.join("\n")).not.toContain("SENTINEL");
+  await to.drop();
+});
+
+async function databaseNamedHere(): Promise<ConnectionTarget> {
+  const name = `here_${Date.now()}`;
+  await ask(source.connection("postgres"), `CREATE DATABASE ${name}`);
+  return source.connection(name);
+}
