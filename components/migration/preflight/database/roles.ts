@@ -8,6 +8,8 @@ export interface RoleFacts {
   readonly roles: readonly string[];
   /** Tables of the moved schemas that our own role may not read. */
   readonly unreadable: readonly string[];
+  /** Roles whose objects get privileges of their own in every schema (ALTER DEFAULT PRIVILEGES without IN SCHEMA). */
+  readonly defaultPrivileges: ReadonlyArray<{ readonly role: string; readonly privileges: string }>;
   /** Tables whose row level security would hide rows from our own role. */
   readonly hidden: readonly string[];
 }
@@ -17,6 +19,12 @@ export const roleDefinitions = {
     severity: "blocker",
     acceptable: false,
     remedy: "Create the role on the target (NOLOGIN is enough), or take its rights away on the source.",
+  },
+  DEFAULT_PRIVILEGES_NOT_MOVED: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Repeat ALTER DEFAULT PRIVILEGES on the target, or accept that what the role creates there gets the usual privileges.",
   },
   TABLE_UNREADABLE: {
     severity: "blocker",
@@ -57,7 +65,7 @@ export function checkSourceRoles(source: RoleFacts, bypassesRowSecurity: boolean
 }
 
 export function compareRoles(source: RoleFacts, target: RoleFacts): Finding[] {
-  return source.referenced
+  const missing = source.referenced
     .filter((role) => !target.roles.includes(role))
     .map((role) =>
       found(
@@ -66,6 +74,18 @@ export function compareRoles(source: RoleFacts, target: RoleFacts): Finding[] {
         "The role owns or is granted moved objects, and the target does not have it.",
       ),
     );
+  const lost = source.defaultPrivileges
+    .filter(({ role, privileges }) =>
+      target.defaultPrivileges.every((there) => there.role !== role || there.privileges !== privileges),
+    )
+    .map(({ role }) =>
+      found(
+        "DEFAULT_PRIVILEGES_NOT_MOVED",
+        role,
+        "Default privileges for what this role creates in any schema belong to the database: they stay behind, and the target has none or others.",
+      ),
+    );
+  return [...missing, ...lost];
 }
 
 // pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
@@ -95,6 +115,11 @@ const rolesQuery = `
   SELECT ARRAY(SELECT DISTINCT r.rolname::text FROM referenced JOIN pg_roles r ON r.oid = referenced.role
                 WHERE r.rolname !~ '^pg_' ORDER BY 1) AS referenced,
          ARRAY(SELECT rolname::text FROM pg_roles ORDER BY 1) AS roles,
+         COALESCE((SELECT json_agg(json_build_object('role', owner.role, 'privileges', owner.privileges) ORDER BY owner.role)
+                     FROM (SELECT pg_get_userbyid(d.defaclrole) AS role,
+                                  string_agg(d.defaclobjtype::text || ' ' || item::text, E'\\n' ORDER BY d.defaclobjtype, item::text) AS privileges
+                             FROM pg_default_acl d CROSS JOIN LATERAL unnest(d.defaclacl) item
+                            WHERE d.defaclnamespace = 0 GROUP BY 1) owner), '[]') AS "defaultPrivileges",
          ARRAY(SELECT oid::regclass::text FROM relation
                 WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,
          ARRAY(SELECT oid::regclass::text FROM relation
