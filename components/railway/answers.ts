@@ -40,7 +40,10 @@ export const deploymentAnswer = z.object({
 export const deploymentMetaAnswer = z.looseObject({
   configFile: z.string().nullish().catch(null),
   fileServiceManifest: z
-    .looseObject({ build: z.record(z.string(), z.unknown()).nullish(), deploy: z.record(z.string(), z.unknown()).nullish() })
+    .looseObject({
+      build: z.record(z.string(), z.unknown()).nullish(),
+      deploy: z.record(z.string(), z.unknown()).nullish(),
+    })
     .nullish()
     .catch(null),
 });

@@ -80,7 +80,10 @@ export async function readEnvironmentSettings(
   { transport }: RailwayContext,
   { projectId, environmentId }: EnvironmentScope,
 ): Promise<EnvironmentSettings> {
-  const { environment } = await transport.request(operations.environmentSettings, { environmentId, projectId });
+  const { environment } = await transport.request(operations.environmentSettings, {
+    environmentId,
+    projectId,
+  });
   const { services, privateNetworkDisabled } = environment.config;
   return {
     autoUpdatedServices: Object.entries(services ?? {})

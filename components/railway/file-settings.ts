@@ -39,7 +39,10 @@ export function commandParts(command: unknown): string[] {
   return written.trim() === "" ? [] : [written];
 }
 
-function settingNames(part: string, settings: Readonly<Record<string, unknown>> | null | undefined): string[] {
+function settingNames(
+  part: string,
+  settings: Readonly<Record<string, unknown>> | null | undefined,
+): string[] {
   return Object.entries(settings ?? {})
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name]) => `${part}.${name}`);

@@ -121,7 +121,10 @@ describe("one bad thing gives its finding", () => {
   test("default privileges that the target has, too, are none", async () => {
     const { connections } = await createWorld();
     for (const connection of Object.values(connections)) {
-      await runSql(connection, "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO pg_monitor");
+      await runSql(
+        connection,
+        "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO pg_monitor",
+      );
     }
     expect(summarise(await preflight(connections)).join()).not.toContain("DEFAULT_PRIVILEGES");
   });
@@ -213,7 +216,12 @@ describe("extensions on both sides", () => {
     });
     const use = [{ name: "vector", usedBy: ["table column public.doc.emb"] }];
     expect(compareExtensions(at("0.8.1"), at("0.6.0"), use)).toMatchObject([
-      { code: "EXTENSION_OLDER", severity: "blocker", object: "vector", why: expect.stringContaining("0.6.0") },
+      {
+        code: "EXTENSION_OLDER",
+        severity: "blocker",
+        object: "vector",
+        why: expect.stringContaining("0.6.0"),
+      },
     ]);
     expect(compareExtensions(at("0.8.1"), at("0.10.0"), use)).toEqual([]);
   });

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { checkConnectionSlots, compareServers } from "../../components/migration/preflight/database/server.ts";
+import {
+  checkConnectionSlots,
+  compareServers,
+} from "../../components/migration/preflight/database/server.ts";
 import { type PreflightResult, runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
@@ -27,7 +30,11 @@ describe("healthy databases", () => {
   test("leave nothing but what this machine cannot give them", async () => {
     const world = await createWorld();
     const result = await preflight(world.connections, { inputs: world.accepted, mode: "run" });
-    expect(summarise(result).filter((line) => !/COLLATION_DIFFERS|VECTOR_MISSING|TLS_NOT_ON|OTHER_DATABASES/.test(line))).toEqual([]);
+    expect(
+      summarise(result).filter(
+        (line) => !/COLLATION_DIFFERS|VECTOR_MISSING|TLS_NOT_ON|OTHER_DATABASES/.test(line),
+      ),
+    ).toEqual([]);
     expect(result.facts.source?.tables).toHaveLength(3);
     expect(result.facts.source?.sequences).toBe(2);
     expect(result.facts.services.apps[0]?.variables).toEqual([
@@ -252,7 +259,9 @@ describe("one bad thing gives its finding", () => {
     const world = await createWorld();
     await run(world.connections.source, "ALTER SYSTEM SET timezone = 'America/Bogota'");
     onTestFinished(() => run(world.connections.source, "ALTER SYSTEM RESET timezone"));
-    expect(summarise(await preflight(world.connections))).toContain("blocker SERVER_SETTING_DIFFERS TimeZone");
+    expect(summarise(await preflight(world.connections))).toContain(
+      "blocker SERVER_SETTING_DIFFERS TimeZone",
+    );
     await run(
       world.connections.target,
       `ALTER DATABASE "${world.connections.target.database}" SET timezone = 'America/Bogota'`,
@@ -271,7 +280,10 @@ describe("one bad thing gives its finding", () => {
 
   test("a server that has used up its role's connections", async () => {
     const world = await createWorld();
-    await run(source.connection("postgres"), "CREATE ROLE crowded LOGIN PASSWORD 'crowded' CONNECTION LIMIT 0");
+    await run(
+      source.connection("postgres"),
+      "CREATE ROLE crowded LOGIN PASSWORD 'crowded' CONNECTION LIMIT 0",
+    );
     onTestFinished(() => run(source.connection("postgres"), "DROP ROLE crowded"));
     const crowded = { ...world.connections.source, user: "crowded", password: "crowded" };
     expect(summarise(await preflight({ ...world.connections, source: crowded }))).toContain(

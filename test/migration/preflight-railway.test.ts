@@ -175,7 +175,9 @@ describe("one bad thing gives its finding", () => {
     {
       name: "a pre-deploy command that the configuration file sets",
       change: () =>
-        changed("@healthcare/api", { settings: { fileSettings: inFile({ preDeployCommand: ["npm run x"] }) } }),
+        changed("@healthcare/api", {
+          settings: { fileSettings: inFile({ preDeployCommand: ["npm run x"] }) },
+        }),
       expected: "blocker WRITES_BEFORE_START @healthcare/api",
     },
     {
@@ -309,7 +311,8 @@ describe("one bad thing gives its finding", () => {
         railway: {
           services: healthyServices(world),
           methods: {
-            resolveEnvironment: () => Promise.reject(new CutoverError({ code, message: "No.", remedy: "Look." })),
+            resolveEnvironment: () =>
+              Promise.reject(new CutoverError({ code, message: "No.", remedy: "Look." })),
           },
         },
       }),
@@ -537,7 +540,13 @@ describe("acceptances", () => {
     expect(applyAcceptances([], accept, findingDefinitions)).toMatchObject([
       { code: "ACCEPTANCE_STALE", severity: "warning", object: "STAGED_CHANGES production" },
     ]);
-    const unknown = { code: "SERVER_UNREACHABLE", severity: "unchecked", object: "", why: "", remedy: "" } as const;
+    const unknown = {
+      code: "SERVER_UNREACHABLE",
+      severity: "unchecked",
+      object: "",
+      why: "",
+      remedy: "",
+    } as const;
     expect(applyAcceptances([unknown], accept, findingDefinitions)).toEqual([unknown]);
   });
 

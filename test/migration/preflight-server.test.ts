@@ -9,6 +9,7 @@ import {
 import { checkDumpClient } from "../../components/migration/preflight/dump-client.ts";
 import { runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import { probeConnection } from "../../components/migration/transport.ts";
+import { connect } from "../../components/postgres/connection.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./preflight-fixture.ts";
@@ -172,6 +173,28 @@ describe("reaching the servers", () => {
       severity: "blocker",
       why: expect.stringContaining("database and password"),
     });
+  });
+
+  test("a check that fails is one finding, names the SQLSTATE, and the others are made", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(connections) }),
+      inputs: healthyInputs(connections),
+      mode: "preview",
+      connect: async (connection, options) => {
+        const client = await connect(connection, options);
+        const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
+        client.query = ((text: string, ...rest: unknown[]) =>
+          query(
+            text.includes("pg_available_extensions") ? "SELECT 1 / 0" : text,
+            ...rest,
+          )) as typeof client.query;
+        return client;
+      },
+    });
+    expect(summarise(result)).toContain("unchecked CHECK_FAILED source extensions");
+    expect(result.findings.find(({ code }) => code === "CHECK_FAILED")?.why).toContain("22012");
+    expect(result.facts.source?.roles).toBeDefined();
   });
 
   test("a server that refuses the session for a reason of its own", async () => {

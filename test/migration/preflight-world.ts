@@ -51,7 +51,11 @@ export function scriptRailway({
       projectEnvironments: undefined,
       ...environment,
     }),
-    environmentSettings: async () => ({ autoUpdatedServices: [], privateNetworkDisabled: false, ...settings }),
+    environmentSettings: async () => ({
+      autoUpdatedServices: [],
+      privateNetworkDisabled: false,
+      ...settings,
+    }),
     variableRecords: async () => records,
     listServices: async () => services.map(asService),
     rawVariables: async (_scope, id) =>

@@ -65,7 +65,12 @@ function environmentConfig(view: RailwayState, environment: EnvironmentState) {
     .filter(({ environmentId }) => environmentId === environment.id)
     .map(({ serviceId, image, autoUpdates }) => [
       serviceId,
-      { source: { image, ...(autoUpdates && { autoUpdates: { schedule: [{ day: 1, startHour: 2, endHour: 4 }] } }) } },
+      {
+        source: {
+          image,
+          ...(autoUpdates && { autoUpdates: { schedule: [{ day: 1, startHour: 2, endHour: 4 }] } }),
+        },
+      },
     ]);
   return { services: Object.fromEntries(services), sharedVariables: {} };
 }

@@ -94,7 +94,8 @@ export const serverDefinitions = {
   FEWER_CONNECTIONS: {
     severity: "warning",
     acceptable: false,
-    remedy: "Raise max_connections on the target to the source's at least, and restart it before the cutover.",
+    remedy:
+      "Raise max_connections on the target to the source's at least, and restart it before the cutover.",
   },
   CONNECTION_SLOTS: {
     severity: "blocker",

@@ -94,7 +94,9 @@ export async function readServerSettings(client: ClientBase): Promise<Record<str
     `SELECT has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE') AS "mayRead"`,
   );
   if (rights[0]?.mayRead !== true) return {};
-  const { rows } = await client.query<{ name: string; value: string }>(serverSettingsQuery, [decisiveSettings]);
+  const { rows } = await client.query<{ name: string; value: string }>(serverSettingsQuery, [
+    decisiveSettings,
+  ]);
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 

@@ -13,8 +13,7 @@ export const environmentSettingDefinitions = {
   PRIVATE_NETWORK_DISABLED: {
     severity: "blocker",
     acceptable: false,
-    remedy:
-      "Switch the environment's private network on: the services are to reach the target through it.",
+    remedy: "Switch the environment's private network on: the services are to reach the target through it.",
   },
   RAILWAY_DETAILS_UNREADABLE: {
     severity: "warning",

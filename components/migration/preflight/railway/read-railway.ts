@@ -5,8 +5,8 @@ import type { MigrationInputs } from "../../inputs.ts";
 import type { AppFacts } from "../run-preflight.ts";
 import { addressesOf } from "./addresses.ts";
 import { readDeploymentMs } from "./deployment-time.ts";
-import { checkHealth } from "./health-check.ts";
 import { checkEnvironmentSettings } from "./environment-settings.ts";
+import { checkHealth } from "./health-check.ts";
 import { observeRailway } from "./observe.ts";
 import { checkAppService, checkDatabaseService, checkEnvironment, findServices } from "./services.ts";
 import { checkTargetUrl } from "./target-service.ts";
@@ -46,10 +46,7 @@ export async function readRailway(
     ...(source && rendered.source && { source: addressesOf(source.name, rendered.source) }),
     ...(target && rendered.target && { target: addressesOf(target.name, rendered.target) }),
   };
-  findings.push(
-    ...checkEnvironment(observed),
-    ...checkEnvironmentSettings(observed, [source, target]),
-  );
+  findings.push(...checkEnvironment(observed), ...checkEnvironmentSettings(observed, [source, target]));
   for (const service of [source, target]) if (service) findings.push(...checkDatabaseService(service));
   const apps = await Promise.all(
     named.map(async (app) => {

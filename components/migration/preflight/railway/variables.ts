@@ -140,7 +140,11 @@ function checkLogin(
 ): Finding[] {
   const login = loginOf(rendered);
   if (login === undefined) return [];
-  if (source && source.logins.length > 0 && source.logins.every(({ database }) => database !== login.database)) {
+  if (
+    source &&
+    source.logins.length > 0 &&
+    source.logins.every(({ database }) => database !== login.database)
+  ) {
     return [
       found(
         "DATABASE_DIFFERS",
@@ -149,7 +153,8 @@ function checkLogin(
       ),
     ];
   }
-  if (!target || target.logins.length === 0 || target.logins.some(({ user }) => user === login.user)) return [];
+  if (!target || target.logins.length === 0 || target.logins.some(({ user }) => user === login.user))
+    return [];
   return [
     found(
       "LOGIN_DIFFERS",
