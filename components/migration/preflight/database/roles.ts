@@ -88,6 +88,7 @@ export function compareRoles(source: RoleFacts, target: RoleFacts): Finding[] {
   return [...missing, ...lost];
 }
 
+// MAINTAIN came with PostgreSQL 17, where an owner has it without being asked.
 // pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
 const rolesQuery = `
   WITH scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
@@ -116,10 +117,13 @@ const rolesQuery = `
                 WHERE r.rolname !~ '^pg_' ORDER BY 1) AS referenced,
          ARRAY(SELECT rolname::text FROM pg_roles ORDER BY 1) AS roles,
          COALESCE((SELECT json_agg(json_build_object('role', owner.role, 'privileges', owner.privileges) ORDER BY owner.role)
-                     FROM (SELECT pg_get_userbyid(d.defaclrole) AS role,
-                                  string_agg(d.defaclobjtype::text || ' ' || item::text, E'\\n' ORDER BY d.defaclobjtype, item::text) AS privileges
-                             FROM pg_default_acl d CROSS JOIN LATERAL unnest(d.defaclacl) item
-                            WHERE d.defaclnamespace = 0 GROUP BY 1) owner), '[]') AS "defaultPrivileges",
+                     FROM (SELECT pg_get_userbyid(granted.defaclrole) AS role,
+                                  string_agg(granted.line, E'\\n' ORDER BY granted.line) AS privileges
+                             FROM (SELECT d.defaclrole, concat_ws(' ', d.defaclobjtype::text, a.privilege_type, a.is_grantable,
+                                            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END) AS line
+                                     FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+                                    WHERE d.defaclnamespace = 0 AND a.privilege_type <> 'MAINTAIN') granted
+                            GROUP BY 1) owner), '[]') AS "defaultPrivileges",
          ARRAY(SELECT oid::regclass::text FROM relation
                 WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,
          ARRAY(SELECT oid::regclass::text FROM relation
