@@ -36,6 +36,28 @@ export const deploymentAnswer = z.object({
   instances: z.array(z.object({ id: z.string(), status: z.string() })),
 });
 
+/** What a deployment read from `railway.json` or `railway.toml`. Undocumented, so nothing of it is relied upon. */
+export const deploymentMetaAnswer = z.looseObject({
+  configFile: z.string().nullish().catch(null),
+  fileServiceManifest: z
+    .looseObject({
+      build: z.record(z.string(), z.unknown()).nullish(),
+      deploy: z.record(z.string(), z.unknown()).nullish(),
+    })
+    .nullish()
+    .catch(null),
+});
+
+export const environmentSettingsAnswer = z.looseObject({
+  services: z
+    .record(
+      z.string(),
+      z.looseObject({ source: z.looseObject({ autoUpdates: z.unknown().optional() }).nullish() }).nullish(),
+    )
+    .nullish(),
+  privateNetworkDisabled: z.boolean().nullish(),
+});
+
 export const serviceInstanceAnswer = z.object({
   serviceId: z.string(),
   serviceName: z.string(),
@@ -50,7 +72,7 @@ export const serviceInstanceAnswer = z.object({
   startCommand: z.string().nullish(),
   preDeployCommand: z.unknown(),
   railwayConfigFile: z.string().nullish(),
-  latestDeployment: deploymentAnswer.nullish(),
+  latestDeployment: deploymentAnswer.extend({ meta: deploymentMetaAnswer.nullish().catch(null) }).nullish(),
   activeDeployments: z.array(deploymentAnswer),
 });
 

@@ -22,6 +22,13 @@ export interface EnvironmentFacts {
   readonly projectEnvironments: readonly EnvironmentScope[] | undefined;
 }
 
+/** Settings of the environment that no other read shows. */
+export interface EnvironmentSettings {
+  /** Ids of the services whose image Railway replaces by itself in a maintenance window. */
+  readonly autoUpdatedServices: readonly string[];
+  readonly privateNetworkDisabled: boolean;
+}
+
 interface Named {
   readonly id: string;
   readonly name: string;
@@ -66,6 +73,30 @@ export async function readEnvironmentFacts(
     unmergedChangesCount: environment.unmergedChangesCount ?? 0,
     projectEnvironments: await readProjectEnvironments(context, projectId),
   };
+}
+
+/** Reads what is set for the environment and its services as a whole; values of variables are masked by Railway. */
+export async function readEnvironmentSettings(
+  { transport }: RailwayContext,
+  { projectId, environmentId }: EnvironmentScope,
+): Promise<EnvironmentSettings> {
+  const { environment } = await transport.request(operations.environmentSettings, {
+    environmentId,
+    projectId,
+  });
+  const { services, privateNetworkDisabled } = environment.config;
+  return {
+    autoUpdatedServices: Object.entries(services ?? {})
+      .filter(([, service]) => isSwitchedOn(service?.source?.autoUpdates))
+      .map(([id]) => id),
+    privateNetworkDisabled: privateNetworkDisabled ?? false,
+  };
+}
+
+/** Its form is not documented beyond a schedule, so that everything counts as on that does not say it is off. */
+function isSwitchedOn(autoUpdates: unknown): boolean {
+  if (autoUpdates === null || autoUpdates === undefined || autoUpdates === false) return false;
+  return (autoUpdates as { type?: unknown }).type !== "disabled";
 }
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -4,6 +4,7 @@ import {
   deploymentAnswer,
   deploymentEventAnswer,
   environmentAnswer,
+  environmentSettingsAnswer,
   namedAnswer,
   serviceInstanceAnswer,
   tcpProxyAnswer,
@@ -19,7 +20,7 @@ const deploymentFields =
   "id status createdAt statusUpdatedAt serviceId environmentId deploymentStopped instances { id status }";
 const serviceInstanceFields = `serviceId serviceName deletedAt source { image repo } healthcheckPath
   healthcheckTimeout overlapSeconds drainingSeconds numReplicas sleepApplication startCommand preDeployCommand
-  railwayConfigFile latestDeployment { ${deploymentFields} } activeDeployments { ${deploymentFields} }`;
+  railwayConfigFile latestDeployment { ${deploymentFields} meta } activeDeployments { ${deploymentFields} }`;
 const volumeInstanceFields =
   "id volumeId serviceId mountPath state isPendingDeletion deletedAt currentSizeMB sizeMB";
 const tcpProxyFields = "id domain proxyPort applicationPort syncStatus deletedAt";
@@ -72,6 +73,15 @@ export const environmentState = query(
       unmergedChangesCount: z.number().nullish(),
     }),
   }),
+);
+
+/** The settings of every service; values of variables are masked in it. */
+export const environmentSettings = query(
+  "CutoverEnvironmentSettings",
+  `query CutoverEnvironmentSettings($environmentId: String!, $projectId: String!) {
+    environment(id: $environmentId, projectId: $projectId) { config(decryptVariables: false) }
+  }`,
+  z.object({ environment: z.object({ config: environmentSettingsAnswer }) }),
 );
 
 /** Services and volumes together: one request for each page of both. */

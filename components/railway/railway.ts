@@ -6,9 +6,12 @@ import { type Deployment, listDeployments, readDeployment, readDeploymentVariabl
 import {
   type EnvironmentFacts,
   type EnvironmentScope,
+  type EnvironmentSettings,
   readEnvironmentFacts,
+  readEnvironmentSettings,
   resolveEnvironment,
 } from "./environment.ts";
+import type { FileSettings } from "./file-settings.ts";
 import { createPostgresService, type PostgresServiceRequest } from "./postgres-service.ts";
 import type { RequestBudget } from "./request-budget.ts";
 import {
@@ -39,6 +42,8 @@ export type {
   DeploymentWatchOptions,
   EnvironmentFacts,
   EnvironmentScope,
+  EnvironmentSettings,
+  FileSettings,
   PostgresServiceRequest,
   RailwayService,
   RailwayVolume,
@@ -70,6 +75,7 @@ export interface Railway {
     readonly environment: string;
   }): Promise<EnvironmentScope>;
   environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
+  environmentSettings(scope: EnvironmentScope): Promise<EnvironmentSettings>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
   /** Every live volume, attached or not. */
@@ -155,6 +161,7 @@ function clientOf(context: RailwayContext): Railway {
   return {
     resolveEnvironment: (names) => resolveEnvironment(context, names),
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
+    environmentSettings: (scope) => readEnvironmentSettings(context, scope),
     listServices: async (scope) => (await readInventory(context, scope)).services,
     listVolumes: async (scope) => (await readInventory(context, scope)).volumes,
     findService: (scope, nameOrId) => findService(context, scope, nameOrId),

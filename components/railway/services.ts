@@ -6,6 +6,7 @@ import type { RailwayContext } from "./context.ts";
 import { type Deployment, toDeployment } from "./deployments.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import { unexpectedAnswerError } from "./failures.ts";
+import { commandParts, type FileSettings, readFileSettings } from "./file-settings.ts";
 import { listNames } from "./names.ts";
 import * as operations from "./operations.ts";
 import { createPageCollector, pageSize } from "./paging.ts";
@@ -39,7 +40,7 @@ export interface RailwayService {
   readonly sleepApplication: boolean;
   readonly startCommand: string | null;
   readonly preDeployCommand: readonly string[];
-  readonly railwayConfigFile: string | null;
+  readonly fileSettings: FileSettings | null;
   readonly latestDeployment: Deployment | null;
   readonly activeDeployments: readonly Deployment[];
   readonly volume: RailwayVolume | null;
@@ -181,19 +182,11 @@ function toService(
     sleepApplication: answer.sleepApplication ?? false,
     startCommand: answer.startCommand || null,
     preDeployCommand: commandParts(answer.preDeployCommand),
-    railwayConfigFile: answer.railwayConfigFile || null,
+    fileSettings: readFileSettings(answer),
     latestDeployment: answer.latestDeployment ? toDeployment(answer.latestDeployment) : null,
     activeDeployments: answer.activeDeployments.map(toDeployment),
     volume: attached[0] ?? null,
   };
-}
-
-/** The field is free JSON: a text, a list of texts, or nothing. */
-function commandParts(command: unknown): string[] {
-  if (command === null || command === undefined) return [];
-  if (Array.isArray(command)) return command.flatMap(commandParts);
-  const text = typeof command === "string" ? command : JSON.stringify(command);
-  return text.trim() === "" ? [] : [text];
 }
 
 function toVolume(answer: z.infer<typeof volumeInstanceAnswer>): RailwayVolume {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { compareExtensions } from "../../components/migration/preflight/database/extensions.ts";
 import { checkRestrictedBuilds } from "../../components/migration/preflight/database/restricted-builds.ts";
 import { runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
@@ -88,6 +89,17 @@ describe("one bad thing gives its finding", () => {
       expected: "blocker SCHEDULED_JOB pg_cron in postgres",
     },
     {
+      name: "default privileges that hold in every schema",
+      sql: "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO pg_monitor",
+      expected: "blocker DEFAULT_PRIVILEGES_NOT_MOVED postgres",
+    },
+    {
+      name: "default privileges of one schema, which move with it",
+      sql: "ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor",
+      expected: "warning OTHER_DATABASES source",
+      absent: /DEFAULT_PRIVILEGES/,
+    },
+    {
       name: "a privilege on the schema public that the target does not grant",
       sql: "GRANT CREATE ON SCHEMA public TO PUBLIC",
       expected: "blocker CATALOGUE_CHANGED schema public",
@@ -104,6 +116,23 @@ describe("one bad thing gives its finding", () => {
     const lines = summarise(await preflight(connections));
     expect(lines).toContain(expected);
     if (absent !== undefined) expect(lines.join("\n")).not.toMatch(absent);
+  });
+
+  test("default privileges that the target has, too, are none", async () => {
+    const { connections } = await createWorld();
+    for (const connection of Object.values(connections)) {
+      await runSql(
+        connection,
+        "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO pg_monitor",
+      );
+    }
+    expect(summarise(await preflight(connections)).join()).not.toContain("DEFAULT_PRIVILEGES");
+  });
+
+  test.runIf(servers.target.hasPgvector)("a target without vector", async () => {
+    const { connections } = await createWorld();
+    await runSql(connections.target, "DROP EXTENSION vector");
+    expect(summarise(await preflight(connections))).toContain("blocker VECTOR_MISSING target");
   });
 
   test("what it would lose cannot be accepted", async () => {
@@ -172,6 +201,31 @@ describe("one bad thing gives its finding", () => {
 });
 
 describe("extensions on both sides", () => {
+  test("one that nothing is recorded to need", () => {
+    const installed = [{ name: "unaccent", version: "1.1", schema: "public" }];
+    const findings = compareExtensions({ installed, available: [] }, { installed: [], available: [] }, []);
+    expect(findings).toMatchObject([
+      { code: "EXTENSION_NOT_ON_TARGET", severity: "warning", object: "unaccent" },
+    ]);
+  });
+
+  test("vector, newer on the source than on the target, with a type that needs it", () => {
+    const at = (version: string) => ({
+      installed: [{ name: "vector", version, schema: "public" }],
+      available: ["vector"],
+    });
+    const use = [{ name: "vector", usedBy: ["table column public.doc.emb"] }];
+    expect(compareExtensions(at("0.8.1"), at("0.6.0"), use)).toMatchObject([
+      {
+        code: "EXTENSION_OLDER",
+        severity: "blocker",
+        object: "vector",
+        why: expect.stringContaining("0.6.0"),
+      },
+    ]);
+    expect(compareExtensions(at("0.8.1"), at("0.10.0"), use)).toEqual([]);
+  });
+
   async function withCitext(onSource: string, onTarget: string): Promise<string[] | undefined> {
     const { connections } = await createWorld();
     const { facts } = await preflight(connections);

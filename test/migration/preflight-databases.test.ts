@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { checkConnectionSlots } from "../../components/migration/preflight/database/server.ts";
+import {
+  checkConnectionSlots,
+  compareServers,
+} from "../../components/migration/preflight/database/server.ts";
 import { type PreflightResult, runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
@@ -24,10 +27,14 @@ afterAll(async () => {
 });
 
 describe("healthy databases", () => {
-  test("leave nothing but the difference in collation, if any", async () => {
+  test("leave nothing but what this machine cannot give them", async () => {
     const world = await createWorld();
     const result = await preflight(world.connections, { inputs: world.accepted, mode: "run" });
-    expect(summarise(result).filter((line) => !/COLLATION_DIFFERS|VECTOR_MISSING/.test(line))).toEqual([]);
+    expect(
+      summarise(result).filter(
+        (line) => !/COLLATION_DIFFERS|VECTOR_MISSING|TLS_NOT_ON|OTHER_DATABASES/.test(line),
+      ),
+    ).toEqual([]);
     expect(result.facts.source?.tables).toHaveLength(3);
     expect(result.facts.source?.sequences).toBe(2);
     expect(result.facts.services.apps[0]?.variables).toEqual([
@@ -239,6 +246,56 @@ describe("one bad thing gives its finding", () => {
     await run(world.connections.target, "ALTER SYSTEM SET default_transaction_read_only = on");
     onTestFinished(() => run(world.connections.target, "ALTER SYSTEM RESET default_transaction_read_only"));
     expect(summarise(await preflight(world.connections))).toContain("blocker TARGET_READ_ONLY target");
+  });
+
+  test("one server for both databases", async () => {
+    const { connections } = await createWorld();
+    const other = await createWorld();
+    const result = await preflight({ ...connections, target: other.connections.source });
+    expect(summarise(result)).toContain("warning SAME_SERVER target");
+  });
+
+  test("a setting of the whole server that changes what statements mean, unless the target's database has it", async () => {
+    const world = await createWorld();
+    await run(world.connections.source, "ALTER SYSTEM SET timezone = 'America/Bogota'");
+    onTestFinished(() => run(world.connections.source, "ALTER SYSTEM RESET timezone"));
+    expect(summarise(await preflight(world.connections))).toContain(
+      "blocker SERVER_SETTING_DIFFERS TimeZone",
+    );
+    await run(
+      world.connections.target,
+      `ALTER DATABASE "${world.connections.target.database}" SET timezone = 'America/Bogota'`,
+    );
+    expect(summarise(await preflight(world.connections)).join()).not.toContain("SERVER_SETTING_DIFFERS");
+  });
+
+  test("fewer connections in all than on the source", async () => {
+    const { connections } = await createWorld();
+    const { facts } = await preflight(connections);
+    const server = facts.target?.server;
+    if (server === undefined) throw new Error("the target was not observed");
+    const fewer = compareServers(server, { ...server, maxConnections: server.maxConnections - 1 });
+    expect(fewer).toMatchObject([{ code: "FEWER_CONNECTIONS", severity: "warning", object: "target" }]);
+  });
+
+  test("a server that has used up its role's connections", async () => {
+    const world = await createWorld();
+    await run(
+      source.connection("postgres"),
+      "CREATE ROLE crowded LOGIN PASSWORD 'crowded' CONNECTION LIMIT 0",
+    );
+    onTestFinished(() => run(source.connection("postgres"), "DROP ROLE crowded"));
+    const crowded = { ...world.connections.source, user: "crowded", password: "crowded" };
+    expect(summarise(await preflight({ ...world.connections, source: crowded }))).toContain(
+      "unchecked TOO_MANY_CONNECTIONS source",
+    );
+  });
+
+  test("more copy workers than either server has connections for", async () => {
+    const { connections } = await createWorld();
+    const lines = summarise(await preflight(connections, { inputs: { copy: { workers: 200 } } }));
+    expect(lines).toContain("blocker CONNECTION_SLOTS source");
+    expect(lines).toContain("blocker CONNECTION_SLOTS target");
   });
 
   test("too few connections on the target", async () => {

@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { findingDefinitions } from "../../components/migration/preflight/registry.ts";
@@ -22,4 +23,14 @@ test.for(Object.entries(findingDefinitions))("%s is documented as it is declared
   expect(section).toContain(severity);
   expect(section.includes(", can be accepted._")).toBe(definition.acceptable);
   expect(section).toContain(`Remedy: ${definition.remedy}`);
+});
+
+/** Lines of the tests that expect a finding, without those that expect its absence. */
+const expectations = globSync("test/**/*.test.ts")
+  .flatMap((file) => readFileSync(file, "utf8").split("\n"))
+  .filter((line) => !/\.not\.|absent/.test(line));
+
+test.for(Object.keys(findingDefinitions))("%s is provoked by a test", (code) => {
+  const mention = new RegExp(`\\b(?:blocker|warning|unchecked) ${code}\\b|"${code}"`);
+  expect(expectations.filter((line) => mention.test(line))).not.toEqual([]);
 });

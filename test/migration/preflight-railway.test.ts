@@ -4,8 +4,10 @@ import type { AddressInfo } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CutoverError } from "../../components/errors.ts";
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
+import { applyAcceptances } from "../../components/migration/preflight/acceptances.ts";
 import { findingDefinitions } from "../../components/migration/preflight/registry.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
+import type { FileSettings, RailwayVolume, VariableRecord } from "../../components/railway/railway.ts";
 import { closedPort } from "./preflight-closed-port.ts";
 import {
   deployment,
@@ -55,6 +57,33 @@ function changed(
 
 function withService(service: ScriptedService): { railway: { services: ScriptedService[] } } {
   return { railway: { services: [...healthyServices(world), service] } };
+}
+
+const inFile = (settings: Partial<FileSettings>): FileSettings => ({
+  file: "/railway.json",
+  names: [],
+  healthcheckPath: null,
+  startCommand: null,
+  preDeployCommand: [],
+  ...settings,
+});
+
+const changedLate = (name: string): VariableRecord => ({
+  name,
+  serviceId: "id-@healthcare/api",
+  isSealed: false,
+  references: [],
+  updatedAt: new Date("2026-11-20T00:00:00Z"),
+});
+
+function withVariables(...variables: string[]): MigrationInputs["services"] {
+  return healthyInputs(world).services.map((each) => ({ ...each, variables }));
+}
+
+function targetVolume(): RailwayVolume {
+  const volume = healthyServices(world).find(({ name }) => name === "pgvector")?.settings?.volume;
+  if (!volume) throw new Error("the healthy world's target has a volume");
+  return volume;
 }
 
 describe("on a healthy Railway", () => {
@@ -132,9 +161,163 @@ describe("one bad thing gives its finding", () => {
     },
     {
       name: "a configuration file",
-      change: () => changed("@healthcare/api", { settings: { railwayConfigFile: "railway.json" } }),
+      change: () => changed("@healthcare/api", { settings: { fileSettings: inFile({}) } }),
       expected: "warning SETTINGS_IN_FILE @healthcare/api",
     },
+    {
+      name: "a health check that only the configuration file sets",
+      change: () =>
+        changed("@healthcare/api", {
+          settings: { healthcheckPath: null, fileSettings: inFile({ healthcheckPath: "/health" }) },
+        }),
+      expected: "warning HEALTH_CHECK_ONLY_IN_FILE @healthcare/api",
+    },
+    {
+      name: "a pre-deploy command that the configuration file sets",
+      change: () =>
+        changed("@healthcare/api", {
+          settings: { fileSettings: inFile({ preDeployCommand: ["npm run x"] }) },
+        }),
+      expected: "blocker WRITES_BEFORE_START @healthcare/api",
+    },
+    {
+      name: "an older deployment under way behind one that was skipped",
+      change: () =>
+        changed("@healthcare/api", {
+          settings: {
+            latestDeployment: deployment("id-@healthcare/api", "SKIPPED"),
+            activeDeployments: [deployment("id-@healthcare/api", "DEPLOYING")],
+          },
+        }),
+      expected: "blocker DEPLOYMENT_IN_PROGRESS @healthcare/api",
+    },
+    ...["Postgres", "pgvector"].map((name) => ({
+      name: `an image of ${name} that Railway replaces by itself`,
+      change: () => ({
+        railway: { services: healthyServices(world), settings: { autoUpdatedServices: [`id-${name}`] } },
+      }),
+      expected: `blocker IMAGE_AUTO_UPDATE ${name}`,
+    })),
+    {
+      name: "an environment without a private network",
+      change: () => ({
+        railway: { services: healthyServices(world), settings: { privateNetworkDisabled: true } },
+      }),
+      expected: "blocker PRIVATE_NETWORK_DISABLED production",
+    },
+    {
+      name: "settings that Railway does not show to the token",
+      change: () => ({
+        railway: {
+          services: healthyServices(world),
+          methods: { environmentSettings: () => Promise.reject(new Error("Not Authorized")) },
+        },
+      }),
+      expected: "warning RAILWAY_DETAILS_UNREADABLE production settings",
+    },
+    {
+      name: "a token that may not list deployments",
+      change: () => ({
+        railway: {
+          services: healthyServices(world),
+          methods: {
+            listDeployments: () =>
+              Promise.reject(
+                new CutoverError({ code: "RAILWAY_NOT_AUTHORIZED", message: "No.", remedy: "Another." }),
+              ),
+          },
+        },
+      }),
+      expected: "blocker RAILWAY_NOT_AUTHORIZED @healthcare/api deployments",
+    },
+    {
+      name: "a variable that was changed and not deployed",
+      change: () => ({
+        railway: { services: healthyServices(world), records: [changedLate("LOG_LEVEL")] },
+      }),
+      expected: "blocker UNDEPLOYED_VARIABLES @healthcare/api",
+    },
+    {
+      name: "a variable that the service does not have",
+      change: () => ({ inputs: { services: withVariables("DATABASE_URL", "READ_URL") } }),
+      expected: "warning VARIABLE_ABSENT @healthcare/api READ_URL",
+    },
+    {
+      name: "a reference to a service that does not exist",
+      change: () => changed("@healthcare/api", { variables: { DATABASE_URL: "${{Postgre.DATABASE_URL}}" } }),
+      expected: "blocker UNKNOWN_DATABASE @healthcare/api DATABASE_URL",
+    },
+    {
+      name: "another database of the old server",
+      change: () =>
+        changed("@healthcare/api", {
+          variables: { DATABASE_URL: "postgresql://postgres:p@postgres.railway.internal:5432/billing" },
+        }),
+      expected: "blocker DATABASE_DIFFERS @healthcare/api DATABASE_URL",
+    },
+    ...["postgres.railway.internal:5432", "shuttle.proxy.rlwy.net:15140"].map((address) => ({
+      name: `another role than the target's, at ${address}`,
+      change: () =>
+        changed("@healthcare/api", {
+          variables: { DATABASE_URL: `postgresql://app:p@${address}/railway` },
+        }),
+      expected: "blocker LOGIN_DIFFERS @healthcare/api DATABASE_URL",
+    })),
+    {
+      name: "less shared memory than the source has",
+      change: () => changed("Postgres", { variables: { RAILWAY_SHM_SIZE_BYTES: "524288000" } }),
+      expected: "warning SHARED_MEMORY_SMALLER target",
+    },
+    {
+      name: "a volume that Railway works on",
+      change: () => changed("pgvector", { settings: { volume: { ...targetVolume(), state: "MIGRATING" } } }),
+      expected: "blocker VOLUME_NOT_READY target",
+    },
+    {
+      name: "a database service in deployment",
+      change: () =>
+        changed("Postgres", { settings: { latestDeployment: deployment("id-Postgres", "WAITING") } }),
+      expected: "blocker DEPLOYMENT_IN_PROGRESS Postgres",
+    },
+    ...["DATABASE_PRIVATE_URL", "SHADOW_DATABASE_URL"].map((name) => ({
+      name: `the private host in ${name}`,
+      change: () =>
+        changed("@healthcare/api", {
+          variables: { [name]: "postgresql://a:b@Postgres.Railway.Internal.:5432/railway" },
+        }),
+      expected: `blocker OTHER_CONSUMER @healthcare/api ${name}`,
+    })),
+    {
+      name: "the old password by reference",
+      change: () => changed("@healthcare/api", { variables: { PGPASSWORD: '${{ "Postgres".PGPASSWORD }}' } }),
+      expected: "blocker OTHER_CONSUMER @healthcare/api PGPASSWORD",
+    },
+    ...(
+      [
+        ["PROJECT_NOT_FOUND", "blocker"],
+        ["PROJECT_AMBIGUOUS", "blocker"],
+        ["ENVIRONMENT_NOT_FOUND", "blocker"],
+        ["ENVIRONMENT_AMBIGUOUS", "blocker"],
+        ["RAILWAY_NOT_FOUND", "blocker"],
+        ["RAILWAY_TOKEN_OF_OTHER_ENVIRONMENT", "blocker"],
+        ["RAILWAY_SCHEMA_CHANGED", "blocker"],
+        ["RAILWAY_ANSWER_UNEXPECTED", "blocker"],
+        ["RAILWAY_REQUEST_FAILED", "unchecked"],
+        ["RAILWAY_RATE_LIMITED", "unchecked"],
+      ] as const
+    ).map(([code, severity]) => ({
+      name: `Railway's failure ${code}`,
+      change: () => ({
+        railway: {
+          services: healthyServices(world),
+          methods: {
+            resolveEnvironment: () =>
+              Promise.reject(new CutoverError({ code, message: "No.", remedy: "Look." })),
+          },
+        },
+      }),
+      expected: `${severity} ${code} clinic production`,
+    })),
     {
       name: "a pre-deploy command that may write",
       change: () => changed("@healthcare/api", { settings: { preDeployCommand: ["prisma migrate deploy"] } }),
@@ -301,6 +484,12 @@ describe("one bad thing gives its finding", () => {
     expect(summarise(result).filter((line) => line.includes("WRITES_BEFORE_START"))).toEqual([]);
   });
 
+  test("the cutover's own variable, which an interrupted one leaves set and not deployed, is none", async () => {
+    const records = [changedLate("DATABASE_URL"), { ...changedLate("X"), serviceId: "id-pgvector" }];
+    const result = await preflight(world, { railway: { services: healthyServices(world), records } });
+    expect(summarise(result).join()).not.toContain("UNDEPLOYED_VARIABLES");
+  });
+
   test("a service whose name only contains the old host's is no consumer", async () => {
     const { findings } = await preflight(
       world,
@@ -344,6 +533,21 @@ describe("acceptances", () => {
     });
     const finding = findings.find(({ code }) => code === "STAGED_CHANGES");
     expect(finding).toMatchObject({ severity: "warning", why: expect.stringContaining(reason) });
+  });
+
+  test("are called stale when nothing is found for them and everything was looked at", () => {
+    const accept = [{ code: "STAGED_CHANGES", object: "production", reason }];
+    expect(applyAcceptances([], accept, findingDefinitions)).toMatchObject([
+      { code: "ACCEPTANCE_STALE", severity: "warning", object: "STAGED_CHANGES production" },
+    ]);
+    const unknown = {
+      code: "SERVER_UNREACHABLE",
+      severity: "unchecked",
+      object: "",
+      why: "",
+      remedy: "",
+    } as const;
+    expect(applyAcceptances([unknown], accept, findingDefinitions)).toEqual([unknown]);
   });
 
   test("hold for exactly one object", async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { CutoverError } from "../../components/errors.ts";
 import type { Finding } from "../../components/migration/finding.ts";
 import {
   checkServer,
@@ -8,6 +9,7 @@ import {
 import { checkDumpClient } from "../../components/migration/preflight/dump-client.ts";
 import { runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import { probeConnection } from "../../components/migration/transport.ts";
+import { connect } from "../../components/postgres/connection.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./preflight-fixture.ts";
@@ -44,7 +46,8 @@ describe("what the servers are", () => {
     const { facts } = await preflight(connections);
     await Promise.all(clean.map((each) => each()));
     if (!facts.source?.server || !facts.target?.server) throw new Error("the servers were not observed");
-    source = facts.source.server;
+    // The servers are shared with other test files, and so have other databases.
+    source = { ...facts.source.server, otherDatabases: [] };
     target = facts.target.server;
   });
 
@@ -69,6 +72,12 @@ describe("what the servers are", () => {
     const { connections } = await fixture.createWorld(onTestFinished);
     const swapped = { source: connections.target, target: connections.source };
     expect(summarise(await preflight(swapped))).toContain("blocker TARGET_OLDER_THAN_SOURCE target");
+  });
+
+  test("a source whose text nobody ever checked", () => {
+    expect(checkServer("source", { ...source, encoding: "SQL_ASCII" })).toMatchObject([
+      { code: "ENCODING_UNCHECKED", severity: "warning" },
+    ]);
   });
 
   test("a replica, on either side", () => {
@@ -140,6 +149,93 @@ describe("reaching the servers", () => {
       probe: (request) => probeConnection(request, async () => false),
     });
     expect(summarise(result)).toContain("blocker PLAINTEXT_REFUSED target");
+  });
+
+  test("a URL for the services that is not the one that was checked", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const { host, port, user, password, database } = connections.target;
+    const services = healthyServices(connections).map((service) =>
+      service.name === "pgvector"
+        ? {
+            ...service,
+            variables: {
+              ...service.variables,
+              DATABASE_URL: "postgresql://postgres:other@pgvector.railway.internal:5432/vectors",
+              DATABASE_PUBLIC_URL: `postgresql://${user}:${password}@${host}:${port}/${database}`,
+            },
+          }
+        : service,
+    );
+    const inputs = healthyInputs(connections);
+    const transport = { ...inputs.transport, target: { via: "public" as const } };
+    const { findings } = await preflight(connections, { railway: { services }, inputs: { transport } });
+    expect(findings.find(({ code }) => code === "TARGET_URL_DIFFERS")).toMatchObject({
+      severity: "blocker",
+      why: expect.stringContaining("database and password"),
+    });
+  });
+
+  test("a check that fails is one finding, names the SQLSTATE, and the others are made", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(connections) }),
+      inputs: healthyInputs(connections),
+      mode: "preview",
+      connect: async (connection, options) => {
+        const client = await connect(connection, options);
+        const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
+        client.query = ((text: string, ...rest: unknown[]) =>
+          query(
+            text.includes("pg_available_extensions") ? "SELECT 1 / 0" : text,
+            ...rest,
+          )) as typeof client.query;
+        return client;
+      },
+    });
+    expect(summarise(result)).toContain("unchecked CHECK_FAILED source extensions");
+    expect(result.findings.find(({ code }) => code === "CHECK_FAILED")?.why).toContain("22012");
+    expect(result.facts.source?.roles).toBeDefined();
+  });
+
+  test("a server that refuses the session for a reason of its own", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(connections) }),
+      inputs: healthyInputs(connections),
+      mode: "preview",
+      connect: async () => {
+        throw new CutoverError({ code: "CONNECTION_FAILED", message: "57P03", remedy: "Wait." });
+      },
+    });
+    expect(summarise(result)).toContain("unchecked CONNECTION_FAILED target");
+  });
+
+  test("services that demand TLS, which the target does not offer", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const services = healthyServices(connections).map((service) =>
+      service.name === "@healthcare/api"
+        ? {
+            ...service,
+            variables: { ...service.variables, PGSSLMODE: "require", DB_SSL: "false", USES_SSL: "true" },
+          }
+        : service,
+    );
+    const lines = summarise(await preflight(connections, { railway: { services } }));
+    expect(lines.filter((line) => line.includes("TLS_DEMANDED"))).toEqual([
+      "blocker TLS_DEMANDED @healthcare/api PGSSLMODE",
+    ]);
+    expect(lines).toContain("warning TLS_NOT_ON_TARGET target");
+  });
+
+  test("a volume that is not where the server itself says its data is", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const services = healthyServices(connections).map((service) => {
+      const { PGDATA: _unset, ...variables } = service.variables;
+      return { ...service, variables };
+    });
+    expect(summarise(await preflight(connections, { railway: { services } }))).toContain(
+      "blocker VOLUME_NOT_AT_PGDATA target",
+    );
   });
 
   test("no pg_dump as new as the servers", async () => {

@@ -1,7 +1,12 @@
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import { type PreflightResult, runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
-import type { Railway, RailwayService } from "../../components/railway/railway.ts";
+import type {
+  EnvironmentSettings,
+  Railway,
+  RailwayService,
+  VariableRecord,
+} from "../../components/railway/railway.ts";
 import { parseReferences } from "../../components/railway/references.ts";
 
 /** A service of the scripted Railway that the preflight's tests read from. */
@@ -15,6 +20,8 @@ export interface ScriptedRailway {
   readonly services: readonly ScriptedService[];
   readonly shared?: Readonly<Record<string, string | null>>;
   readonly environment?: { readonly canAccess?: boolean; readonly unmergedChangesCount?: number };
+  readonly settings?: Partial<EnvironmentSettings>;
+  readonly records?: readonly VariableRecord[];
   /** Replaces single methods, for example with one that fails. */
   readonly methods?: Partial<Railway>;
 }
@@ -26,6 +33,8 @@ export function scriptRailway({
   services,
   shared = {},
   environment = {},
+  settings = {},
+  records = [],
   methods = {},
 }: ScriptedRailway): Railway {
   const byId = (id: string | null) => services.find(({ name }) => `id-${name}` === id);
@@ -42,6 +51,12 @@ export function scriptRailway({
       projectEnvironments: undefined,
       ...environment,
     }),
+    environmentSettings: async () => ({
+      autoUpdatedServices: [],
+      privateNetworkDisabled: false,
+      ...settings,
+    }),
+    variableRecords: async () => records,
     listServices: async () => services.map(asService),
     rawVariables: async (_scope, id) =>
       new Map(Object.entries(id === null ? shared : (byId(id)?.variables ?? {}))),
@@ -196,7 +211,7 @@ function asService({ name, settings }: ScriptedService): RailwayService {
     sleepApplication: false,
     startCommand: null,
     preDeployCommand: [],
-    railwayConfigFile: null,
+    fileSettings: null,
     latestDeployment: latest,
     activeDeployments: [latest],
     volume: null,

@@ -21,9 +21,13 @@ import { settingDefinitions } from "./database/settings.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
 import { problemDefinitions } from "./problems.ts";
+import { deploymentDefinitions } from "./railway/deployments.ts";
+import { environmentSettingDefinitions } from "./railway/environment-settings.ts";
 import { healthCheckDefinitions } from "./railway/health-check.ts";
 import { serviceDefinitions } from "./railway/services.ts";
 import { targetServiceDefinitions } from "./railway/target-service.ts";
+import { tlsDefinitions } from "./railway/tls-demands.ts";
+import { undeployedVariableDefinitions } from "./railway/undeployed-variables.ts";
 import { variableDefinitions } from "./railway/variables.ts";
 import { writePauseDefinitions } from "./write-pause.ts";
 
@@ -33,7 +37,9 @@ export const findingDefinitions: FindingDefinitions = {
   ...activityDefinitions,
   ...contentDefinitions,
   ...dependencyDefinitions,
+  ...deploymentDefinitions,
   ...dumpClientDefinitions,
+  ...environmentSettingDefinitions,
   ...eventTriggerDefinitions,
   ...existingSchemaDefinitions,
   ...inheritanceDefinitions,
@@ -54,6 +60,8 @@ export const findingDefinitions: FindingDefinitions = {
   ...serviceDefinitions,
   ...settingDefinitions,
   ...targetServiceDefinitions,
+  ...tlsDefinitions,
+  ...undeployedVariableDefinitions,
   ...variableDefinitions,
   ...writePauseDefinitions,
 };

@@ -15,7 +15,8 @@ import { checkDumpClient } from "./dump-client.ts";
 import { attempt } from "./problems.ts";
 import { type RailwayFacts, readRailway } from "./railway/read-railway.ts";
 import { checkCanary } from "./railway/services.ts";
-import { checkTargetVolume, compareTargetUrl } from "./railway/target-service.ts";
+import { checkTargetVolume, compareSharedMemory, compareTargetUrl } from "./railway/target-service.ts";
+import { checkTls } from "./railway/tls-demands.ts";
 import type { VariableFacts } from "./railway/variables.ts";
 import { findingDefinitions } from "./registry.ts";
 import { checkWritePause } from "./write-pause.ts";
@@ -80,7 +81,10 @@ export async function runPreflight(options: PreflightOptions): Promise<Preflight
     options,
     findings,
   );
-  findings.push(...checkTargetService(world, source, target, targetConnection));
+  findings.push(
+    ...checkTargetService(world, source, target, targetConnection),
+    ...checkTls(world?.tlsDemands ?? [], source?.server, target?.server),
+  );
   const majors = [source?.server?.major, target?.server?.major].filter((major) => major !== undefined);
   const dumpClient =
     majors.length === 0
@@ -168,9 +172,10 @@ function checkTargetService(
     ...checkTargetVolume(
       world.target,
       world.rendered.target,
-      target?.server?.major,
+      target?.server?.dataFolder,
       source?.server?.databaseSizeBytes,
     ),
+    ...(world.rendered.source ? compareSharedMemory(world.rendered.source, world.rendered.target) : []),
     ...(world.targetUrl && connection && target?.server
       ? compareTargetUrl(world.targetUrl, connection, target.server)
       : []),

@@ -13,6 +13,8 @@ export interface Dashboard {
   /** An edit that is staged and not deployed: only `unmergedChangesCount` shows it. */
   stageEdit(): void;
   discardStagedEdits(): void;
+  /** Lets Railway replace the service's image by itself. */
+  updateImageAutomatically(serviceName: string): void;
   /** What serves crashes, and is not started again. */
   crash(serviceName: string): void;
   /** A git push. Returns the deployment's id. */
@@ -58,6 +60,12 @@ export function openDashboard(store: LaggingStore, platform: Platform, environme
       });
     },
     stageEdit: () => setStagedEdits((before) => before + 1),
+    updateImageAutomatically(serviceName) {
+      const { id } = requireService(serviceName);
+      store.commit((live) => {
+        for (const instance of live.instances) if (instance.serviceId === id) instance.autoUpdates = true;
+      });
+    },
     discardStagedEdits: () => setStagedEdits(() => 0),
     crash: (serviceName) => platform.crash(requireService(serviceName).id, environmentId),
     pushDeployment: (serviceName) => platform.deploy(requireService(serviceName).id, environmentId, "push"),

@@ -47,6 +47,7 @@ export function environmentObject(view: RailwayState, environment: EnvironmentSt
     projectId: view.project.id,
     deletedAt: null,
     canAccess: true,
+    config: () => environmentConfig(view, environment),
     serviceInstances: (page: PageArguments) =>
       toConnection(
         view.instances.filter(isHere).map((instance) => instanceObject(view, instance)),
@@ -58,13 +59,29 @@ export function environmentObject(view: RailwayState, environment: EnvironmentSt
   };
 }
 
+/** Only the parts that no other field shows; variables are masked as in production. */
+function environmentConfig(view: RailwayState, environment: EnvironmentState) {
+  const services = view.instances
+    .filter(({ environmentId }) => environmentId === environment.id)
+    .map(({ serviceId, image, autoUpdates }) => [
+      serviceId,
+      {
+        source: {
+          image,
+          ...(autoUpdates && { autoUpdates: { schedule: [{ day: 1, startHour: 2, endHour: 4 }] } }),
+        },
+      },
+    ]);
+  return { services: Object.fromEntries(services), sharedVariables: {} };
+}
+
 export function serviceObject(view: RailwayState, service: ServiceState) {
   return { ...service, projectId: view.project.id };
 }
 
 export function instanceObject(view: RailwayState, instance: InstanceState) {
   const deployments = deploymentsOf(view, instance.serviceId, instance.environmentId);
-  const { privateDomain: _, image, repo, ...fields } = instance;
+  const { privateDomain: _domain, autoUpdates: _updates, image, repo, ...fields } = instance;
   return {
     ...fields,
     serviceName: view.services.find((service) => service.id === instance.serviceId)?.name ?? "",

@@ -36,7 +36,13 @@ export function buildInitialState(world: WorldModel): RailwayState {
   for (const instance of state.instances) {
     if (instance.environmentId === running) addFirstDeployment(state, instance);
   }
+  for (const variable of state.variables) variable.updatedAt = variable.createdAt = longAgo();
   return state;
+}
+
+/** Before the first deployments, which are given the variables. */
+function longAgo(): string {
+  return new Date(Date.now() - 3_600_000).toISOString();
 }
 
 /** The label that Railway derives from a service's name: lower case, without the characters DNS does not take. */

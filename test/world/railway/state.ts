@@ -38,6 +38,8 @@ export interface InstanceState {
   repo: string | null;
   startCommand: string | null;
   healthcheckPath: string | null;
+  /** Whether Railway replaces the image by itself. */
+  autoUpdates?: boolean;
   /** Keeps the label it got at creation: a rename does not move it. */
   privateDomain: string;
   createdAt: string;

@@ -18,14 +18,14 @@ import { checkRestrictedBuilds } from "./restricted-builds.ts";
 import { checkSourceRoles, compareRoles } from "./roles.ts";
 import { checkScheduledJobs } from "./scheduled-jobs.ts";
 import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
-import { checkConnectionSlots, checkServer, compareServers } from "./server.ts";
-import { checkReadOnly, compareSettings } from "./settings.ts";
+import { checkConnectionSlots, checkServer, checkSourceSlots, compareServers } from "./server.ts";
+import { checkReadOnly, compareServerSettings, compareSettings } from "./settings.ts";
 
 /** Everything that the source tells by itself. */
 export function checkSource(source: DatabaseObservation, inputs: MigrationInputs): Finding[] {
   const { server, schemas, dependencies, roles, settings, activity, contents } = source;
   return [
-    ...(server ? checkServer("source", server) : []),
+    ...(server ? [...checkServer("source", server), ...checkSourceSlots(server, inputs.copy.workers)] : []),
     ...(server && source.lockNeeds ? checkLockTable("source", server, source.lockNeeds) : []),
     ...(source.witness ? checkLeftoverFence(source.witness) : []),
     ...(source.scheduledJobs ? checkScheduledJobs(source.scheduledJobs) : []),
@@ -89,6 +89,11 @@ export function compareDatabases(
     if (source.settings && target.settings) {
       findings.push(
         ...compareSettings(source.settings, target.settings, source.server.user, source.roles?.roles ?? []),
+      );
+    }
+    if (source.serverSettings && target.serverSettings) {
+      findings.push(
+        ...compareServerSettings(source.serverSettings, target.serverSettings, target.settings ?? []),
       );
     }
     if (source.schemaProperties && target.schemaProperties && !isSame) {

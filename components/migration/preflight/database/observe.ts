@@ -20,7 +20,7 @@ import { type RoleFacts, readRoles } from "./roles.ts";
 import { readScheduledJobs, type ScheduledJobs } from "./scheduled-jobs.ts";
 import { readSchemas, type SchemaFacts } from "./schemas.ts";
 import { readServer, type ServerFacts } from "./server.ts";
-import { type BoundSetting, readSettings } from "./settings.ts";
+import { type BoundSetting, readServerSettings, readSettings } from "./settings.ts";
 
 /** What one database was seen to be; a part is `undefined` where its look-up failed, which is a finding of its own. */
 export interface DatabaseObservation {
@@ -32,6 +32,7 @@ export interface DatabaseObservation {
   readonly extensions: ExtensionFacts | undefined;
   readonly roles: RoleFacts | undefined;
   readonly settings: readonly BoundSetting[] | undefined;
+  readonly serverSettings: Readonly<Record<string, string>> | undefined;
   readonly activity: ActivityFacts | undefined;
   readonly contents: ContentFacts | undefined;
   readonly schemaProperties: Catalogue["objects"] | undefined;
@@ -75,6 +76,7 @@ export async function observeDatabase(
     extensions: await read("extensions", () => readExtensions(client)),
     roles: await read("roles", () => readRoles(client, schemas)),
     settings: await read("settings", () => readSettings(client)),
+    serverSettings: await read("server settings", () => readServerSettings(client)),
     activity: await read("activity", () => readActivity(client)),
     contents: await read("contents", () => readContents(client, schemas)),
     schemaProperties: await read("schema properties", () => readSchemaProperties(client, schemas)),

@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
-import { findingsOf } from "../definitions.ts";
+import { findingsOf, listNames } from "../definitions.ts";
 
 /** What one server says about itself, its current database, and the role we log in as. */
 export interface ServerFacts {
@@ -25,6 +25,11 @@ export interface ServerFacts {
   /** Capacity of the shared lock table, in locks. */
   readonly lockCapacity: number;
   readonly databaseSizeBytes: number;
+  readonly offersTls: boolean;
+  /** Where its data is; `null` when our role may not ask. */
+  readonly dataFolder: string | null;
+  /** Databases beside the current one and the server's own. */
+  readonly otherDatabases: readonly string[];
   /** Our pinned settings hold, and the process that answers is the one that we were told of. */
   readonly isDirect: boolean;
 }
@@ -76,11 +81,27 @@ export const serverDefinitions = {
     acceptable: false,
     remedy: "Check that no query, constraint or range partition relies on the text order of the source.",
   },
+  ENCODING_UNCHECKED: {
+    severity: "warning",
+    acceptable: false,
+    remedy: "Nothing, if the applications always wrote it so: the bytes are moved as they are.",
+  },
+  OTHER_DATABASES: {
+    severity: "warning",
+    acceptable: false,
+    remedy: "Move what is needed from them yourself before the old service is removed.",
+  },
+  FEWER_CONNECTIONS: {
+    severity: "warning",
+    acceptable: false,
+    remedy:
+      "Raise max_connections on the target to the source's at least, and restart it before the cutover.",
+  },
   CONNECTION_SLOTS: {
     severity: "blocker",
     acceptable: true,
     remedy:
-      "Raise max_connections on the target or close idle sessions there; lower `copy.workers` if that is enough.",
+      "Raise max_connections on that server or close idle sessions there; lower `copy.workers` if that is enough.",
   },
 } as const;
 
@@ -134,6 +155,24 @@ export function checkServer(side: "source" | "target", server: ServerFacts): Fin
       ),
     );
   }
+  if (side === "source" && server.otherDatabases.length > 0) {
+    findings.push(
+      found(
+        "OTHER_DATABASES",
+        side,
+        `Its server holds other databases, which are not looked into and stay there: ${listNames(server.otherDatabases)}.`,
+      ),
+    );
+  }
+  if (side === "source" && server.encoding === "SQL_ASCII") {
+    findings.push(
+      found(
+        "ENCODING_UNCHECKED",
+        side,
+        "Its encoding is SQL_ASCII: the server never checked that text is valid in any encoding.",
+      ),
+    );
+  }
   if (side === "source" && server.major < oldestSource) {
     findings.push(found("SOURCE_TOO_OLD", side, `It runs PostgreSQL ${server.major}.`));
   }
@@ -152,6 +191,15 @@ export function compareServers(source: ServerFacts, target: ServerFacts): Findin
         "TARGET_OLDER_THAN_SOURCE",
         "target",
         `The target runs PostgreSQL ${target.major}, the source ${source.major}: a dump cannot be loaded into an older server.`,
+      ),
+    );
+  }
+  if (target.maxConnections < source.maxConnections) {
+    findings.push(
+      found(
+        "FEWER_CONNECTIONS",
+        "target",
+        `The source allows ${source.maxConnections} connections, the target ${target.maxConnections}, which its present users share with the moved services.`,
       ),
     );
   }
@@ -174,6 +222,20 @@ export function compareServers(source: ServerFacts, target: ServerFacts): Findin
     );
   }
   return findings;
+}
+
+/** Whether the source has room for the sessions that read the copy beside those that use it now. */
+export function checkSourceSlots(source: ServerFacts, copyWorkers: number): Finding[] {
+  const free = source.maxConnections - source.reservedConnections - source.connections;
+  const needed = ownSessions + copyWorkers;
+  if (free >= needed) return [];
+  return [
+    found(
+      "CONNECTION_SLOTS",
+      "source",
+      `${free} of ${source.maxConnections} connections are free, but about ${needed} are needed: ${ownSessions} for the cutover and ${copyWorkers} copy workers.`,
+    ),
+  ];
 }
 
 /** Whether the target has room for the copy and for the sessions that now use the source. */
@@ -228,6 +290,10 @@ const serverQuery = `
            * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int)
            AS "lockCapacity",
          pg_database_size(d.oid)::float8 AS "databaseSizeBytes",
+         CASE WHEN r.rolsuper THEN current_setting('data_directory') END AS "dataFolder",
+         current_setting('ssl') = 'on' AS "offersTls",
+         ARRAY(SELECT o.datname::text FROM pg_database o
+                WHERE NOT o.datistemplate AND o.datname NOT IN (current_database(), 'postgres') ORDER BY 1) AS "otherDatabases",
          pg_backend_pid() AS "backendPid",
          current_setting('search_path') AS "searchPath",
          has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS "mayReadControl"

@@ -23,6 +23,12 @@ export const settingDefinitions = {
     remedy:
       "Reset it on the target (ALTER DATABASE or ALTER ROLE … RESET), or accept that the applications run with it.",
   },
+  SERVER_SETTING_DIFFERS: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Set it on the target as on the source (ALTER DATABASE … SET is enough for most), or accept that queries behave differently.",
+  },
   TARGET_READ_ONLY: {
     severity: "blocker",
     acceptable: false,
@@ -102,6 +108,83 @@ export function compareSettings(
     );
   return [...lost, ...added];
 }
+
+/**
+ * The settings of the whole server (configuration file, ALTER SYSTEM, command line) that change what statements mean or
+ * whether they end, by name. Values in the form in which they were written.
+ */
+export async function readServerSettings(client: ClientBase): Promise<Record<string, string>> {
+  const { rows: rights } = await client.query<{ mayRead: boolean }>(
+    `SELECT has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE') AS "mayRead"`,
+  );
+  if (rights[0]?.mayRead !== true) return {};
+  const { rows } = await client.query<{ name: string; value: string }>(serverSettingsQuery, [
+    decisiveSettings,
+  ]);
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+}
+
+/** One that the target's database sets itself as the source's server does is the same for the applications. */
+export function compareServerSettings(
+  source: Readonly<Record<string, string>>,
+  target: Readonly<Record<string, string>>,
+  targetBound: readonly BoundSetting[],
+): Finding[] {
+  return Object.entries(source)
+    .filter(([name, value]) => {
+      const bound = targetBound.find(
+        (each) => each.scope === "database" && each.name.toLowerCase() === name.toLowerCase(),
+      );
+      const there = bound?.value ?? target[name];
+      return there !== undefined && plain(there) !== plain(value);
+    })
+    .map(([name]) =>
+      found(
+        "SERVER_SETTING_DIFFERS",
+        name,
+        "The source's server is configured with another value than the target's.",
+      ),
+    );
+}
+
+/** `Etc/UTC` and `UTC` are one time zone; `'iso, mdy'` and `ISO,MDY` one style. */
+function plain(value: string): string {
+  return value
+    .toLowerCase()
+    .replaceAll(/[\s']+/g, "")
+    .replace(/^etc\/(?=utc$)/, "")
+    .replace(/^(?:true|yes|1)$/, "on")
+    .replace(/^(?:false|no)$/, "off");
+}
+
+const decisiveSettings = [
+  "TimeZone",
+  "DateStyle",
+  "IntervalStyle",
+  "lc_monetary",
+  "lc_numeric",
+  "lc_time",
+  "default_text_search_config",
+  "default_transaction_isolation",
+  "standard_conforming_strings",
+  "transform_null_equals",
+  "bytea_output",
+  "search_path",
+  "statement_timeout",
+  "idle_in_transaction_session_timeout",
+  "lock_timeout",
+  "max_prepared_transactions",
+];
+
+// Our own sessions pin some of these, so that what a session shows is not what others get.
+const serverSettingsQuery = `
+  SELECT s.name, CASE WHEN s.source IN ('command line', 'environment variable') THEN s.setting
+                      ELSE COALESCE(written.setting, s.boot_val) END AS value
+    FROM pg_settings s
+    LEFT JOIN LATERAL (SELECT f.setting FROM pg_file_settings f
+                        WHERE lower(f.name) = lower(s.name) AND f.error IS NULL ORDER BY f.seqno DESC LIMIT 1) written ON true
+   WHERE s.name = ANY ($1::text[])
+   ORDER BY 1`;
 
 function bindsApplications({ name, scope }: BoundSetting, user: string): boolean {
   return (

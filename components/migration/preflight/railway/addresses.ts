@@ -7,6 +7,13 @@ export interface DatabaseAddresses {
   readonly hosts: readonly string[];
   /** `host:port` pairs, for hosts that several services share, such as a TCP proxy's. */
   readonly endpoints: readonly string[];
+  /** What the service's own URLs log in to, and as whom. */
+  readonly logins: readonly Login[];
+}
+
+export interface Login {
+  readonly database: string;
+  readonly user: string;
 }
 
 /**
@@ -29,6 +36,7 @@ export function addressesOf(
   serviceName: string,
   rendered: ReadonlyMap<string, string | null>,
 ): DatabaseAddresses {
+  const logins: Login[] = [];
   const hosts = new Set<string>();
   const endpoints = new Set<string>();
   const add = (host: string | null | undefined, port: string | null | undefined) => {
@@ -42,8 +50,17 @@ export function addressesOf(
   for (const text of rendered.values()) {
     const url = databaseUrl(text);
     if (url !== undefined) add(url.hostname, url.port || "5432");
+    const login = loginOf(text);
+    if (login !== undefined) logins.push(login);
   }
-  return { serviceName, hosts: [...hosts], endpoints: [...endpoints] };
+  return { serviceName, hosts: [...hosts], endpoints: [...endpoints], logins };
+}
+
+/** Whom a database URL logs in, and where; `undefined` for another text. */
+export function loginOf(text: string | null | undefined): Login | undefined {
+  const url = databaseUrl(text ?? null);
+  if (url === undefined) return undefined;
+  return { database: decode(url.pathname.slice(1)), user: decode(url.username) };
 }
 
 /** Which of the two databases a variable points at, and how. Neither text leaves this function. */
@@ -87,6 +104,14 @@ function containsAddress(text: string, database: DatabaseAddresses): boolean {
 function databaseUrl(text: string | null): URL | undefined {
   if (text === null || !/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) return undefined;
   return new URL(text);
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function escapePattern(text: string): string {

@@ -1,13 +1,23 @@
-import type { EnvironmentScope, Railway, RailwayService } from "../../../railway/railway.ts";
+import type {
+  EnvironmentScope,
+  EnvironmentSettings,
+  Railway,
+  RailwayService,
+  VariableRecord,
+} from "../../../railway/railway.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { attempt } from "../problems.ts";
+import { tryLook } from "./environment-settings.ts";
 
 /** What Railway answered. Held in memory only: it contains the values of variables. */
 export interface RailwayObservation {
   readonly scope: EnvironmentScope;
   readonly environment: { readonly canAccess: boolean; readonly unmergedChangesCount: number } | undefined;
+  readonly environmentSettings: EnvironmentSettings | undefined;
   readonly services: readonly RailwayService[] | undefined;
+  /** Everything about the variables but their values. */
+  readonly records: readonly VariableRecord[];
   /** Stored text by service id; `null` as a value is a sealed variable. */
   readonly raw: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
   readonly shared: ReadonlyMap<string, string | null>;
@@ -29,10 +39,12 @@ export async function observeRailway(
     railway.resolveEnvironment({ project, environment: environmentName }),
   );
   if (scope === undefined) return undefined;
-  const [environment, services, shared] = await Promise.all([
+  const [environment, services, shared, environmentSettings, records] = await Promise.all([
     attempt(findings, environmentName, () => railway.environmentFacts(scope)),
     attempt(findings, `${environmentName} services`, () => railway.listServices(scope)),
     attempt(findings, `${environmentName} shared variables`, () => railway.rawVariables(scope, null)),
+    tryLook(findings, `${environmentName} settings`, () => railway.environmentSettings(scope)),
+    tryLook(findings, `${environmentName} variable changes`, () => railway.variableRecords(scope)),
   ]);
   const named = new Set([inputs.source, inputs.target, ...inputs.services.map(({ name }) => name)]);
   const all = services ?? [];
@@ -48,7 +60,16 @@ export async function observeRailway(
         ),
     ),
   ]);
-  return { scope, environment, services, raw, shared: shared ?? new Map(), rendered };
+  return {
+    scope,
+    environment,
+    environmentSettings,
+    services,
+    records: records ?? [],
+    raw,
+    shared: shared ?? new Map(),
+    rendered,
+  };
 }
 
 async function collect<Value>(

@@ -5,10 +5,13 @@ import type { MigrationInputs } from "../../inputs.ts";
 import type { AppFacts } from "../run-preflight.ts";
 import { addressesOf } from "./addresses.ts";
 import { readDeploymentMs } from "./deployment-time.ts";
+import { checkEnvironmentSettings } from "./environment-settings.ts";
 import { checkHealth } from "./health-check.ts";
 import { observeRailway } from "./observe.ts";
 import { checkAppService, checkDatabaseService, checkEnvironment, findServices } from "./services.ts";
 import { checkTargetUrl } from "./target-service.ts";
+import { findTlsDemands } from "./tls-demands.ts";
+import { checkUndeployedVariables } from "./undeployed-variables.ts";
 import { type AddressPair, checkAppVariables, checkOtherConsumers, readAppVariables } from "./variables.ts";
 
 /** Railway's side of the cutover, checked. The rendered variables of the databases contain passwords. */
@@ -22,6 +25,8 @@ export interface RailwayFacts {
     readonly target: ReadonlyMap<string, string | null> | undefined;
   };
   readonly targetUrl: ConnectionTarget | undefined;
+  /** Variables by which the services demand TLS. */
+  readonly tlsDemands: readonly string[];
 }
 
 /** Reads Railway and adds everything that speaks against the cutover to `findings`; `undefined` without an environment. */
@@ -41,14 +46,18 @@ export async function readRailway(
     ...(source && rendered.source && { source: addressesOf(source.name, rendered.source) }),
     ...(target && rendered.target && { target: addressesOf(target.name, rendered.target) }),
   };
-  findings.push(...checkEnvironment(observed));
+  findings.push(...checkEnvironment(observed), ...checkEnvironmentSettings(observed, [source, target]));
   for (const service of [source, target]) if (service) findings.push(...checkDatabaseService(service));
   const apps = await Promise.all(
     named.map(async (app) => {
       const variables = readAppVariables(app, observed, addresses);
-      findings.push(...checkAppService(app), ...checkAppVariables(app, variables, observed));
+      findings.push(
+        ...checkAppService(app),
+        ...checkAppVariables(app, variables, observed, addresses),
+        ...checkUndeployedVariables(app, observed.records),
+      );
       const [deploymentMs, unhealthy] = await Promise.all([
-        readDeploymentMs(railway, observed.scope, app.service),
+        readDeploymentMs(railway, observed.scope, app.service, findings),
         checkHealth(app.inputs),
       ]);
       findings.push(...unhealthy);
@@ -59,5 +68,8 @@ export async function readRailway(
     findings.push(...checkOtherConsumers(observed.services ?? [], named, observed, addresses.source));
   }
   const targetUrl = rendered.target && (await checkTargetUrl(rendered.target, findings));
-  return { scope: observed.scope, source, target, apps, rendered, targetUrl };
+  const tlsDemands = named.flatMap(({ service }) =>
+    findTlsDemands(service, service && observed.rendered.get(service.id)),
+  );
+  return { scope: observed.scope, source, target, apps, rendered, targetUrl, tlsDemands };
 }

@@ -3,6 +3,8 @@ import type { Finding } from "../../finding.ts";
 import type { MigrationInputs, ServiceInputs } from "../../inputs.ts";
 import { nearest } from "../database/schemas.ts";
 import { findingsOf } from "../definitions.ts";
+import { checkDeployments } from "./deployments.ts";
+import { checkHealthSettings } from "./health-check.ts";
 import type { RailwayObservation } from "./observe.ts";
 import { writesBeforeStart } from "./start-commands.ts";
 
@@ -41,29 +43,6 @@ export const serviceDefinitions = {
     severity: "blocker",
     acceptable: true,
     remedy: "Deploy or discard the staged changes in Railway's dashboard first.",
-  },
-  DEPLOYMENT_IN_PROGRESS: {
-    severity: "blocker",
-    acceptable: false,
-    remedy: "Wait until the deployment has ended, or cancel it.",
-  },
-  SERVICE_NOT_RUNNING: {
-    severity: "warning",
-    acceptable: false,
-    remedy:
-      "Find out why; a service that is unhealthy before the cutover cannot show that it is healthy after it.",
-  },
-  HEALTH_CHECK_MISSING: {
-    severity: "warning",
-    acceptable: false,
-    remedy:
-      "Set a health check path that queries the database on Railway, or `healthCheckUrl` in the configuration.",
-  },
-  SETTINGS_IN_FILE: {
-    severity: "warning",
-    acceptable: false,
-    remedy:
-      "Check that the health check is set on the service itself: Railway reads such files until 2026-12-01 only.",
   },
   WRITES_BEFORE_START: {
     severity: "blocker",
@@ -146,7 +125,7 @@ export function checkEnvironment(observed: RailwayObservation): Finding[] {
 }
 
 export function checkDatabaseService(service: RailwayService): Finding[] {
-  const findings = checkDeployment(service);
+  const findings = checkDeployments(service);
   if (!/postg(res|is)|pgvector|timescale/i.test(service.image ?? "")) {
     findings.push(
       found(
@@ -161,25 +140,7 @@ export function checkDatabaseService(service: RailwayService): Finding[] {
 
 export function checkAppService({ inputs, service }: NamedService): Finding[] {
   if (service === undefined) return [];
-  const findings = checkDeployment(service);
-  if (!service.healthcheckPath && inputs.healthCheckUrl === null) {
-    findings.push(
-      found(
-        "HEALTH_CHECK_MISSING",
-        service.name,
-        "Without a health check a deployment succeeds as soon as its container starts.",
-      ),
-    );
-  }
-  if (service.railwayConfigFile) {
-    findings.push(
-      found(
-        "SETTINGS_IN_FILE",
-        service.name,
-        "It takes settings from a configuration file in its repository, which override the service's own.",
-      ),
-    );
-  }
+  const findings = [...checkDeployments(service), ...checkHealthSettings(service, inputs.healthCheckUrl)];
   const reasons = inputs.startsReadOnly ? writesBeforeStart(service) : [];
   if (reasons.length > 0) {
     findings.push(
@@ -192,24 +153,6 @@ export function checkAppService({ inputs, service }: NamedService): Finding[] {
   }
   return findings;
 }
-
-function checkDeployment(service: RailwayService): Finding[] {
-  const status = service.latestDeployment?.status;
-  if (status !== undefined && !settledStatuses.has(status)) {
-    return [found("DEPLOYMENT_IN_PROGRESS", service.name, `Its latest deployment is ${status}.`)];
-  }
-  if (status === "SUCCESS" || status === "SLEEPING") return [];
-  return [
-    found(
-      "SERVICE_NOT_RUNNING",
-      service.name,
-      status === undefined ? "It was never deployed." : `Its latest deployment is ${status}.`,
-    ),
-  ];
-}
-
-// Any status that is not known to be final counts as still running (facts of Railway's enum, which grows).
-const settledStatuses = new Set(["SUCCESS", "SLEEPING", "FAILED", "CRASHED", "REMOVED", "SKIPPED"]);
 
 function findOne(
   name: string,

@@ -7,10 +7,13 @@ import type { RailwayService } from "../../../railway/railway.ts";
 export function writesBeforeStart({
   preDeployCommand,
   startCommand,
-}: Pick<RailwayService, "preDeployCommand" | "startCommand">): string[] {
+  fileSettings,
+}: Pick<RailwayService, "preDeployCommand" | "startCommand"> &
+  Partial<Pick<RailwayService, "fileSettings">>): string[] {
   const reasons: string[] = [];
-  if (preDeployCommand.some((command) => command.trim() !== "")) reasons.push("runs a pre-deploy command");
-  const said = findWritingCommand(startCommand ?? "");
+  const before = [...preDeployCommand, ...(fileSettings?.preDeployCommand ?? [])];
+  if (before.some((command) => command.trim() !== "")) reasons.push("runs a pre-deploy command");
+  const said = findWritingCommand(fileSettings?.startCommand ?? startCommand ?? "");
   if (said !== undefined) reasons.push(`says "${said}" in its start command`);
   return reasons;
 }

@@ -36,6 +36,11 @@ export const targetServiceDefinitions = {
     acceptable: false,
     remedy: "Wait until Railway has finished its work on the volume.",
   },
+  SHARED_MEMORY_SMALLER: {
+    severity: "warning",
+    acceptable: false,
+    remedy: "Set RAILWAY_SHM_SIZE_BYTES on the target as on the source, and deploy it before the cutover.",
+  },
   DISK_SPACE: {
     severity: "blocker",
     acceptable: true,
@@ -100,7 +105,7 @@ export function compareTargetUrl(
 export function checkTargetVolume(
   service: RailwayService,
   rendered: ReadonlyMap<string, string | null>,
-  targetMajor: number | undefined,
+  dataFolderOfServer: string | null | undefined,
   sourceSizeBytes: number | undefined,
 ): Finding[] {
   const { volume } = service;
@@ -109,9 +114,10 @@ export function checkTargetVolume(
   if (volume.state !== null && volume.state !== "READY") {
     findings.push(found("VOLUME_NOT_READY", "target", `Its volume is ${volume.state}.`));
   }
-  const dataFolder = rendered.get("PGDATA") ?? defaultDataFolder(targetMajor);
+  // Without the variable the image decides, and images differ: those of PostgreSQL 18 moved it.
+  const dataFolder = rendered.get("PGDATA") ?? dataFolderOfServer;
   const mountPath = volume.mountPath.replace(/\/+$/, "");
-  if (dataFolder !== mountPath && !dataFolder.startsWith(`${mountPath}/`)) {
+  if (dataFolder && dataFolder !== mountPath && !dataFolder.startsWith(`${mountPath}/`)) {
     findings.push(
       found(
         "VOLUME_NOT_AT_PGDATA",
@@ -135,9 +141,26 @@ export function checkTargetVolume(
   return findings;
 }
 
-/** As the images of docker-library and pgvector set it: PostgreSQL 18 moved it into a folder of its version. */
-function defaultDataFolder(major: number | undefined): string {
-  return major !== undefined && major >= 18
-    ? `/var/lib/postgresql/${major}/docker`
-    : "/var/lib/postgresql/data";
+/** Parallel queries need shared memory: a container has 64 MB unless this variable says otherwise. */
+export function compareSharedMemory(
+  source: ReadonlyMap<string, string | null>,
+  target: ReadonlyMap<string, string | null>,
+): Finding[] {
+  const [before, after] = [source, target].map((rendered) =>
+    Number(rendered.get("RAILWAY_SHM_SIZE_BYTES") || defaultSharedMemoryBytes),
+  ) as [number, number];
+  if (!(before > after)) return [];
+  return [
+    found(
+      "SHARED_MEMORY_SMALLER",
+      "target",
+      `The source's container has ${megabytes(before)} MB of shared memory, the target's ${megabytes(after)} MB: a query that ran in parallel there could fail here.`,
+    ),
+  ];
+}
+
+const defaultSharedMemoryBytes = 64 * 2 ** 20;
+
+function megabytes(bytes: number): number {
+  return Math.floor(bytes / 2 ** 20);
 }

@@ -7,6 +7,7 @@ import {
   connectionParameters,
   type DatabaseAddresses,
   type DatabaseSide,
+  loginOf,
   type VariableKind,
 } from "./addresses.ts";
 import type { RailwayObservation } from "./observe.ts";
@@ -40,6 +41,18 @@ export const variableDefinitions = {
     severity: "blocker",
     acceptable: true,
     remedy: "Move the parameters into the application, or accept that it connects without them.",
+  },
+  DATABASE_DIFFERS: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Leave the variable out if this service is to stay there; accept it only if it is to use the moved database from now on.",
+  },
+  LOGIN_DIFFERS: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Set the target's DATABASE_URL so that it logs in this role, or leave the variable out and set it by hand; accept it if the other role's rights are meant.",
   },
   OTHER_CONSUMER: {
     severity: "blocker",
@@ -89,6 +102,7 @@ export function checkAppVariables(
   { service }: NamedService,
   variables: readonly VariableFacts[],
   observed: RailwayObservation,
+  addresses: AddressPair,
 ): Finding[] {
   if (service === undefined) return [];
   return variables.flatMap(({ name, kind }): Finding[] => {
@@ -105,6 +119,9 @@ export function checkAppVariables(
       default:
         return [
           ...(kind.endsWith("target") ? [namesTarget(object)] : []),
+          ...(kind.endsWith("source")
+            ? checkLogin(object, observed.rendered.get(service.id)?.get(name), addresses)
+            : []),
           ...checkParameters(object, observed.raw.get(service.id)?.get(name) ?? ""),
         ];
     }
@@ -113,6 +130,38 @@ export function checkAppVariables(
 
 function namesTarget(object: string): Finding {
   return found("VARIABLE_NAMES_TARGET", object, "It names the target already, before anything was moved.");
+}
+
+/** Every service gets the same URL: what differs from it now, another database or role, is lost without an error. */
+function checkLogin(
+  object: string,
+  rendered: string | null | undefined,
+  { source, target }: AddressPair,
+): Finding[] {
+  const login = loginOf(rendered);
+  if (login === undefined) return [];
+  if (
+    source &&
+    source.logins.length > 0 &&
+    source.logins.every(({ database }) => database !== login.database)
+  ) {
+    return [
+      found(
+        "DATABASE_DIFFERS",
+        object,
+        "It names another database of the source's server than the one that is moved.",
+      ),
+    ];
+  }
+  if (!target || target.logins.length === 0 || target.logins.some(({ user }) => user === login.user))
+    return [];
+  return [
+    found(
+      "LOGIN_DIFFERS",
+      object,
+      "It logs in another role than the target's DATABASE_URL: the rights, settings and row level security of that role would no longer hold for the service.",
+    ),
+  ];
 }
 
 function checkParameters(object: string, text: string): Finding[] {
