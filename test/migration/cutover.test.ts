@@ -242,6 +242,15 @@ test("a table that was under way before the fence, and is acknowledged behind it
   }
 });
 
+test("somebody who changes the protected schema while services move stops the switch", async () => {
+  const change = (line: string) => {
+    if (line.startsWith("Switch the canary"))
+      return here.query("target", "create table llm_assistant.theirs (id int)");
+    return line.startsWith("Abort") ? here.query("target", "drop table llm_assistant.theirs") : undefined;
+  };
+  await expectAborted(here.run({ onLine: change }), "PROTECTED_SCHEMA_CHANGED");
+});
+
 test("a source whose fence somebody took down while services moved is not left behind", async () => {
   const open = (line: string) =>
     line.startsWith("Switch the canary")

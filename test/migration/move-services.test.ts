@@ -74,6 +74,15 @@ describe("moving services", () => {
     ]);
   });
 
+  test("a healthy service that never comes to the target is refused", async () => {
+    await using here = await startMoveWorld();
+    const save = async (...[name, record]: Parameters<MoveContext["save"]>) =>
+      void here.journal.set(name, record);
+    await expect(run(here, { save })).rejects.toMatchObject({ code: "SERVICE_NOT_SEEN_ON_TARGET" });
+    expect(here.journal.get(canary)?.provenAt).toBe(null);
+    expect(apps.map(here.deployed)).toEqual([1, 0, 0]);
+  });
+
   // The canary is saved three times: begun, deployment, proven.
   test.for(
     [0, 1, 2].flatMap((save) => (["before", "after"] as const).map((moment) => [save, moment] as const)),
