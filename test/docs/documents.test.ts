@@ -39,6 +39,7 @@ test("error and finding codes that the documents name have a heading", () => {
 
 /** Upper-case words with an underscore that are variables or keywords. */
 const notCodes = [
+  "RAILWAY_SHM_SIZE_BYTES",
   "ALLOW_CONNECTIONS",
   "DATABASE_URL",
   "DIRECT_URL",
