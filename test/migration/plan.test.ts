@@ -253,6 +253,7 @@ const nothingSeen = {
   textBodies: undefined,
   invalidProtectedIndexes: undefined,
   eventTriggersOff: undefined,
+  serverSettings: undefined,
   witness: undefined,
 };
 

@@ -157,7 +157,6 @@ const rolesQuery = `
                    (SELECT string_agg(DISTINCT quote_ident(g.rolname), ',' ORDER BY quote_ident(g.rolname))
                       FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid)))
             FROM pg_roles r) AS powers,
-  },
          COALESCE((SELECT json_agg(json_build_object('role', owner.role, 'privileges', owner.privileges) ORDER BY owner.role)
                      FROM (SELECT pg_get_userbyid(granted.defaclrole) AS role,
                                   string_agg(granted.line, E'\\n' ORDER BY granted.line) AS privileges
