@@ -146,6 +146,18 @@ describe("putting back", () => {
     expect((await readJournal(onTarget))?.record.state).toBe("aborted");
   });
 
+  it("opens nothing when the copy's fence has a hole: somebody may have written to it", async () => {
+    const { onSource, onTarget, owner, record } = await switched();
+    await onTarget.query(
+      "alter event trigger pgvector_cutover_ddl disable; alter table public.patient disable trigger all; alter event trigger pgvector_cutover_ddl enable always",
+    );
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "TARGET_FENCE_BROKEN" });
+    await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
+      code: "25006",
+    });
+    expect((await readJournal(onTarget))?.record.state).toBe("aborting");
+  });
+
   it("keeps a copy that was written, and never calls the migration aborted then", async () => {
     const { onTarget, owner, record } = await switched();
     await onTarget.query(
@@ -221,6 +233,24 @@ describe("putting back", () => {
     expect(lines).toContainEqual(expect.stringContaining("public.patient"));
     expect(await readWitness(onSource)).toBeNull();
   }, 30_000);
+
+  it("writes the former variables once more where a dead run's write was carried out late", async () => {
+    const { owner, record } = await switched({ api: moving });
+    railway.variables.set("DATABASE_URL", newText);
+    railway.deploy();
+    const client = railway.client();
+    let looks = 0;
+    const late = {
+      ...client,
+      readService: async (...service: Parameters<typeof client.readService>) => {
+        looks += 1;
+        if (looks === 2) railway.variables.set("DATABASE_URL", newText);
+        return client.readService(...service);
+      },
+    };
+    await back(owner, record, ["api"], { railway: late });
+    expect(railway.variables.get("DATABASE_URL")).toBe(oldText);
+  });
 
   it("brings back a service that has left the configuration since", async () => {
     const { owner, record } = await switched({ api: moving });
