@@ -239,12 +239,16 @@ describe("putting back", () => {
     railway.variables.set("DATABASE_URL", newText);
     railway.deploy();
     const client = railway.client();
-    let looks = 0;
+    let isProven = false;
     const late = {
       ...client,
+      deploymentVariables: async (id: string) => {
+        isProven = railway.mutations.includes("deploy");
+        return client.deploymentVariables(id);
+      },
       readService: async (...service: Parameters<typeof client.readService>) => {
-        looks += 1;
-        if (looks === 2) railway.variables.set("DATABASE_URL", newText);
+        if (isProven) railway.variables.set("DATABASE_URL", newText);
+        isProven = false;
         return client.readService(...service);
       },
     };
