@@ -242,6 +242,21 @@ test("a table that was under way before the fence, and is acknowledged behind it
   }
 });
 
+test("a definition without a table that is committed behind the fence is seen behind the seal", async () => {
+  const client = await connect(here.world.source.connection(), { purpose: "world" });
+  try {
+    await client.query(
+      "set application_name = 'migration'; begin; create function public.late() returns int language sql as 'select 1'",
+    );
+    const commit = (line: string) =>
+      line.startsWith("Switch the canary") ? client.query("commit") : undefined;
+    await expectAborted(here.run({ onLine: commit }), "SOURCE_CHANGED_BEFORE_FENCE");
+  } finally {
+    await client.end().catch(() => {});
+    await here.query("source", "drop function public.late()");
+  }
+});
+
 test("somebody who changes the protected schema while services move stops the switch", async () => {
   const change = (line: string) => {
     if (line.startsWith("Switch the canary"))
