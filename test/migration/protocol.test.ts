@@ -246,10 +246,12 @@ describe("putting back", () => {
         isProven = railway.mutations.includes("deploy");
         return client.deploymentVariables(id);
       },
-      readService: async (...service: Parameters<typeof client.readService>) => {
+      // The last that is looked at for the proof.
+      renderedVariables: async (...service: Parameters<typeof client.renderedVariables>) => {
+        const rendered = await client.renderedVariables(...service);
         if (isProven) railway.variables.set("DATABASE_URL", newText);
         isProven = false;
-        return client.readService(...service);
+        return rendered;
       },
     };
     await back(owner, record, ["api"], { railway: late });
