@@ -176,9 +176,7 @@ async function assertUnwritten(
   record: RecordIn<"aborting">,
   fence: FenceRecord,
 ): Promise<void> {
-  const { schemas } = record.context;
-  if ((await listTables(target, schemas)).length === 0) return;
-  const changed = (await findChangedTables(target, connection, schemas, fence))
+  const changed = (await findChangedTables(target, connection, record.context.schemas, fence))
     .filter(({ isLost }) => !isLost)
     .map(({ name }) => name);
   if (changed.length === 0) return;

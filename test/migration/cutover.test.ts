@@ -225,36 +225,30 @@ test("the source is fenced only when the journal says that it is being fenced", 
   }
 });
 
-test("a table that was under way before the fence, and is acknowledged behind it, stops the switch", async () => {
+/** Begins a definition on the source before the run does, and commits it behind the fence. */
+async function expectAbortedByLate(definition: string, reason: string) {
   const client = await connect(here.world.source.connection(), { purpose: "world" });
   try {
-    await client.query(
-      "set application_name = 'migration'; begin; create table public.late as select 1 as id",
-    );
+    await client.query(`set application_name = 'migration'; begin; ${definition}`);
     const commit = (line: string) =>
       line.startsWith("Switch the canary") ? client.query("commit") : undefined;
-    await expectAborted(here.run({ onLine: commit }), "Reason: SOURCE_");
-    expect(await here.query("source", "select id from public.late")).toEqual([{ id: 1 }]);
-    await here.query("source", "drop table public.late");
+    await expectAborted(here.run({ onLine: commit }), reason);
   } finally {
     // Sealing the source has ended this session.
     await client.end().catch(() => {});
   }
+}
+
+test("a table that was under way before the fence, and is acknowledged behind it, stops the switch", async () => {
+  await expectAbortedByLate("create table public.late as select 1 as id", "Reason: SOURCE_");
+  expect(await here.query("source", "select id from public.late")).toEqual([{ id: 1 }]);
+  await here.query("source", "drop table public.late");
 });
 
 test("a definition without a table that is committed behind the fence is seen behind the seal", async () => {
-  const client = await connect(here.world.source.connection(), { purpose: "world" });
-  try {
-    await client.query(
-      "set application_name = 'migration'; begin; create function public.late() returns int language sql as 'select 1'",
-    );
-    const commit = (line: string) =>
-      line.startsWith("Switch the canary") ? client.query("commit") : undefined;
-    await expectAborted(here.run({ onLine: commit }), "SOURCE_CHANGED_BEFORE_FENCE");
-  } finally {
-    await client.end().catch(() => {});
-    await here.query("source", "drop function public.late()");
-  }
+  const definition = "create function public.late() returns int language sql as 'select 1'";
+  await expectAbortedByLate(definition, "SOURCE_CHANGED_BEFORE_FENCE");
+  await here.query("source", "drop function public.late()");
 });
 
 test("somebody who changes the protected schema while services move stops the switch", async () => {

@@ -31,16 +31,21 @@ export const problemDefinitions = {
 
 const found = findingsOf(problemDefinitions);
 
-/** Runs one look-up; what it throws becomes a finding about `object`, and the result is `undefined`. */
+/**
+ * Runs one look-up; what it throws becomes a finding about `object`, and the result is `undefined`.
+ *
+ * @param toFinding which one
+ */
 export async function attempt<Result>(
   findings: Finding[],
   object: string,
   look: () => Promise<Result>,
+  toFinding: (object: string, error: unknown) => Finding = problem,
 ): Promise<Result | undefined> {
   try {
     return await look();
   } catch (error) {
-    findings.push(problem(object, error));
+    findings.push(toFinding(object, error));
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import type { RailwayService } from "../../../railway/railway.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
+import { attempt } from "../problems.ts";
 import type { RailwayObservation } from "./observe.ts";
 
 export const environmentSettingDefinitions = {
@@ -25,19 +26,14 @@ export const environmentSettingDefinitions = {
 const found = findingsOf(environmentSettingDefinitions);
 
 /** Looks at something that the cutover can do without; a failure is for the reviewer and blocks nothing. */
-export async function tryLook<Result>(
+export function tryLook<Result>(
   findings: Finding[],
   object: string,
   look: () => Promise<Result>,
 ): Promise<Result | undefined> {
-  try {
-    return await look();
-  } catch {
-    findings.push(
-      found("RAILWAY_DETAILS_UNREADABLE", object, "Railway does not show this to the token, or not now."),
-    );
-    return undefined;
-  }
+  return attempt(findings, object, look, () =>
+    found("RAILWAY_DETAILS_UNREADABLE", object, "Railway does not show this to the token, or not now."),
+  );
 }
 
 /** Whether Railway may restart one of the databases by itself, and whether the services can reach the target. */
