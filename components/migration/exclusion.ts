@@ -242,7 +242,19 @@ async function openControl(server: ConnectionTarget, database: string): Promise<
       where name in ('idle_session_timeout', 'idle_in_transaction_session_timeout')`,
     [String(silentHolderTimeoutMs)],
   );
-  return client;
+  return oneQueryAtATime(client);
+}
+
+/** Services move side by side, and all of them ask and write through this session; pg lets go of its own queue in version 9. */
+function oneQueryAtATime(client: pg.Client): pg.Client {
+  const query = client.query.bind(client) as (...request: unknown[]) => Promise<unknown>;
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = (...request: unknown[]) => {
+    const answer = last.then(() => query(...request));
+    last = answer.catch(() => {});
+    return answer;
+  };
+  return Object.assign(client, { query: inTurn as typeof client.query });
 }
 
 async function takeLock(client: pg.Client, label: string, runKey: string): Promise<void> {

@@ -51,6 +51,26 @@ it("keeps the second out by the source alone, where another target is named", as
   await first.release();
 });
 
+it("asks in turn through one session, however many ask at once", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error) => warnings.push(warning.message);
+  process.on("warning", note);
+  const run = await exclude();
+  const sums = Array.from({ length: 5 }, (_, number) =>
+    run.target.query("select $1::int + 1 as sum", [number]),
+  );
+  const [answers, failed] = await Promise.all([
+    Promise.all(sums),
+    run.target.query("select 1 / 0").catch((error: Error) => error.message),
+    ...Array.from({ length: 5 }, () => run.assertAlone()),
+  ]);
+  await run.release();
+  process.off("warning", note);
+  expect(answers.map(({ rows }) => rows[0].sum)).toEqual([1, 2, 3, 4, 5]);
+  expect(failed).toBe("division by zero");
+  expect(warnings).toEqual([]);
+});
+
 it("holds nothing after a refusal", async () => {
   const holder = await exclude();
   await expect(exclude()).rejects.toMatchObject({ code: "ANOTHER_RUN_ACTIVE" });
