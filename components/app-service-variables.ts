@@ -1,6 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
-import { lazyProvider } from "./dynamic/lazy-provider.ts";
+import type * as pulumi from "@pulumi/pulumi";
 import type { AppServiceInputs, AppServiceObservation } from "./migration/app-service.ts";
+import { RailwayResource } from "./railway-resource.ts";
 
 /** Arguments of {@link AppServiceVariables}: plain data, known at preview. */
 export type AppServiceVariablesArgs = AppServiceInputs;
@@ -10,19 +10,18 @@ export type AppServiceVariablesArgs = AppServiceInputs;
  * was given them. A change of `variables` or `database` sets them and deploys once; deleting the resource changes
  * nothing on Railway.
  */
-export class AppServiceVariables extends pulumi.dynamic.Resource {
+export class AppServiceVariables extends RailwayResource {
   declare readonly service: pulumi.Output<string>;
   declare readonly variables: pulumi.Output<Record<string, string>>;
   declare readonly observed: pulumi.Output<AppServiceObservation>;
 
   constructor(name: string, args: AppServiceVariablesArgs, options?: pulumi.CustomResourceOptions) {
     super(
-      lazyProvider("#providers/app-service-variables"),
+      "AppServiceVariables",
+      "#providers/app-service-variables",
       name,
       { ...args, observed: undefined, adopted: undefined },
       options,
-      "railway",
-      "AppServiceVariables",
     );
   }
 }

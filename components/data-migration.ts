@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { lazyProvider } from "./dynamic/lazy-provider.ts";
 import type { MigrationInputs } from "./migration/inputs.ts";
 import type { StackOutputs } from "./outputs.ts";
+import { RailwayResource } from "./railway-resource.ts";
 
 /** Arguments of {@link DataMigration}: plain data, known at preview. */
 export type DataMigrationArgs = MigrationInputs;
@@ -11,7 +11,7 @@ export type DataMigrationArgs = MigrationInputs;
  * Creating it does the move, exactly once for all stacks and states; source, target and schemas are refused to change
  * afterwards; deleting it only forgets it.
  */
-export class DataMigration extends pulumi.dynamic.Resource {
+export class DataMigration extends RailwayResource {
   declare readonly migrationId: pulumi.Output<string>;
   declare readonly verdict: pulumi.Output<"green">;
   declare readonly promotedAt: pulumi.Output<string>;
@@ -33,14 +33,7 @@ export class DataMigration extends pulumi.dynamic.Resource {
       deployments: undefined,
       drift: undefined,
     };
-    super(
-      lazyProvider("#providers/data-migration"),
-      name,
-      { ...args, ...outputs },
-      options,
-      "railway",
-      "DataMigration",
-    );
+    super("DataMigration", "#providers/data-migration", name, { ...args, ...outputs }, options);
   }
 
   /** What the stack's outputs tell of the migration. */

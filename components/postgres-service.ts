@@ -1,10 +1,10 @@
-import * as pulumi from "@pulumi/pulumi";
-import { lazyProvider } from "./dynamic/lazy-provider.ts";
+import type * as pulumi from "@pulumi/pulumi";
 import type {
   PostgresServiceFacts,
   PostgresServiceInputs,
   Retirement,
 } from "./migration/postgres-service.ts";
+import { RailwayResource } from "./railway-resource.ts";
 
 /** Arguments of {@link PostgresService}: plain data, known at preview. */
 export type PostgresServiceArgs = PostgresServiceInputs;
@@ -14,20 +14,13 @@ export type PostgresServiceArgs = PostgresServiceInputs;
  * `lifecycle` retires the old database behind its guards; every other change only adopts what is there. Deleting the
  * resource forgets it and touches nothing.
  */
-export class PostgresService extends pulumi.dynamic.Resource {
+export class PostgresService extends RailwayResource {
   declare readonly serviceId: pulumi.Output<string>;
   declare readonly observed: pulumi.Output<PostgresServiceFacts>;
   declare readonly retirement: pulumi.Output<Retirement>;
 
   constructor(name: string, args: PostgresServiceArgs, options?: pulumi.CustomResourceOptions) {
     const outputs = { serviceId: undefined, observed: undefined, adopted: undefined, retirement: undefined };
-    super(
-      lazyProvider("#providers/postgres-service"),
-      name,
-      { ...args, ...outputs },
-      options,
-      "railway",
-      "PostgresService",
-    );
+    super("PostgresService", "#providers/postgres-service", name, { ...args, ...outputs }, options);
   }
 }

@@ -6,18 +6,29 @@ export interface ProviderModule {
 }
 
 /**
- * A provider that holds nothing but the name of the module with the real one, which each call imports from the
- * project as it is then.
+ * The text in which Pulumi carries a provider to another process, and keeps it in the state for good: the function below,
+ * and the name of the module with the real provider. Classes, maps and schemas would not survive as text, and every line
+ * of code in it would live on in the state. So a new version of the code behind the name is no difference, and refresh
+ * and delete of an old state run the current code.
  *
- * Pulumi turns a provider object into text, sends that to another process and keeps it in the state for good. Captured
- * classes, maps and schemas do not survive that, and every line of captured code would live on in the state. So only
- * `module` is captured: a new version of the code behind it is no difference, and refresh and delete of an old state
- * run the current code.
+ * Pulumi's own serialiser makes a like text of any provider object, and loads the TypeScript compiler for it: half a
+ * second of each preview.
  *
  * @param module A `#providers/…` specifier of package.json. It is stored in the state: never rename one, move the file
  *   behind it instead. Relative paths do not work, they would resolve against the working directory.
  */
-export function lazyProvider(module: `#providers/${string}`): pulumi.dynamic.ResourceProvider {
+export function providerText(module: `#providers/${string}`): string {
+  return [
+    "exports.handler = () => {",
+    // The process of the providers is Pulumi's: nothing of ours runs in it any earlier.
+    `  require("node:module").enableCompileCache?.(require("node:path").resolve("node_modules/.cache/node-compile"));`,
+    `  return (${lazyProvider})(${JSON.stringify(module)});`,
+    "};",
+  ].join("\n");
+}
+
+/** A provider that imports the real one from the project, as it is then, with each call. Refers to nothing around it. */
+function lazyProvider(module: string): pulumi.dynamic.ResourceProvider {
   return {
     async configure(request) {
       const { provider } = await import(module);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import { lazyProvider } from "../../components/dynamic/lazy-provider.ts";
-import { type GrpcProvider, serializeProvider, startGrpcProvider } from "../world/engine/grpc-provider.ts";
+import { providerText } from "../../components/dynamic/lazy-provider.ts";
+import { type GrpcProvider, startGrpcProvider } from "../world/engine/grpc-provider.ts";
 import type { Simulator } from "../world/railway/simulator.ts";
 
 type Properties = Record<string, unknown>;
@@ -58,7 +58,7 @@ export async function startProviderProcess(
     printed: process.printed,
     stopReading: process.stopReading,
     exited: process.exited,
-    provider: async (kind) => remote(process, await serializeProvider(lazyProvider(`#providers/${kind}`))),
+    provider: async (kind) => remote(process, providerText(`#providers/${kind}`)),
     kill: process.kill,
     loseEngine: () => void engine?.close(),
     stop: async () => {

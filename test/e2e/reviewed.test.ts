@@ -86,7 +86,12 @@ describe.skipIf(pulumiVersion() === undefined)("reviewed on the real engine", { 
 
   function expectClean(text: string): void {
     const { source, target, railway } = here.world;
-    for (const secret of [source.password, target.password, ...Object.values(railway.tokens), sentinelMarker]) {
+    for (const secret of [
+      source.password,
+      target.password,
+      ...Object.values(railway.tokens),
+      sentinelMarker,
+    ]) {
       expect(text).not.toContain(secret);
     }
   }

@@ -165,13 +165,6 @@ export async function startGrpcProvider(options: {
   };
 }
 
-/** The text by which Pulumi carries this provider to another process: the value of `__provider`. */
-export async function serializeProvider(provider: object): Promise<string> {
-  const { serializeFunction } = sdkRequire("./runtime/closure/serializeClosure");
-  const { text } = await serializeFunction(() => provider, { allowSecrets: true });
-  return text;
-}
-
 // gRPC and protobuf are the SDK's own dependencies: taken from where it finds them itself.
 const grpc: typeof import("@grpc/grpc-js") = sdkRequire("@grpc/grpc-js");
 const { Struct }: { Struct: typeof StructMessage } = sdkRequire("google-protobuf/google/protobuf/struct_pb");

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { lazyProvider } from "../../../../components/dynamic/lazy-provider.ts";
+import { providerText } from "../../../../components/dynamic/lazy-provider.ts";
 
 interface NoteInputs {
   readonly text: pulumi.Input<string>;
@@ -9,11 +9,12 @@ interface NoteInputs {
 }
 
 /** A text file that belongs to the stack. */
-export class Note extends pulumi.dynamic.Resource {
+export class Note extends pulumi.CustomResource {
   declare readonly length: pulumi.Output<number>;
 
   constructor(name: string, inputs: NoteInputs, options?: pulumi.CustomResourceOptions) {
     const properties = { name, ...inputs, length: undefined };
-    super(lazyProvider("#providers/note"), name, properties, options, "fixture", "Note");
+    const __provider = providerText("#providers/note");
+    super("pulumi-nodejs:dynamic/fixture:Note", name, { ...properties, __provider }, options);
   }
 }
