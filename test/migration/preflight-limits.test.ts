@@ -25,7 +25,6 @@ test("transactions that have been open for long are one warning with the names o
     publications: [],
     subscriptions: [],
     eventTriggers: [],
-    firingEventTriggers: [],
   };
   const longTransactions = [{ application: "nightly", seconds: 320 }];
   expect(checkSourceActivity({ ...nothing, longTransactions })).toMatchObject([

@@ -12,11 +12,13 @@ import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
 import { lockDefinitions } from "./database/locks.ts";
 import { outsideNameDefinitions } from "./database/outside-names.ts";
 import { protectedIndexDefinitions } from "./database/protected-indexes.ts";
+import { readOnlyDefinitions } from "./database/read-only.ts";
 import { restrictedBuildDefinitions } from "./database/restricted-builds.ts";
 import { roleDefinitions } from "./database/roles.ts";
 import { scheduledJobDefinitions } from "./database/scheduled-jobs.ts";
 import { schemaDefinitions } from "./database/schemas.ts";
 import { serverDefinitions } from "./database/server.ts";
+import { serverSettingDefinitions } from "./database/server-settings.ts";
 import { settingDefinitions } from "./database/settings.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
@@ -54,10 +56,12 @@ export const findingDefinitions: FindingDefinitions = {
   ...healthCheckDefinitions,
   ...identityDefinitions,
   ...problemDefinitions,
+  ...readOnlyDefinitions,
   ...roleDefinitions,
   ...schemaDefinitions,
   ...serverDefinitions,
   ...serviceDefinitions,
+  ...serverSettingDefinitions,
   ...settingDefinitions,
   ...targetServiceDefinitions,
   ...tlsDefinitions,

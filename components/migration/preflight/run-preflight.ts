@@ -9,7 +9,7 @@ import { probeConnection } from "../transport.ts";
 import { applyAcceptances } from "./acceptances.ts";
 import { checkSource, checkTarget, compareDatabases } from "./database/check.ts";
 import { isSameDatabase } from "./database/identity.ts";
-import { beginObservation, type DatabaseObservation, observeDatabase } from "./database/observe.ts";
+import { type DatabaseObservation, observeDatabase, openObservation } from "./database/observe.ts";
 import { checkSchemaLists } from "./database/schemas.ts";
 import { checkDumpClient } from "./dump-client.ts";
 import { attempt } from "./problems.ts";
@@ -127,37 +127,24 @@ async function observeDatabases(
   const open = async (side: "source" | "target"): Promise<pg.Client | undefined> => {
     const connection = connections[side];
     if (connection === undefined) return undefined;
-    return attempt(findings, side, async () => {
-      const client = await connect(connection, { purpose: "preflight", readOnly: true });
-      await beginObservation(client);
-      return client;
-    });
+    return attempt(findings, side, () => openObservation(connection, connect));
   };
   const [sourceClient, targetClient] = await Promise.all([open("source"), open("target")]);
   try {
-    const observe = async (side: "source" | "target", client: pg.Client | undefined) => {
-      if (client === undefined) return undefined;
-      const observation = await observeDatabase(client, side, inputs, findings);
-      // The other one may take long, and a session that waits in a transaction is ended. A lost one shows below.
-      await client.query("COMMIT").catch(() => {});
-      return observation;
-    };
     const [source, target] = await Promise.all([
-      observe("source", sourceClient),
-      observe("target", targetClient),
+      sourceClient && observeDatabase(sourceClient, "source", inputs, findings),
+      targetClient && observeDatabase(targetClient, "target", inputs, findings),
     ]);
     if (source !== undefined) findings.push(...checkSource(source, inputs));
     if (target !== undefined) findings.push(...checkTarget(target, inputs, targetHoldsOwnCopy));
     if (sourceClient !== undefined && targetClient !== undefined && source && target) {
-      const isSame = await attempt(findings, "identity", async () => {
-        await Promise.all([sourceClient, targetClient].map(beginObservation));
-        return isSameDatabase(sourceClient, targetClient);
-      });
+      const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
       findings.push(...compareDatabases(source, target, isSame ?? false, inputs, targetHoldsOwnCopy));
     }
     return { source, target };
   } finally {
-    for (const client of [sourceClient, targetClient]) if (client !== undefined) await endConnection(client);
+    const opened = [sourceClient, targetClient].filter((client) => client !== undefined);
+    await Promise.all(opened.map(endConnection));
   }
 }
 

@@ -53,15 +53,16 @@ export async function readContents(client: ClientBase, schemas: readonly string[
     Omit<ContentFacts, "unfinishedMigrations"> & { migrationSchemas: string[] }
   >(contentsQuery, [schemas]);
   const { migrationSchemas, ...facts } = rows[0] as (typeof rows)[number];
-  const unfinishedMigrations: string[] = [];
-  for (const schema of migrationSchemas) {
-    const table = quoteQualified(schema, "_prisma_migrations");
-    const { rows: answer } = await client.query<{ unfinished: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${table} WHERE finished_at IS NULL AND rolled_back_at IS NULL) AS unfinished`,
-    );
-    if (answer[0]?.unfinished === true) unfinishedMigrations.push(`${schema}._prisma_migrations`);
-  }
-  return { ...facts, unfinishedMigrations };
+  const unfinished = await Promise.all(
+    migrationSchemas.map(async (schema) => {
+      const table = quoteQualified(schema, "_prisma_migrations");
+      const { rows: answer } = await client.query<{ unfinished: boolean }>(
+        `SELECT EXISTS (SELECT FROM ${table} WHERE finished_at IS NULL AND rolled_back_at IS NULL) AS unfinished`,
+      );
+      return answer[0]?.unfinished === true ? [`${schema}._prisma_migrations`] : [];
+    }),
+  );
+  return { ...facts, unfinishedMigrations: unfinished.flat() };
 }
 
 export function checkSourceContents(source: ContentFacts): Finding[] {

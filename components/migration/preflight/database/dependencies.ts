@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
+import { cutoverSchema } from "../../journal.ts";
 import { findingsOf, listNames } from "../definitions.ts";
-import { ownSchema } from "./leftover-fence.ts";
 import { objectsInScope } from "./objects-in-scope.ts";
 
 /** How the moved schemas hang together with the rest of their database, as `pg_depend` records it. */
@@ -112,7 +112,7 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
     { type: string; schema: string | null; identity: string; partners: string[] }
   >();
   for (const row of rows) {
-    if (row.role !== role || row.schema === ownSchema) continue;
+    if (row.role !== role || row.schema === cutoverSchema) continue;
     const key = `${row.type} ${row.identity}`;
     const object = objects.get(key);
     if (object === undefined) {

@@ -22,8 +22,10 @@ export async function readSchemaProperties(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<Catalogue["objects"]> {
-  const objects = await readObjects(client, [...ownSchemaQueries, ...databaseQueries], schemas);
-  return new Map(objects.map((object) => [object.key, object]));
+  const objects = await Promise.all(
+    [...ownSchemaQueries, ...databaseQueries].map((query) => readObjects(client, [query], schemas)),
+  );
+  return new Map(objects.flat().map((object) => [object.key, object]));
 }
 
 /**
@@ -50,7 +52,7 @@ export function compareExistingSchemas(source: Catalogue, target: Catalogue): Fi
         first.object,
         first.code === "PRIVILEGES_WIDENED"
           ? `${where} and grants somebody there what the source does not.`
-          : `${where} with another ${aspects.join(" and other ")} than on the source.`,
+          : `${where}, and not with the source's ${aspects.join(" and ")}.`,
       ),
     ];
   });

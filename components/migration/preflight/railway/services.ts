@@ -1,7 +1,7 @@
 import type { RailwayService } from "../../../railway/railway.ts";
+import { similarNames } from "../../../similar-names.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs, ServiceInputs } from "../../inputs.ts";
-import { nearest } from "../database/schemas.ts";
 import { findingsOf } from "../definitions.ts";
 import { checkDeployments } from "./deployments.ts";
 import { checkHealthSettings } from "./health-check.ts";
@@ -166,7 +166,7 @@ function findOne(
     return undefined;
   }
   if (matches.length === 0) {
-    const similar = nearest(
+    const [similar] = similarNames(
       name,
       services.map((service) => service.name),
     );
