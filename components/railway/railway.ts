@@ -1,3 +1,4 @@
+import { type ProjectAccess, readProjectAccess, tryVariableWrite } from "./access.ts";
 import { createContext, type RailwayContext } from "./context.ts";
 import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
@@ -29,7 +30,9 @@ import {
   deleteVariable,
   readRawVariables,
   readRenderedVariables,
+  readServiceVariables,
   readVariableRecords,
+  type ServiceVariables,
   setVariable,
   type VariableRecord,
 } from "./variables.ts";
@@ -45,9 +48,11 @@ export type {
   EnvironmentSettings,
   FileSettings,
   PostgresServiceRequest,
+  ProjectAccess,
   RailwayService,
   RailwayVolume,
   RequestBudget,
+  ServiceVariables,
   TcpProxy,
   VariableRecord,
   VolumeBackup,
@@ -76,6 +81,7 @@ export interface Railway {
   }): Promise<EnvironmentScope>;
   environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
   environmentSettings(scope: EnvironmentScope): Promise<EnvironmentSettings>;
+  projectAccess(scope: EnvironmentScope): Promise<ProjectAccess>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
   /** Every live volume, attached or not. */
@@ -95,6 +101,10 @@ export interface Railway {
     serviceId: string | null,
   ): Promise<ReadonlyMap<string, string | null>>;
   renderedVariables(scope: EnvironmentScope, serviceId: string): Promise<ReadonlyMap<string, string | null>>;
+  /** Both readings in one request. */
+  serviceVariables(scope: EnvironmentScope, serviceId: string): Promise<ServiceVariables>;
+  /** Throws when the token may not set variables of the service; changes none. */
+  tryVariableWrite(scope: EnvironmentScope, serviceId: string): Promise<void>;
   setVariable(scope: EnvironmentScope, serviceId: string, name: string, value: string): Promise<void>;
   deleteVariable(scope: EnvironmentScope, serviceId: string, name: string): Promise<void>;
 
@@ -162,6 +172,7 @@ function clientOf(context: RailwayContext): Railway {
     resolveEnvironment: (names) => resolveEnvironment(context, names),
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
     environmentSettings: (scope) => readEnvironmentSettings(context, scope),
+    projectAccess: (scope) => readProjectAccess(context, scope),
     listServices: async (scope) => (await readInventory(context, scope)).services,
     listVolumes: async (scope) => (await readInventory(context, scope)).volumes,
     findService: (scope, nameOrId) => findService(context, scope, nameOrId),
@@ -172,6 +183,8 @@ function clientOf(context: RailwayContext): Railway {
     variableRecords: (scope) => readVariableRecords(context, scope),
     rawVariables: (scope, serviceId) => readRawVariables(context, scope, serviceId),
     renderedVariables: (scope, serviceId) => readRenderedVariables(context, scope, serviceId),
+    serviceVariables: (scope, serviceId) => readServiceVariables(context, scope, serviceId),
+    tryVariableWrite: (scope, serviceId) => tryVariableWrite(context, scope, serviceId),
     setVariable: (scope, serviceId, name, value) => setVariable(context, scope, serviceId, name, value),
     deleteVariable: (scope, serviceId, name) => deleteVariable(context, scope, serviceId, name),
     deploy: (scope, serviceId) => deployService(context, scope, serviceId),

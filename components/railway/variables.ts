@@ -64,6 +64,26 @@ export async function readRenderedVariables(
   return remembered(answer.variablesForServiceDeployment, transport);
 }
 
+/** A service's variables as they are stored, and as its next deployment will be given them. */
+export interface ServiceVariables {
+  readonly raw: ReadonlyMap<string, string | null>;
+  readonly rendered: ReadonlyMap<string, string | null>;
+}
+
+/** The same as `readRawVariables` and `readRenderedVariables`, in one request. */
+export async function readServiceVariables(
+  { transport }: RailwayContext,
+  { environmentId, projectId }: EnvironmentScope,
+  serviceId: string,
+): Promise<ServiceVariables> {
+  const scope = { projectId, environmentId, serviceId };
+  const answer = await transport.request(operations.serviceVariables, scope);
+  return {
+    raw: remembered(answer.variables, transport),
+    rendered: remembered(answer.variablesForServiceDeployment, transport),
+  };
+}
+
 /**
  * Stores the text of a variable without deploying anything, and reads until it is there.
  *

@@ -29,6 +29,7 @@ import { healthCheckDefinitions } from "./railway/health-check.ts";
 import { serviceDefinitions } from "./railway/services.ts";
 import { targetServiceDefinitions } from "./railway/target-service.ts";
 import { tlsDefinitions } from "./railway/tls-demands.ts";
+import { tokenRightDefinitions } from "./railway/token-rights.ts";
 import { undeployedVariableDefinitions } from "./railway/undeployed-variables.ts";
 import { variableDefinitions } from "./railway/variables.ts";
 import { writePauseDefinitions } from "./write-pause.ts";
@@ -65,6 +66,7 @@ export const findingDefinitions: FindingDefinitions = {
   ...settingDefinitions,
   ...targetServiceDefinitions,
   ...tlsDefinitions,
+  ...tokenRightDefinitions,
   ...undeployedVariableDefinitions,
   ...variableDefinitions,
   ...writePauseDefinitions,

@@ -1,6 +1,7 @@
 import type {
   EnvironmentScope,
   EnvironmentSettings,
+  ProjectAccess,
   Railway,
   RailwayService,
   VariableRecord,
@@ -15,6 +16,7 @@ export interface RailwayObservation {
   readonly scope: EnvironmentScope;
   readonly environment: { readonly canAccess: boolean; readonly unmergedChangesCount: number } | undefined;
   readonly environmentSettings: EnvironmentSettings | undefined;
+  readonly access: ProjectAccess | undefined;
   readonly services: readonly RailwayService[] | undefined;
   /** Everything about the variables but their values. */
   readonly records: readonly VariableRecord[];
@@ -39,45 +41,48 @@ export async function observeRailway(
     railway.resolveEnvironment({ project, environment: environmentName }),
   );
   if (scope === undefined) return undefined;
-  const [environment, services, shared, environmentSettings, records] = await Promise.all([
+  const [environment, services, shared, environmentSettings, access, records] = await Promise.all([
     attempt(findings, environmentName, () => railway.environmentFacts(scope)),
     attempt(findings, `${environmentName} services`, () => railway.listServices(scope)),
     attempt(findings, `${environmentName} shared variables`, () => railway.rawVariables(scope, null)),
     tryLook(findings, `${environmentName} settings`, () => railway.environmentSettings(scope)),
+    tryLook(findings, `${environmentName} rights`, () => railway.projectAccess(scope)),
     tryLook(findings, `${environmentName} variable changes`, () => railway.variableRecords(scope)),
   ]);
   const named = new Set([inputs.source, inputs.target, ...inputs.services.map(({ name }) => name)]);
-  const all = services ?? [];
-  const [raw, rendered] = await Promise.all([
-    collect(all, (service) =>
-      attempt(findings, `${service.name} variables`, () => railway.rawVariables(scope, service.id)),
-    ),
-    collect(
-      all.filter(({ id, name }) => named.has(name) || named.has(id)),
-      (service) =>
-        attempt(findings, `${service.name} rendered variables`, () =>
-          railway.renderedVariables(scope, service.id),
-        ),
-    ),
-  ]);
+  const variables = await Promise.all(
+    (services ?? []).map(async ({ id, name }) => {
+      // The others' are only searched for the old database's address.
+      const isNamed = named.has(name) || named.has(id);
+      const seen = await attempt(findings, `${name} variables`, async () =>
+        isNamed
+          ? railway.serviceVariables(scope, id)
+          : { raw: await railway.rawVariables(scope, id), rendered: undefined },
+      );
+      return { id, raw: seen?.raw, rendered: seen?.rendered };
+    }),
+  );
   return {
     scope,
     environment,
     environmentSettings,
+    access,
     services,
     records: records ?? [],
-    raw,
+    raw: byId(variables, ({ raw }) => raw),
     shared: shared ?? new Map(),
-    rendered,
+    rendered: byId(variables, ({ rendered }) => rendered),
   };
 }
 
-async function collect<Value>(
-  services: readonly RailwayService[],
-  read: (service: RailwayService) => Promise<Value | undefined>,
-): Promise<Map<string, Value>> {
-  const entries = await Promise.all(
-    services.map(async (service) => ({ id: service.id, value: await read(service) })),
+function byId<Seen extends { readonly id: string }, Value>(
+  all: readonly Seen[],
+  select: (seen: Seen) => Value | undefined,
+): Map<string, Value> {
+  return new Map(
+    all.flatMap((seen) => {
+      const value = select(seen);
+      return value === undefined ? [] : [[seen.id, value] as const];
+    }),
   );
-  return new Map(entries.flatMap(({ id, value }) => (value === undefined ? [] : [[id, value] as const])));
 }
