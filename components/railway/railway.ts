@@ -29,6 +29,7 @@ import { createTransport, type TransportLimits } from "./transport.ts";
 import {
   deleteVariable,
   readRawVariables,
+  readRawVariablesOf,
   readRenderedVariables,
   readServiceVariables,
   readVariableRecords,
@@ -100,6 +101,11 @@ export interface Railway {
     scope: EnvironmentScope,
     serviceId: string | null,
   ): Promise<ReadonlyMap<string, string | null>>;
+  /** The stored texts of many services in few requests, by service id. */
+  rawVariablesOf(
+    scope: EnvironmentScope,
+    serviceIds: readonly string[],
+  ): Promise<ReadonlyMap<string, ReadonlyMap<string, string | null>>>;
   renderedVariables(scope: EnvironmentScope, serviceId: string): Promise<ReadonlyMap<string, string | null>>;
   /** Both readings in one request. */
   serviceVariables(scope: EnvironmentScope, serviceId: string): Promise<ServiceVariables>;
@@ -182,6 +188,7 @@ function clientOf(context: RailwayContext): Railway {
     tcpProxies: (scope, serviceId) => readTcpProxies(context, scope, serviceId),
     variableRecords: (scope) => readVariableRecords(context, scope),
     rawVariables: (scope, serviceId) => readRawVariables(context, scope, serviceId),
+    rawVariablesOf: (scope, serviceIds) => readRawVariablesOf(context, scope, serviceIds),
     renderedVariables: (scope, serviceId) => readRenderedVariables(context, scope, serviceId),
     serviceVariables: (scope, serviceId) => readServiceVariables(context, scope, serviceId),
     tryVariableWrite: (scope, serviceId) => tryVariableWrite(context, scope, serviceId),

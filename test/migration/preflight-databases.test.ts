@@ -248,6 +248,15 @@ describe("one bad thing gives its finding", () => {
     expect(summarise(await preflight(world.connections))).toContain("blocker TARGET_READ_ONLY target");
   });
 
+  test("another database on the source's server", async () => {
+    const world = await createWorld();
+    await run(source.connection("postgres"), "CREATE DATABASE billing");
+    onTestFinished(() => run(source.connection("postgres"), "DROP DATABASE billing"));
+    const result = await preflight(world.connections);
+    expect(summarise(result)).toContain("warning OTHER_DATABASES source");
+    expect(result.findings.find(({ code }) => code === "OTHER_DATABASES")?.why).toContain("billing");
+  });
+
   test("one server for both databases", async () => {
     const { connections } = await createWorld();
     const other = await createWorld();

@@ -62,6 +62,7 @@ test("a preview only asks Railway, a few times", () => {
     CutoverEnvironmentVariables: 1,
     CutoverProjectAccess: 1,
     CutoverRawVariables: 1,
+    CutoverRawVariablesOf: 1,
     CutoverServiceVariables: 6,
   });
 });

@@ -60,6 +60,8 @@ export function scriptRailway({
     listServices: async () => services.map(asService),
     rawVariables: async (_scope, id) =>
       new Map(Object.entries(id === null ? shared : (byId(id)?.variables ?? {}))),
+    rawVariablesOf: async (_scope, ids) =>
+      new Map(ids.map((id) => [id, new Map(Object.entries(byId(id)?.variables ?? {}))])),
     serviceVariables: async (_scope, id) => {
       const variables = Object.entries(byId(id)?.variables ?? {});
       const rendered = variables.map(

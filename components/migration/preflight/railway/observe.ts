@@ -50,18 +50,20 @@ export async function observeRailway(
     tryLook(findings, `${environmentName} variable changes`, () => railway.variableRecords(scope)),
   ]);
   const named = new Set([inputs.source, inputs.target, ...inputs.services.map(({ name }) => name)]);
-  const variables = await Promise.all(
-    (services ?? []).map(async ({ id, name }) => {
-      // The others' are only searched for the old database's address.
-      const isNamed = named.has(name) || named.has(id);
-      const seen = await attempt(findings, `${name} variables`, async () =>
-        isNamed
-          ? railway.serviceVariables(scope, id)
-          : { raw: await railway.rawVariables(scope, id), rendered: undefined },
-      );
-      return { id, raw: seen?.raw, rendered: seen?.rendered };
-    }),
-  );
+  const isNamed = ({ id, name }: RailwayService) => named.has(name) || named.has(id);
+  const others = (services ?? []).filter((service) => !isNamed(service)).map(({ id }) => id);
+  const [own, ofOthers] = await Promise.all([
+    Promise.all(
+      (services ?? []).filter(isNamed).map(async ({ id, name }) => {
+        const seen = await attempt(findings, `${name} variables`, () => railway.serviceVariables(scope, id));
+        return seen === undefined ? [] : [{ id, ...seen }];
+      }),
+    ),
+    attempt(findings, `${environmentName} variables of the other services`, () =>
+      railway.rawVariablesOf(scope, others),
+    ),
+  ]);
+  const variables = own.flat();
   return {
     scope,
     environment,
@@ -69,20 +71,8 @@ export async function observeRailway(
     access,
     services,
     records: records ?? [],
-    raw: byId(variables, ({ raw }) => raw),
+    raw: new Map([...(ofOthers ?? []), ...variables.map(({ id, raw }) => [id, raw] as const)]),
     shared: shared ?? new Map(),
-    rendered: byId(variables, ({ rendered }) => rendered),
+    rendered: new Map(variables.map(({ id, rendered }) => [id, rendered])),
   };
-}
-
-function byId<Seen extends { readonly id: string }, Value>(
-  all: readonly Seen[],
-  select: (seen: Seen) => Value | undefined,
-): Map<string, Value> {
-  return new Map(
-    all.flatMap((seen) => {
-      const value = select(seen);
-      return value === undefined ? [] : [[seen.id, value] as const];
-    }),
-  );
 }
