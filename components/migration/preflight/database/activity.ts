@@ -10,7 +10,7 @@ export interface ActivityFacts {
   readonly subscriptions: ReadonlyArray<{ readonly name: string; readonly enabled: boolean }>;
   /** Without those of extensions and of this project; `fires`: in ordinary sessions. */
   readonly eventTriggers: ReadonlyArray<{ readonly name: string; readonly fires: boolean }>;
-  /** Sessions with a transaction open for longer than a minute: application name and age in seconds. */
+  /** Sessions with a transaction open for long: application name and age in seconds. */
   readonly longTransactions: ReadonlyArray<{ readonly application: string; readonly seconds: number }>;
 }
 
@@ -64,8 +64,12 @@ export const activityDefinitions = {
 
 const found = findingsOf(activityDefinitions);
 
-export async function readActivity(client: ClientBase): Promise<ActivityFacts> {
-  const { rows } = await client.query<ActivityFacts>(activityQuery);
+/** Shorter ones end by themselves before they are in the way. */
+const longTransactionMs = 60_000;
+
+/** @param longMs how long a transaction must have been open to be told */
+export async function readActivity(client: ClientBase, longMs = longTransactionMs): Promise<ActivityFacts> {
+  const { rows } = await client.query<ActivityFacts>(activityQuery, [longMs]);
   return rows[0] as ActivityFacts;
 }
 
@@ -154,4 +158,4 @@ const activityQuery = `
                                             'seconds', floor(extract(epoch FROM now() - xact_start))) ORDER BY xact_start)
                      FROM pg_stat_activity
                     WHERE datname = current_database() AND backend_type = 'client backend'
-                      AND xact_start < now() - interval '1 minute' AND pid <> pg_backend_pid()), '[]') AS "longTransactions"`;
+                      AND xact_start <= now() - make_interval(secs => $1::float8 / 1000) AND pid <> pg_backend_pid()), '[]') AS "longTransactions"`;
