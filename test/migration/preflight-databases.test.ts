@@ -146,6 +146,19 @@ describe("a target that is not fit", () => {
     );
   });
 
+  test("is told with what is in it", async () => {
+    const world = await createWorld();
+    await run(
+      world.connections.target,
+      `CREATE TABLE public.users AS SELECT g AS id FROM generate_series(1, 3) g; ANALYZE public.users;
+       CREATE TYPE public.mood AS ENUM ('calm')`,
+    );
+    const { findings } = await preflight(world.connections);
+    expect(findings.find(({ code }) => code === "TARGET_NOT_EMPTY")?.why).toBe(
+      "The schema holds 2 objects on the target already: table users (about 3 rows), type mood.",
+    );
+  });
+
   test("may be the other database: swapped, or without the protected schema", async () => {
     const world = await createWorld();
     const { source: left, target: right } = world.connections;

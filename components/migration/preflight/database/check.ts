@@ -57,6 +57,7 @@ export function checkTarget(
     ...(schemas
       ? checkTargetSchemas(
           holdsOwnCopy ? { ...schemas, objects: [] } : schemas,
+          target.tables ?? [],
           inputs.schemas,
           inputs.protectedSchemas,
         )

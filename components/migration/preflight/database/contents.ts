@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { quoteQualified } from "../../../postgres/identifiers.ts";
 import type { Finding } from "../../finding.ts";
+import { formatCount } from "../../plan/format.ts";
 import { findingsOf } from "../definitions.ts";
 
 /** Things in a database that a copy treats differently from ordinary tables. */
@@ -72,7 +73,7 @@ export function checkSourceContents(source: ContentFacts): Finding[] {
           found(
             "LARGE_OBJECTS",
             "source",
-            `The source holds ${source.largeObjects} large objects. They belong to no schema and stay behind: columns that hold their oids would point at nothing.`,
+            `The source holds ${formatCount(source.largeObjects, "large object")}. They belong to no schema and stay behind: columns that hold their oids would point at nothing.`,
           ),
         ]
       : []),

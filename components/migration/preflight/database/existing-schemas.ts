@@ -43,16 +43,13 @@ export function compareExistingSchemas(source: Catalogue, target: Catalogue): Fi
   return [...byFinding.values()].flatMap(([first, ...others]): Finding[] => {
     if (first === undefined) return [];
     const aspects = [first, ...others].map(({ aspect }) => (aspect === "acl" ? "privileges" : aspect));
-    const where = first.object.startsWith("schema ")
-      ? "The schema exists on the target"
-      : "The target has it";
     return [
       found(
         first.code as keyof typeof existingSchemaDefinitions,
         first.object,
         first.code === "PRIVILEGES_WIDENED"
-          ? `${where} and grants somebody there what the source does not.`
-          : `${where}, and not with the source's ${aspects.join(" and ")}.`,
+          ? "On the target, where the load leaves it as it is, it grants somebody what the source does not."
+          : `Not the same on the target, where the load leaves it as it is: ${aspects.join(", ")}.`,
       ),
     ];
   });

@@ -1,7 +1,9 @@
 import type { ClientBase } from "pg";
+import type { MovedTable } from "../../../postgres/relations.ts";
 import { similarNames } from "../../../similar-names.ts";
 import type { Finding } from "../../finding.ts";
 import { cutoverSchema } from "../../journal.ts";
+import { formatCount } from "../../plan/format.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 
 /** Which schemas a database has, and which objects of its own (none of an extension's) the moved ones hold. */
@@ -97,11 +99,17 @@ export function checkSourceSchemas(
   ];
 }
 
+/** @param tables of the moved schemas on the target, for how much is in them */
 export function checkTargetSchemas(
   target: SchemaFacts,
+  tables: readonly MovedTable[],
   schemas: readonly string[],
   protectedSchemas: readonly string[],
 ): Finding[] {
+  const describe = ({ schema, kind, name }: SchemaFacts["objects"][number]) => {
+    const rows = tables.find((table) => table.schema === schema && table.name === name)?.estimatedRows ?? 0;
+    return `${kind} ${name}${rows > 0 ? ` (about ${formatCount(rows, "row")})` : ""}`;
+  };
   const filled = schemas
     .map((schema) => ({ schema, objects: target.objects.filter((each) => each.schema === schema) }))
     .filter(({ objects }) => objects.length > 0);
@@ -110,7 +118,7 @@ export function checkTargetSchemas(
       found(
         "TARGET_NOT_EMPTY",
         schema,
-        `The schema holds ${objects.length} objects on the target already: ${listNames(objects.map(({ kind, name }) => `${kind} ${name}`))}.`,
+        `The schema holds ${formatCount(objects.length, "object")} on the target already: ${listNames(objects.map(describe))}.`,
       ),
     ),
     ...protectedSchemas
