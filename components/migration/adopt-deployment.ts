@@ -78,10 +78,7 @@ export async function compareDeployment(
 ): Promise<GivenVariable[] | undefined> {
   const given = await railway.deploymentVariables(deploymentId);
   if (given === undefined) return undefined;
-  const [raw, rendered] = await Promise.all([
-    railway.rawVariables(scope, serviceId),
-    railway.renderedVariables(scope, serviceId),
-  ]);
+  const { raw, rendered } = await railway.serviceVariables(scope, serviceId);
   return [...desired].map(([name, value]) => ({
     name,
     verdict: compareGiven(given.get(name), value, { raw: raw.get(name), rendered: rendered.get(name) }),

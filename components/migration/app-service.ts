@@ -51,10 +51,7 @@ export async function observeAppService(
 ): Promise<AppServiceObservation> {
   const environment = scope ?? (await railway.resolveEnvironment(inputs));
   const service = await railway.findService(environment, inputs.service);
-  const [raw, rendered] = await Promise.all([
-    railway.rawVariables(environment, service.id),
-    railway.renderedVariables(environment, service.id),
-  ]);
+  const { raw, rendered } = await railway.serviceVariables(environment, service.id);
   // In an overlap there are two, and nothing says in which order.
   const [active] = service.activeDeployments.toSorted(
     (left, right) => right.createdAt.getTime() - left.createdAt.getTime(),

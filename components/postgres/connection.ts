@@ -39,6 +39,8 @@ export interface SessionOptions {
   /** Connects to another database of the same server. */
   readonly database?: string;
   readonly connectTimeoutMs?: number;
+  /** Sends each statement at once, without waiting for the answers to earlier ones. */
+  readonly pipeline?: boolean;
 }
 
 /** Every session of ours carries this prefix, so that it can be told from an application's. */
@@ -66,6 +68,7 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
     keepAliveInitialDelayMillis: 10_000,
     application_name: `${applicationNamePrefix}:${options.purpose}`.slice(0, 63),
     options: sessionSettings(options.readOnly ?? false),
+    pipeline: options.pipeline ?? false,
   });
   // Without a listener a lost connection ends the process; every query on it fails on its own anyway.
   client.on("error", () => {});

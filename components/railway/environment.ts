@@ -1,8 +1,8 @@
 import { CutoverError } from "../errors.ts";
 import type { RailwayContext } from "./context.ts";
-import { listNames } from "./names.ts";
 import * as operations from "./operations.ts";
 import { collectPages, pageSize } from "./paging.ts";
+import { suggestNames } from "./suggest-names.ts";
 import { hasCode } from "./transport.ts";
 
 /** One environment of one project, pinned by id. */
@@ -186,7 +186,7 @@ function notFoundError(
 ) {
   return new CutoverError({
     code: `${what.toUpperCase()}_NOT_FOUND`,
-    message: `There is no ${what} "${wanted}"${where}.${listNames(wanted, names)}`,
+    message: `There is no ${what} "${wanted}"${where}.${suggestNames(wanted, names)}`,
     remedy: `Correct the name in the stack's configuration (names are case-sensitive), or give the ${what}'s id.`,
   });
 }

@@ -127,6 +127,27 @@ export const serviceState = query(
   }),
 );
 
+/** Whether deployments are allowed in the project at all; `disallowed` says why not. */
+export const projectAccess = query(
+  "CutoverProjectAccess",
+  `query CutoverProjectAccess($projectId: String!) {
+    projectResourceAccess(projectId: $projectId) { deployment { disallowed } }
+  }`,
+  z.object({
+    projectResourceAccess: z.object({ deployment: z.object({ disallowed: z.string().nullish() }) }),
+  }),
+);
+
+/** Only an account token has a user. */
+export const memberRoles = query(
+  "CutoverMemberRoles",
+  `query CutoverMemberRoles($projectId: String!) { me { id } projectMembers(projectId: $projectId) { id role } }`,
+  z.object({
+    me: z.object({ id: z.string() }),
+    projectMembers: z.array(z.object({ id: z.string(), role: z.string() })),
+  }),
+);
+
 export const rawVariables = query(
   "CutoverRawVariables",
   `query CutoverRawVariables($projectId: String!, $environmentId: String!, $serviceId: String) {
@@ -141,6 +162,16 @@ export const renderedVariables = query(
     variablesForServiceDeployment(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId)
   }`,
   z.object({ variablesForServiceDeployment: variableMapAnswer }),
+);
+
+/** Both readings of a service's variables in one request. */
+export const serviceVariables = query(
+  "CutoverServiceVariables",
+  `query CutoverServiceVariables($projectId: String!, $environmentId: String!, $serviceId: String!) {
+    variables(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId, unrendered: true)
+    variablesForServiceDeployment(projectId: $projectId, environmentId: $environmentId, serviceId: $serviceId)
+  }`,
+  z.object({ variables: variableMapAnswer, variablesForServiceDeployment: variableMapAnswer }),
 );
 
 export const deployments = query(
@@ -199,6 +230,14 @@ export const variableUpsert = mutation(
   "CutoverVariableUpsert",
   `mutation CutoverVariableUpsert($input: VariableUpsertInput!) { variableUpsert(input: $input) }`,
   z.object({ variableUpsert: z.boolean() }),
+);
+
+export const variableCollectionUpsert = mutation(
+  "CutoverVariableCollectionUpsert",
+  `mutation CutoverVariableCollectionUpsert($input: VariableCollectionUpsertInput!) {
+    variableCollectionUpsert(input: $input)
+  }`,
+  z.object({ variableCollectionUpsert: z.boolean() }),
 );
 
 export const variableDelete = mutation(

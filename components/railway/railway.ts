@@ -1,3 +1,4 @@
+import { type ProjectAccess, readProjectAccess, tryVariableWrite } from "./access.ts";
 import { createContext, type RailwayContext } from "./context.ts";
 import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
@@ -28,8 +29,11 @@ import { createTransport, type TransportLimits } from "./transport.ts";
 import {
   deleteVariable,
   readRawVariables,
+  readRawVariablesOf,
   readRenderedVariables,
+  readServiceVariables,
   readVariableRecords,
+  type ServiceVariables,
   setVariable,
   type VariableRecord,
 } from "./variables.ts";
@@ -45,9 +49,11 @@ export type {
   EnvironmentSettings,
   FileSettings,
   PostgresServiceRequest,
+  ProjectAccess,
   RailwayService,
   RailwayVolume,
   RequestBudget,
+  ServiceVariables,
   TcpProxy,
   VariableRecord,
   VolumeBackup,
@@ -76,6 +82,7 @@ export interface Railway {
   }): Promise<EnvironmentScope>;
   environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
   environmentSettings(scope: EnvironmentScope): Promise<EnvironmentSettings>;
+  projectAccess(scope: EnvironmentScope): Promise<ProjectAccess>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
   /** Every live volume, attached or not. */
@@ -94,7 +101,16 @@ export interface Railway {
     scope: EnvironmentScope,
     serviceId: string | null,
   ): Promise<ReadonlyMap<string, string | null>>;
+  /** The stored texts of many services in few requests, by service id. */
+  rawVariablesOf(
+    scope: EnvironmentScope,
+    serviceIds: readonly string[],
+  ): Promise<ReadonlyMap<string, ReadonlyMap<string, string | null>>>;
   renderedVariables(scope: EnvironmentScope, serviceId: string): Promise<ReadonlyMap<string, string | null>>;
+  /** Both readings in one request. */
+  serviceVariables(scope: EnvironmentScope, serviceId: string): Promise<ServiceVariables>;
+  /** Throws when the token may not set variables of the service; changes none. */
+  tryVariableWrite(scope: EnvironmentScope, serviceId: string): Promise<void>;
   setVariable(scope: EnvironmentScope, serviceId: string, name: string, value: string): Promise<void>;
   deleteVariable(scope: EnvironmentScope, serviceId: string, name: string): Promise<void>;
 
@@ -162,6 +178,7 @@ function clientOf(context: RailwayContext): Railway {
     resolveEnvironment: (names) => resolveEnvironment(context, names),
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
     environmentSettings: (scope) => readEnvironmentSettings(context, scope),
+    projectAccess: (scope) => readProjectAccess(context, scope),
     listServices: async (scope) => (await readInventory(context, scope)).services,
     listVolumes: async (scope) => (await readInventory(context, scope)).volumes,
     findService: (scope, nameOrId) => findService(context, scope, nameOrId),
@@ -171,7 +188,10 @@ function clientOf(context: RailwayContext): Railway {
     tcpProxies: (scope, serviceId) => readTcpProxies(context, scope, serviceId),
     variableRecords: (scope) => readVariableRecords(context, scope),
     rawVariables: (scope, serviceId) => readRawVariables(context, scope, serviceId),
+    rawVariablesOf: (scope, serviceIds) => readRawVariablesOf(context, scope, serviceIds),
     renderedVariables: (scope, serviceId) => readRenderedVariables(context, scope, serviceId),
+    serviceVariables: (scope, serviceId) => readServiceVariables(context, scope, serviceId),
+    tryVariableWrite: (scope, serviceId) => tryVariableWrite(context, scope, serviceId),
     setVariable: (scope, serviceId, name, value) => setVariable(context, scope, serviceId, name, value),
     deleteVariable: (scope, serviceId, name) => deleteVariable(context, scope, serviceId, name),
     deploy: (scope, serviceId) => deployService(context, scope, serviceId),

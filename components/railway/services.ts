@@ -7,9 +7,9 @@ import { type Deployment, toDeployment } from "./deployments.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import { unexpectedAnswerError } from "./failures.ts";
 import { commandParts, type FileSettings, readFileSettings } from "./file-settings.ts";
-import { listNames } from "./names.ts";
 import * as operations from "./operations.ts";
 import { createPageCollector, pageSize } from "./paging.ts";
+import { suggestNames } from "./suggest-names.ts";
 import { hasCode } from "./transport.ts";
 
 /** A volume as it exists in one environment. */
@@ -91,7 +91,7 @@ export async function findService(
   if (match === undefined) {
     throw new CutoverError({
       code: "SERVICE_NOT_FOUND",
-      message: `There is no service "${wanted}" in ${where}.${listNames(
+      message: `There is no service "${wanted}" in ${where}.${suggestNames(
         wanted,
         services.map(({ name }) => name),
       )}`,

@@ -80,6 +80,7 @@ test("a canary that fails aborts; nothing of the other services was touched", as
   for (const name of app)
     expect(here.world.railway.deployments(name)).toHaveLength(deployments.get(name) ?? 0);
   expect(here.world.railway.mutations().slice(earlier)).toEqual([
+    ...[canary, ...app].map(() => "variableCollectionUpsert"),
     "variableUpsert",
     "serviceInstanceDeployV2",
     "variableUpsert",

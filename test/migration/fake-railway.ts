@@ -49,8 +49,8 @@ export class FakeRailway {
       listServices: async () => [],
       readService: async (_scope, id) => ({ id }) as unknown as RailwayService,
       rawVariables: async () => new Map(this.variables),
-      renderedVariables: async () =>
-        new Map([...this.variables].map(([name, text]) => [name, text === null ? null : this.#render(text)])),
+      renderedVariables: async () => this.#rendered(),
+      serviceVariables: async () => ({ raw: new Map(this.variables), rendered: this.#rendered() }),
       setVariable: async (_scope, _service, name, text) => {
         this.mutations.push(`set ${name} ${text}`);
         this.variables.set(name, text);
@@ -83,6 +83,12 @@ export class FakeRailway {
       guarded: () => this.client(),
     };
     return methods as Railway;
+  }
+
+  #rendered(): ReadonlyMap<string, string | null> {
+    return new Map(
+      [...this.variables].map(([name, text]) => [name, text === null ? null : this.#render(text)]),
+    );
   }
 
   #render(text: string): string {

@@ -146,6 +146,19 @@ describe("a target that is not fit", () => {
     );
   });
 
+  test("is told with what is in it", async () => {
+    const world = await createWorld();
+    await run(
+      world.connections.target,
+      `CREATE TABLE public.users AS SELECT g AS id FROM generate_series(1, 3) g; ANALYZE public.users;
+       CREATE TYPE public.mood AS ENUM ('calm')`,
+    );
+    const { findings } = await preflight(world.connections);
+    expect(findings.find(({ code }) => code === "TARGET_NOT_EMPTY")?.why).toBe(
+      "The schema holds 2 objects on the target already: table users (about 3 rows), type mood.",
+    );
+  });
+
   test("may be the other database: swapped, or without the protected schema", async () => {
     const world = await createWorld();
     const { source: left, target: right } = world.connections;
@@ -246,6 +259,15 @@ describe("one bad thing gives its finding", () => {
     await run(world.connections.target, "ALTER SYSTEM SET default_transaction_read_only = on");
     onTestFinished(() => run(world.connections.target, "ALTER SYSTEM RESET default_transaction_read_only"));
     expect(summarise(await preflight(world.connections))).toContain("blocker TARGET_READ_ONLY target");
+  });
+
+  test("another database on the source's server", async () => {
+    const world = await createWorld();
+    await run(source.connection("postgres"), "CREATE DATABASE billing");
+    onTestFinished(() => run(source.connection("postgres"), "DROP DATABASE billing"));
+    const result = await preflight(world.connections);
+    expect(summarise(result)).toContain("warning OTHER_DATABASES source");
+    expect(result.findings.find(({ code }) => code === "OTHER_DATABASES")?.why).toContain("billing");
   });
 
   test("one server for both databases", async () => {

@@ -1,6 +1,9 @@
-import { describe, expect, test } from "vitest";
-import { checkSourceActivity } from "../../components/migration/preflight/database/activity.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { checkSourceActivity, readActivity } from "../../components/migration/preflight/database/activity.ts";
 import { checkWritePause } from "../../components/migration/preflight/write-pause.ts";
+import { withConnection } from "../../components/postgres/connection.ts";
+import { createDatabase } from "../world/postgres/databases.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
 
 describe("the estimate of the write pause", () => {
   const estimates = (copyMs: number | null) =>
@@ -18,17 +21,17 @@ describe("the estimate of the write pause", () => {
   });
 });
 
-test("transactions that have been open for long are one warning with the names of their applications", () => {
-  const nothing = {
-    preparedTransactions: [],
-    replicationSlots: [],
-    publications: [],
-    subscriptions: [],
-    eventTriggers: [],
-    firingEventTriggers: [],
-  };
-  const longTransactions = [{ application: "nightly", seconds: 320 }];
-  expect(checkSourceActivity({ ...nothing, longTransactions })).toMatchObject([
-    { code: "LONG_TRANSACTION", severity: "warning", why: expect.stringContaining("nightly (320 s)") },
-  ]);
+test("transactions that have been open for long are one warning with the names of their applications", async () => {
+  const database = await createDatabase(sharedServers().source);
+  onTestFinished(() => database.drop());
+  await withConnection(database.connection, { purpose: "nightly" }, async (writer) => {
+    await writer.query("BEGIN");
+    await writer.query("SELECT txid_current()");
+    await withConnection(database.connection, { purpose: "test" }, async (client) => {
+      expect(checkSourceActivity(await readActivity(client, 0))).toMatchObject([
+        { code: "LONG_TRANSACTION", severity: "warning", why: expect.stringContaining("nightly (0 s)") },
+      ]);
+      expect(checkSourceActivity(await readActivity(client))).toEqual([]);
+    });
+  });
 });

@@ -216,10 +216,34 @@ describe("one bad thing gives its finding", () => {
       expected: "warning RAILWAY_DETAILS_UNREADABLE production settings",
     },
     {
-      name: "a token that may not list deployments",
+      name: "a token of somebody who may only look",
       change: () => ({
         railway: {
           services: healthyServices(world),
+          methods: { projectAccess: async () => ({ deploymentsDisallowed: null, role: "VIEWER" }) },
+        },
+      }),
+      expected: "blocker TOKEN_READS_ONLY clinic",
+    },
+    {
+      name: "a project in which Railway allows no deployments",
+      change: () => ({
+        railway: {
+          services: healthyServices(world),
+          methods: {
+            projectAccess: async () => ({ deploymentsDisallowed: "The trial is over.", role: undefined }),
+          },
+        },
+      }),
+      expected: "blocker DEPLOYMENTS_DISALLOWED clinic",
+    },
+    {
+      name: "a token that may not list deployments, where the latest does not tell how long one takes",
+      change: () => ({
+        railway: {
+          services: changed("@healthcare/api", {
+            settings: { latestDeployment: deployment("id-@healthcare/api", "SLEEPING") },
+          }).railway.services,
           methods: {
             listDeployments: () =>
               Promise.reject(
@@ -610,13 +634,18 @@ describe("how long a deployment takes is learnt from the last successful one", (
   };
 
   test.for([
-    ["its own time", [lasting(42_000)], 42_000],
-    ["not from one that woke up days later", [lasting(172_800_000), lasting(50_000)], 50_000],
-    ["nor from one without a duration", [lasting(0)], undefined],
-  ] as const)("%s", async ([, listed, expected]) => {
-    const { facts } = await preflight(world, {
-      railway: { services: healthyServices(world), methods: { listDeployments: async () => [...listed] } },
-    });
+    ["its own time, without asking for others", lasting(42_000), null, 42_000],
+    [
+      "not from one that woke up days later",
+      lasting(172_800_000),
+      [lasting(172_800_000), lasting(50_000)],
+      50_000,
+    ],
+    ["nor from one without a duration", lasting(0), [lasting(0)], undefined],
+  ] as const)("%s", async ([, latestDeployment, listed, expected]) => {
+    const { services } = changed("@healthcare/api", { settings: { latestDeployment } }).railway;
+    const methods = listed === null ? {} : { listDeployments: async () => [...listed] };
+    const { facts } = await preflight(world, { railway: { services, methods } });
     expect(facts.services.apps[0]?.deploymentMs).toBe(expected);
   });
 });

@@ -45,6 +45,13 @@ const cases: readonly Case[] = [
     expected: "blocker NEEDS_OUTSIDE_OBJECT table shared.t",
   },
   {
+    name: "a foreign key to a schema that stays, without the index and the triggers behind it",
+    source:
+      "CREATE SCHEMA auth; CREATE TABLE auth.u (id int PRIMARY KEY); CREATE TABLE public.s (u int REFERENCES auth.u)",
+    expected: "blocker NEEDS_OUTSIDE_OBJECT table auth.u",
+    absent: /NEEDS_OUTSIDE_OBJECT index|OUTSIDE_OBJECT_LEFT_BEHIND/,
+  },
+  {
     name: "a function whose text names a schema that stays",
     source:
       "CREATE SCHEMA auth; CREATE TABLE auth.u (id int); CREATE FUNCTION public.who() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT max(users.id) FROM auth.u JOIN public.users ON true); END'",

@@ -74,17 +74,6 @@ describe("what the servers are", () => {
     expect(summarise(await preflight(swapped))).toContain("blocker TARGET_OLDER_THAN_SOURCE target");
   });
 
-  test("a source whose text nobody ever checked", () => {
-    expect(checkServer("source", { ...source, encoding: "SQL_ASCII" })).toMatchObject([
-      { code: "ENCODING_UNCHECKED", severity: "warning" },
-    ]);
-  });
-
-  test("a replica, on either side", () => {
-    expect(codes(checkServer("source", { ...source, inRecovery: true }))).toEqual(["SOURCE_IN_RECOVERY"]);
-    expect(codes(checkServer("target", { ...target, inRecovery: true }))).toEqual(["TARGET_IN_RECOVERY"]);
-  });
-
   test("another encoding and collation", async () => {
     const { connections } = await fixture.createWorld(onTestFinished);
     const other = await createDatabase(servers.source);
@@ -95,7 +84,11 @@ describe("what the servers are", () => {
       `CREATE DATABASE "${other.connection.database}" TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'`,
     );
     expect(summarise(await preflight({ ...connections, source: other.connection }))).toEqual(
-      expect.arrayContaining(["blocker ENCODING_DIFFERS target", "warning COLLATION_DIFFERS target"]),
+      expect.arrayContaining([
+        "blocker ENCODING_DIFFERS target",
+        "warning COLLATION_DIFFERS target",
+        "warning ENCODING_UNCHECKED source",
+      ]),
     );
   });
 });
@@ -149,6 +142,37 @@ describe("reaching the servers", () => {
       probe: (request) => probeConnection(request, async () => false),
     });
     expect(summarise(result)).toContain("blocker PLAINTEXT_REFUSED target");
+  });
+
+  test("a server without TLS where the connection must be encrypted", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(connections) }),
+      inputs: healthyInputs(connections),
+      mode: "preview",
+      // It had TLS when it was asked, and has none when the session is opened.
+      probe: async (request) => ({ ...(await probeConnection(request)), tls: "require" }),
+    });
+    expect(summarise(result)).toContain("blocker TLS_NOT_OFFERED target");
+  });
+
+  test("a private transport to a service whose URL is public", async () => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const services = healthyServices(connections).map((service) =>
+      service.name === "Postgres"
+        ? {
+            ...service,
+            variables: {
+              ...service.variables,
+              DATABASE_URL: "postgresql://u:p@shuttle.proxy.rlwy.net:15140/x",
+            },
+          }
+        : service,
+    );
+    const transport = { ...healthyInputs(connections).transport, source: { via: "private" as const } };
+    expect(
+      summarise(await preflight(connections, { railway: { services }, inputs: { transport } })),
+    ).toContain("blocker PRIVATE_URL_NOT_PRIVATE source");
   });
 
   test("a URL for the services that is not the one that was checked", async () => {

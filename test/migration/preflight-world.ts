@@ -60,13 +60,17 @@ export function scriptRailway({
     listServices: async () => services.map(asService),
     rawVariables: async (_scope, id) =>
       new Map(Object.entries(id === null ? shared : (byId(id)?.variables ?? {}))),
-    renderedVariables: async (_scope, id) => {
+    rawVariablesOf: async (_scope, ids) =>
+      new Map(ids.map((id) => [id, new Map(Object.entries(byId(id)?.variables ?? {}))])),
+    serviceVariables: async (_scope, id) => {
       const variables = Object.entries(byId(id)?.variables ?? {});
-      return new Map(
-        variables.map(([name, text]) => [name, text === null ? null : render(text, services, shared)]),
+      const rendered = variables.map(
+        ([name, text]) => [name, text === null ? null : render(text, services, shared)] as const,
       );
+      return { raw: new Map(variables), rendered: new Map(rendered) };
     },
-    listDeployments: async (_scope, id) => [deployment(id, "SUCCESS")],
+    projectAccess: async () => ({ deploymentsDisallowed: null, role: undefined }),
+    tryVariableWrite: async () => {},
     ...methods,
   };
   return new Proxy(answers as Railway, {

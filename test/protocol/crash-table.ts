@@ -5,6 +5,7 @@ import type { StatementOnTheWire } from "./wire-proxy.ts";
 export const crashRows = [
   ...[
     "1",
+    "2",
     "3",
     "4",
     "5",
@@ -99,6 +100,7 @@ export class EffectReader {
   }
 
   #rowOfMutation(rootField: string): CrashRow | undefined {
+    if (rootField === "variableCollectionUpsert") return "2";
     if (this.#state === "aborting") return "f";
     if (this.#state === "promoted") return "18";
     if (this.#state !== "switching") return undefined;
@@ -226,7 +228,7 @@ function rowOfService(former: Services, services: Services): CrashRow {
 /** Sessions that the server itself keeps from writing, and statements that touch nothing but their own session. */
 function readsOnly(purpose: string, statement: string): boolean {
   if (/^(observe|preflight|watch|status|gate|copy|dump|snapshot|abort-check)$/.test(purpose)) return true;
-  if (/^(set|show|savepoint look|rollback|release|begin|start|discard)\b/i.test(statement)) return true;
+  if (/^(set|show|rollback|release|begin|start|discard)\b/i.test(statement)) return true;
   if (!/^(select|with)\b/i.test(statement)) return false;
   return !/pg_terminate_backend|pg_cancel_backend|pg_(try_)?advisory_lock|setval\(|emit_message/i.test(
     statement,

@@ -12,11 +12,13 @@ import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
 import { lockDefinitions } from "./database/locks.ts";
 import { outsideNameDefinitions } from "./database/outside-names.ts";
 import { protectedIndexDefinitions } from "./database/protected-indexes.ts";
+import { readOnlyDefinitions } from "./database/read-only.ts";
 import { restrictedBuildDefinitions } from "./database/restricted-builds.ts";
 import { roleDefinitions } from "./database/roles.ts";
 import { scheduledJobDefinitions } from "./database/scheduled-jobs.ts";
 import { schemaDefinitions } from "./database/schemas.ts";
 import { serverDefinitions } from "./database/server.ts";
+import { serverSettingDefinitions } from "./database/server-settings.ts";
 import { settingDefinitions } from "./database/settings.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
@@ -27,6 +29,7 @@ import { healthCheckDefinitions } from "./railway/health-check.ts";
 import { serviceDefinitions } from "./railway/services.ts";
 import { targetServiceDefinitions } from "./railway/target-service.ts";
 import { tlsDefinitions } from "./railway/tls-demands.ts";
+import { tokenRightDefinitions } from "./railway/token-rights.ts";
 import { undeployedVariableDefinitions } from "./railway/undeployed-variables.ts";
 import { variableDefinitions } from "./railway/variables.ts";
 import { writePauseDefinitions } from "./write-pause.ts";
@@ -54,13 +57,16 @@ export const findingDefinitions: FindingDefinitions = {
   ...healthCheckDefinitions,
   ...identityDefinitions,
   ...problemDefinitions,
+  ...readOnlyDefinitions,
   ...roleDefinitions,
   ...schemaDefinitions,
   ...serverDefinitions,
   ...serviceDefinitions,
+  ...serverSettingDefinitions,
   ...settingDefinitions,
   ...targetServiceDefinitions,
   ...tlsDefinitions,
+  ...tokenRightDefinitions,
   ...undeployedVariableDefinitions,
   ...variableDefinitions,
   ...writePauseDefinitions,

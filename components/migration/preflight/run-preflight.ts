@@ -1,25 +1,27 @@
 import type pg from "pg";
 import { type ConnectionTarget, endConnection, connect as openSession } from "../../postgres/connection.ts";
-import type { DumpClient } from "../../postgres/dump.ts";
-import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
+import type { Railway } from "../../railway/railway.ts";
 import type { Finding } from "../finding.ts";
-import type { MigrationInputs, ServiceInputs } from "../inputs.ts";
+import type { MigrationInputs } from "../inputs.ts";
 import { estimateCutover } from "../plan/estimates.ts";
 import { probeConnection } from "../transport.ts";
 import { applyAcceptances } from "./acceptances.ts";
 import { checkSource, checkTarget, compareDatabases } from "./database/check.ts";
 import { isSameDatabase } from "./database/identity.ts";
-import { beginObservation, type DatabaseObservation, observeDatabase } from "./database/observe.ts";
+import { type DatabaseObservation, observeDatabase, openObservation } from "./database/observe.ts";
 import { checkSchemaLists } from "./database/schemas.ts";
 import { checkDumpClient } from "./dump-client.ts";
+import type { PreflightFacts } from "./facts.ts";
 import { attempt } from "./problems.ts";
 import { type RailwayFacts, readRailway } from "./railway/read-railway.ts";
 import { checkCanary } from "./railway/services.ts";
 import { checkTargetVolume, compareSharedMemory, compareTargetUrl } from "./railway/target-service.ts";
 import { checkTls } from "./railway/tls-demands.ts";
-import type { VariableFacts } from "./railway/variables.ts";
+import { tryTokenRights } from "./railway/token-rights.ts";
 import { findingDefinitions } from "./registry.ts";
 import { checkWritePause } from "./write-pause.ts";
+
+export type { AppFacts, PreflightFacts } from "./facts.ts";
 
 export interface PreflightOptions {
   readonly railway: Railway;
@@ -38,36 +40,10 @@ export interface PreflightResult {
   readonly facts: PreflightFacts;
 }
 
-/** Everything that the plan and the protocol need to know. Held in memory only: the connections contain passwords. */
-export interface PreflightFacts {
-  readonly inputs: MigrationInputs;
-  readonly scope: EnvironmentScope | undefined;
-  readonly services: {
-    readonly source: RailwayService | undefined;
-    readonly target: RailwayService | undefined;
-    readonly apps: readonly AppFacts[];
-  };
-  readonly connections: {
-    readonly source: ConnectionTarget | undefined;
-    readonly target: ConnectionTarget | undefined;
-  };
-  readonly source: DatabaseObservation | undefined;
-  readonly target: DatabaseObservation | undefined;
-  readonly dumpClient: DumpClient | undefined;
-}
-
-export interface AppFacts {
-  readonly inputs: ServiceInputs;
-  readonly service: RailwayService | undefined;
-  readonly variables: readonly VariableFacts[];
-  /** From the service's last successful deployment, in milliseconds; `undefined` if there is none to learn from. */
-  readonly deploymentMs: number | undefined;
-}
-
 /**
  * Looks at Railway and both databases, and reports everything that speaks against the cutover at once. Nothing is
- * changed anywhere: Railway is only queried, and the sessions are read-only by the servers' own enforcement. Does not
- * throw for what it finds.
+ * changed anywhere: the sessions are read-only by the servers' own enforcement, and Railway is only queried. A `run` that
+ * nothing blocks tries the token's rights at last, by a mutation that changes nothing. Does not throw for what it finds.
  */
 export async function runPreflight(options: PreflightOptions): Promise<PreflightResult> {
   const { railway, inputs, mode, probe = probeConnection } = options;
@@ -100,6 +76,11 @@ export async function runPreflight(options: PreflightOptions): Promise<Preflight
     dumpClient,
   };
   findings.push(...checkWritePause(estimateCutover(facts), inputs.limits.writePauseMs));
+  const known = finish(findings, inputs, mode);
+  if (mode === "preview" || world === undefined || known.some(({ severity }) => severity === "blocker")) {
+    return { findings: known, facts };
+  }
+  findings.push(...(await tryTokenRights(railway, world.scope, facts.services.apps)));
   return { findings: finish(findings, inputs, mode), facts };
 }
 
@@ -127,37 +108,24 @@ async function observeDatabases(
   const open = async (side: "source" | "target"): Promise<pg.Client | undefined> => {
     const connection = connections[side];
     if (connection === undefined) return undefined;
-    return attempt(findings, side, async () => {
-      const client = await connect(connection, { purpose: "preflight", readOnly: true });
-      await beginObservation(client);
-      return client;
-    });
+    return attempt(findings, side, () => openObservation(connection, connect));
   };
   const [sourceClient, targetClient] = await Promise.all([open("source"), open("target")]);
   try {
-    const observe = async (side: "source" | "target", client: pg.Client | undefined) => {
-      if (client === undefined) return undefined;
-      const observation = await observeDatabase(client, side, inputs, findings);
-      // The other one may take long, and a session that waits in a transaction is ended. A lost one shows below.
-      await client.query("COMMIT").catch(() => {});
-      return observation;
-    };
     const [source, target] = await Promise.all([
-      observe("source", sourceClient),
-      observe("target", targetClient),
+      sourceClient && observeDatabase(sourceClient, "source", inputs, findings),
+      targetClient && observeDatabase(targetClient, "target", inputs, findings),
     ]);
     if (source !== undefined) findings.push(...checkSource(source, inputs));
     if (target !== undefined) findings.push(...checkTarget(target, inputs, targetHoldsOwnCopy));
     if (sourceClient !== undefined && targetClient !== undefined && source && target) {
-      const isSame = await attempt(findings, "identity", async () => {
-        await Promise.all([sourceClient, targetClient].map(beginObservation));
-        return isSameDatabase(sourceClient, targetClient);
-      });
+      const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
       findings.push(...compareDatabases(source, target, isSame ?? false, inputs, targetHoldsOwnCopy));
     }
     return { source, target };
   } finally {
-    for (const client of [sourceClient, targetClient]) if (client !== undefined) await endConnection(client);
+    const opened = [sourceClient, targetClient].filter((client) => client !== undefined);
+    await Promise.all(opened.map(endConnection));
   }
 }
 

@@ -47,7 +47,7 @@ function untilReady(child: ChildProcess, log: Log): Promise<void> {
       log(line);
       recent.push(line);
       if (recent.length > 20) recent.shift();
-      if (line.includes("database system is ready to accept connections")) resolve();
+      if (/database system is ready to accept (?:read-only )?connections/.test(line)) resolve();
     });
     child.once("close", () =>
       reject(new Error(`The PostgreSQL server did not start:\n${recent.join("\n")}`)),

@@ -33,6 +33,11 @@ interface VariableInput {
   readonly skipDeploys?: boolean | null;
 }
 
+interface CollectionInput extends Omit<VariableInput, "name" | "value"> {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly replace?: boolean | null;
+}
+
 export interface MutationDependencies {
   readonly store: LaggingStore;
   readonly platform: Platform;
@@ -50,6 +55,19 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
     variableUpsert({ input }: { input: VariableInput }, { caller }: RequestContext) {
       const place = placeOf(input, caller);
       store.commit(() => storeVariable(live, place, input.value));
+      if (input.skipDeploys !== true) deployAffected(place);
+      return true;
+    },
+
+    variableCollectionUpsert({ input }: { input: CollectionInput }, { caller }: RequestContext) {
+      const { variables, ...where } = input;
+      const place = placeOf({ ...where, name: "" }, caller);
+      const isOfTheService = (one: VariablePlace) =>
+        one.environmentId === place.environmentId && one.serviceId === place.serviceId;
+      store.commit(() => {
+        if (input.replace === true) live.variables = live.variables.filter((one) => !isOfTheService(one));
+        for (const [name, value] of Object.entries(variables)) storeVariable(live, { ...place, name }, value);
+      });
       if (input.skipDeploys !== true) deployAffected(place);
       return true;
     },
@@ -172,7 +190,8 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
     },
   };
 
-  function placeOf(input: VariableInput, caller: Caller | null): VariablePlace {
+  function placeOf(input: Omit<VariableInput, "value">, caller: Caller | null): VariablePlace {
+    if (quirks.tokensReadOnly) throw notAuthorized();
     lookUpEnvironment(live, caller, input.environmentId, input.projectId);
     if (input.serviceId != null) lookUpInstance(live, caller, input.serviceId, input.environmentId);
     return { environmentId: input.environmentId, serviceId: input.serviceId ?? null, name: input.name };

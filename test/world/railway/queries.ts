@@ -46,6 +46,9 @@ interface DeploymentsArguments extends PageArguments {
   };
 }
 
+/** Whom the account token belongs to. */
+const accountUserId = "user-of-the-account-token";
+
 /** The resolvers of the root queries. Each reads the request's views, never the live state. */
 export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
   return {
@@ -60,6 +63,25 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
         project: projectObject(view, caller),
         environment: environmentObject(view, environment),
       };
+    },
+
+    me(_: unknown, { caller }: RequestContext) {
+      if (caller?.kind !== "account") throw notAuthorized();
+      return { id: accountUserId };
+    },
+
+    projectMembers({ projectId }: { projectId: string }, { caller, view }: RequestContext) {
+      if (projectId !== view.project.id) throw missing(view, caller, projectId, "Project");
+      if (requireCaller(caller).kind === "project") throw notAuthorized();
+      return [
+        { id: "somebody-else", role: "ADMIN" },
+        { id: accountUserId, role: quirks.tokensReadOnly ? "VIEWER" : "MEMBER" },
+      ];
+    },
+
+    projectResourceAccess({ projectId }: { projectId: string }, { caller, view }: RequestContext) {
+      if (projectId !== view.project.id) throw missing(view, caller, projectId, "Project");
+      return { deployment: { disallowed: quirks.deploymentsDisallowed } };
     },
 
     projects(page: PageArguments, { caller, view }: RequestContext) {

@@ -9,6 +9,10 @@ export interface Quirks {
   /** Whether a project token may delete services and volumes. */
   readonly projectTokenMayDelete: boolean;
   readonly proxyDomainHasTrailingDot: boolean;
+  /** Whether tokens may change anything, as those of a member who may only look may not. */
+  readonly tokensReadOnly: boolean;
+  /** Why nobody may deploy, in Railway's words. */
+  readonly deploymentsDisallowed: string | null;
 }
 
 export const defaultQuirks: Quirks = {
@@ -17,4 +21,6 @@ export const defaultQuirks: Quirks = {
   deployAnswersForeignId: false,
   projectTokenMayDelete: false,
   proxyDomainHasTrailingDot: false,
+  tokensReadOnly: false,
+  deploymentsDisallowed: null,
 };

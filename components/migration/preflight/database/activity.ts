@@ -8,11 +8,9 @@ export interface ActivityFacts {
   readonly replicationSlots: readonly string[];
   readonly publications: readonly string[];
   readonly subscriptions: ReadonlyArray<{ readonly name: string; readonly enabled: boolean }>;
-  /** Without those of extensions and of this project. */
-  readonly eventTriggers: readonly string[];
-  /** Those of them that fire in ordinary sessions. */
-  readonly firingEventTriggers: readonly string[];
-  /** Sessions with a transaction open for longer than a minute: application name and age in seconds. */
+  /** Without those of extensions and of this project; `fires`: in ordinary sessions. */
+  readonly eventTriggers: ReadonlyArray<{ readonly name: string; readonly fires: boolean }>;
+  /** Sessions with a transaction open for long: application name and age in seconds. */
   readonly longTransactions: ReadonlyArray<{ readonly application: string; readonly seconds: number }>;
 }
 
@@ -66,8 +64,12 @@ export const activityDefinitions = {
 
 const found = findingsOf(activityDefinitions);
 
-export async function readActivity(client: ClientBase): Promise<ActivityFacts> {
-  const { rows } = await client.query<ActivityFacts>(activityQuery);
+/** Shorter ones end by themselves before they are in the way. */
+const longTransactionMs = 60_000;
+
+/** @param longMs how long a transaction must have been open to be told */
+export async function readActivity(client: ClientBase, longMs = longTransactionMs): Promise<ActivityFacts> {
+  const { rows } = await client.query<ActivityFacts>(activityQuery, [longMs]);
   return rows[0] as ActivityFacts;
 }
 
@@ -99,7 +101,7 @@ export function checkSourceActivity(source: ActivityFacts): Finding[] {
           )
         : found("SUBSCRIPTION_NOT_MOVED", name, "This disabled subscription of the source stays behind."),
     ),
-    ...source.eventTriggers.map((name) =>
+    ...source.eventTriggers.map(({ name }) =>
       found(
         "EVENT_TRIGGER_NOT_MOVED",
         name,
@@ -127,13 +129,15 @@ export function checkTargetActivity(target: ActivityFacts): Finding[] {
       .map(() =>
         found("PREPARED_TRANSACTION", "target", "A prepared transaction is waiting for its second phase."),
       ),
-    ...target.firingEventTriggers.map((name) =>
-      found(
-        "TARGET_EVENT_TRIGGER",
-        name,
-        "This event trigger of the target fires while the schema is created.",
+    ...target.eventTriggers
+      .filter(({ fires }) => fires)
+      .map(({ name }) =>
+        found(
+          "TARGET_EVENT_TRIGGER",
+          name,
+          "This event trigger of the target fires while the schema is created.",
+        ),
       ),
-    ),
   ];
 }
 
@@ -145,16 +149,13 @@ const activityQuery = `
          COALESCE((SELECT json_agg(json_build_object('name', subname, 'enabled', subenabled) ORDER BY subname)
                      FROM pg_subscription
                     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())), '[]') AS subscriptions,
-         ARRAY(SELECT evtname::text FROM pg_event_trigger t
-                WHERE evtname !~ '^pgvector_cutover'
-                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
-                                     AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1) AS "eventTriggers",
-         ARRAY(SELECT evtname::text FROM pg_event_trigger t
-                WHERE evtname !~ '^pgvector_cutover' AND evtenabled IN ('O', 'A')
-                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
-                                     AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1) AS "firingEventTriggers",
+         COALESCE((SELECT json_agg(json_build_object('name', evtname, 'fires', evtenabled IN ('O', 'A')) ORDER BY evtname)
+                     FROM pg_event_trigger t
+                    WHERE evtname !~ '^pgvector_cutover'
+                      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass
+                                         AND d.objid = t.oid AND d.deptype = 'e')), '[]') AS "eventTriggers",
          COALESCE((SELECT json_agg(json_build_object('application', COALESCE(NULLIF(application_name, ''), 'unnamed'),
                                             'seconds', floor(extract(epoch FROM now() - xact_start))) ORDER BY xact_start)
                      FROM pg_stat_activity
                     WHERE datname = current_database() AND backend_type = 'client backend'
-                      AND xact_start < now() - interval '1 minute' AND pid <> pg_backend_pid()), '[]') AS "longTransactions"`;
+                      AND xact_start <= now() - make_interval(secs => $1::float8 / 1000) AND pid <> pg_backend_pid()), '[]') AS "longTransactions"`;

@@ -14,12 +14,14 @@ import { checkLockTable } from "./locks.ts";
 import type { DatabaseObservation } from "./observe.ts";
 import { checkOutsideNames } from "./outside-names.ts";
 import { checkProtectedIndexes } from "./protected-indexes.ts";
+import { checkReadOnly, readOnlySetting } from "./read-only.ts";
 import { checkRestrictedBuilds } from "./restricted-builds.ts";
 import { checkSourceRoles, compareRoles } from "./roles.ts";
 import { checkScheduledJobs } from "./scheduled-jobs.ts";
 import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
 import { checkConnectionSlots, checkServer, checkSourceSlots, compareServers } from "./server.ts";
-import { checkReadOnly, compareServerSettings, compareSettings } from "./settings.ts";
+import { compareServerSettings } from "./server-settings.ts";
+import { compareSettings } from "./settings.ts";
 
 /** Everything that the source tells by itself. */
 export function checkSource(source: DatabaseObservation, inputs: MigrationInputs): Finding[] {
@@ -35,7 +37,9 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...checkInheritance(source.splitFamilies ?? []),
     ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
-    ...(server && settings ? checkReadOnly("source", settings, server.user) : []),
+    ...(server && settings
+      ? checkReadOnly("source", settings, source.serverSettings?.[readOnlySetting], server.user)
+      : []),
     ...(activity ? checkSourceActivity(activity) : []),
     ...(contents ? checkSourceContents(contents) : []),
   ];
@@ -53,6 +57,7 @@ export function checkTarget(
     ...(schemas
       ? checkTargetSchemas(
           holdsOwnCopy ? { ...schemas, objects: [] } : schemas,
+          target.tables ?? [],
           inputs.schemas,
           inputs.protectedSchemas,
         )
@@ -62,7 +67,9 @@ export function checkTarget(
     ...checkProtectedIndexes(target.invalidProtectedIndexes ?? []),
     ...checkEventTriggers("target", target.eventTriggersOff ?? []),
     ...(extensions ? checkVector(extensions) : []),
-    ...(server && settings ? checkReadOnly("target", settings, server.user) : []),
+    ...(server && settings
+      ? checkReadOnly("target", settings, target.serverSettings?.[readOnlySetting], server.user)
+      : []),
     ...(activity ? checkTargetActivity(activity) : []),
   ];
 }

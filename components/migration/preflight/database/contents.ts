@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { quoteQualified } from "../../../postgres/identifiers.ts";
 import type { Finding } from "../../finding.ts";
+import { formatCount } from "../../plan/format.ts";
 import { findingsOf } from "../definitions.ts";
 
 /** Things in a database that a copy treats differently from ordinary tables. */
@@ -53,15 +54,16 @@ export async function readContents(client: ClientBase, schemas: readonly string[
     Omit<ContentFacts, "unfinishedMigrations"> & { migrationSchemas: string[] }
   >(contentsQuery, [schemas]);
   const { migrationSchemas, ...facts } = rows[0] as (typeof rows)[number];
-  const unfinishedMigrations: string[] = [];
-  for (const schema of migrationSchemas) {
-    const table = quoteQualified(schema, "_prisma_migrations");
-    const { rows: answer } = await client.query<{ unfinished: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${table} WHERE finished_at IS NULL AND rolled_back_at IS NULL) AS unfinished`,
-    );
-    if (answer[0]?.unfinished === true) unfinishedMigrations.push(`${schema}._prisma_migrations`);
-  }
-  return { ...facts, unfinishedMigrations };
+  const unfinished = await Promise.all(
+    migrationSchemas.map(async (schema) => {
+      const table = quoteQualified(schema, "_prisma_migrations");
+      const { rows: answer } = await client.query<{ unfinished: boolean }>(
+        `SELECT EXISTS (SELECT FROM ${table} WHERE finished_at IS NULL AND rolled_back_at IS NULL) AS unfinished`,
+      );
+      return answer[0]?.unfinished === true ? [`${schema}._prisma_migrations`] : [];
+    }),
+  );
+  return { ...facts, unfinishedMigrations: unfinished.flat() };
 }
 
 export function checkSourceContents(source: ContentFacts): Finding[] {
@@ -71,7 +73,7 @@ export function checkSourceContents(source: ContentFacts): Finding[] {
           found(
             "LARGE_OBJECTS",
             "source",
-            `The source holds ${source.largeObjects} large objects. They belong to no schema and stay behind: columns that hold their oids would point at nothing.`,
+            `The source holds ${formatCount(source.largeObjects, "large object")}. They belong to no schema and stay behind: columns that hold their oids would point at nothing.`,
           ),
         ]
       : []),

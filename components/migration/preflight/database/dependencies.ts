@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
+import { cutoverSchema } from "../../journal.ts";
 import { findingsOf, listNames } from "../definitions.ts";
-import { ownSchema } from "./leftover-fence.ts";
 import { objectsInScope } from "./objects-in-scope.ts";
 
 /** How the moved schemas hang together with the rest of their database, as `pg_depend` records it. */
@@ -112,7 +112,7 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
     { type: string; schema: string | null; identity: string; partners: string[] }
   >();
   for (const row of rows) {
-    if (row.role !== role || row.schema === ownSchema) continue;
+    if (row.role !== role || row.schema === cutoverSchema) continue;
     const key = `${row.type} ${row.identity}`;
     const object = objects.get(key);
     if (object === undefined) {
@@ -130,7 +130,8 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
 }
 
 // Objects below 16384 are PostgreSQL's own (FirstNormalObjectId, access/transam.h). What publishes or fences tables is
-// reported by checks of its own, so are casts and transforms. Objects are described only after the joins: describing costs a catalogue look-up each.
+// reported by checks of its own, so are casts and transforms. A foreign key is one finding: what it needs an index and
+// internal triggers for is left out. Objects are described only after the joins: describing costs a catalogue look-up each.
 const dependenciesQuery = `
   WITH scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM scope)),
@@ -152,12 +153,15 @@ const dependenciesQuery = `
      WHERE NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = i.classid AND e.objid = i.objid)
   ),
   toast AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace = 'pg_toast'::regnamespace),
+  index AS MATERIALIZED (SELECT oid FROM pg_class WHERE relkind IN ('i', 'I')),
+  internal_trigger AS MATERIALIZED (SELECT oid FROM pg_trigger WHERE tgisinternal),
   outgoing AS MATERIALIZED (
     SELECT d.refclassid, d.refobjid, e.extension, d.classid, d.objid
       FROM pg_depend d
       JOIN moved m ON m.classid = d.classid AND m.objid = d.objid
       LEFT JOIN extension_member e ON e.classid = d.refclassid AND e.objid = d.refobjid
      WHERE d.refobjid >= 16384 AND d.deptype <> 'e'
+       AND NOT (d.refclassid = 'pg_class'::regclass AND d.refobjid IN (SELECT oid FROM index))
        AND NOT EXISTS (SELECT FROM moved o WHERE o.classid = d.refclassid AND o.objid = d.refobjid)
   ),
   incoming AS MATERIALIZED (
@@ -169,6 +173,7 @@ const dependenciesQuery = `
                              'pg_cast'::regclass, 'pg_transform'::regclass)
        AND d.classid::regclass::text <> 'pg_publication_namespace'
        AND NOT (d.classid = 'pg_class'::regclass AND d.objid IN (SELECT oid FROM toast))
+       AND NOT (d.classid = 'pg_trigger'::regclass AND d.objid IN (SELECT oid FROM internal_trigger))
        AND NOT EXISTS (SELECT FROM inside i WHERE i.classid = d.classid AND i.objid = d.objid)
        AND NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = d.classid AND e.objid = d.objid)
   ),

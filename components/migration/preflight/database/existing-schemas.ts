@@ -22,8 +22,10 @@ export async function readSchemaProperties(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<Catalogue["objects"]> {
-  const objects = await readObjects(client, [...ownSchemaQueries, ...databaseQueries], schemas);
-  return new Map(objects.map((object) => [object.key, object]));
+  const objects = await Promise.all(
+    [...ownSchemaQueries, ...databaseQueries].map((query) => readObjects(client, [query], schemas)),
+  );
+  return new Map(objects.flat().map((object) => [object.key, object]));
 }
 
 /**
@@ -41,16 +43,13 @@ export function compareExistingSchemas(source: Catalogue, target: Catalogue): Fi
   return [...byFinding.values()].flatMap(([first, ...others]): Finding[] => {
     if (first === undefined) return [];
     const aspects = [first, ...others].map(({ aspect }) => (aspect === "acl" ? "privileges" : aspect));
-    const where = first.object.startsWith("schema ")
-      ? "The schema exists on the target"
-      : "The target has it";
     return [
       found(
         first.code as keyof typeof existingSchemaDefinitions,
         first.object,
         first.code === "PRIVILEGES_WIDENED"
-          ? `${where} and grants somebody there what the source does not.`
-          : `${where} with another ${aspects.join(" and other ")} than on the source.`,
+          ? "On the target, where the load leaves it as it is, it grants somebody what the source does not."
+          : `Not the same on the target, where the load leaves it as it is: ${aspects.join(", ")}.`,
       ),
     ];
   });

@@ -47,13 +47,13 @@ export const extensionDefinitions = {
 const found = findingsOf(extensionDefinitions);
 
 export async function readExtensions(client: ClientBase): Promise<ExtensionFacts> {
-  const installed = await client.query<ExtensionFacts["installed"][number]>(
-    `SELECT x.extname::text AS name, x.extversion AS version, n.nspname::text AS schema
-       FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace ORDER BY 1`,
-  );
-  const available = await client.query<{ name: string }>(
-    "SELECT name::text FROM pg_available_extensions ORDER BY 1",
-  );
+  const [installed, available] = await Promise.all([
+    client.query<ExtensionFacts["installed"][number]>(
+      `SELECT x.extname::text AS name, x.extversion AS version, n.nspname::text AS schema
+         FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace ORDER BY 1`,
+    ),
+    client.query<{ name: string }>("SELECT name::text FROM pg_available_extensions ORDER BY 1"),
+  ]);
   return { installed: installed.rows, available: available.rows.map(({ name }) => name) };
 }
 

@@ -28,13 +28,13 @@ const found = findingsOf(identityDefinitions);
 
 /**
  * Whether two sessions are in one and the same database. Advisory locks are local to a database and, unlike the system
- * identifier, are not copied with a volume. They end with the transaction, need no xid, and a read-only one may take them.
+ * identifier, are not copied with a volume. They end with the session, need no xid, and a read-only one may take them.
  */
 export async function isSameDatabase(source: ClientBase, target: ClientBase): Promise<boolean> {
   const key = randomInt(2 ** 47);
-  await source.query("SELECT pg_catalog.pg_advisory_xact_lock($1::bigint)", [key]);
+  await source.query("SELECT pg_catalog.pg_advisory_lock($1::bigint)", [key]);
   const { rows } = await target.query<{ taken: boolean }>(
-    "SELECT pg_catalog.pg_try_advisory_xact_lock($1::bigint) AS taken",
+    "SELECT pg_catalog.pg_try_advisory_lock($1::bigint) AS taken",
     [key],
   );
   return rows[0]?.taken === false;

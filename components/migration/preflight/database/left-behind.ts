@@ -34,20 +34,13 @@ export async function readUnscopedObjects(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<UnscopedObjects> {
-  const attached = await readObjects(client, unscopedQueries, schemas);
-  const reaching = await readObjects(client, publicationQueries, schemas);
-  // Before 15 a publication could not name a schema; the catalogue did not exist.
-  const { rows } = await client.query<{ key: string }>(
-    `SELECT 'publication ' || p.pubname AS key FROM pg_publication p
-      WHERE p.puballtables
-         OR EXISTS (SELECT FROM pg_depend d JOIN pg_namespace n ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
-                     CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS o
-                    WHERE d.classid = to_regclass('pg_publication_namespace') AND n.nspname = ANY ($1::text[])
-                      AND o.identity = quote_ident(n.nspname) || ' in publication ' || quote_ident(p.pubname))`,
-    [schemas],
-  );
-  const publications = new Set([...reaching, ...rows].map(({ key }) => key));
-  return { attached: attached.map(({ key }) => key), publications: [...publications].toSorted() };
+  const [attached, reaching, { rows }] = await Promise.all([
+    Promise.all(unscopedQueries.map((query) => readObjects(client, [query], schemas))),
+    Promise.all(publicationQueries.map((query) => readObjects(client, [query], schemas))),
+    client.query<{ key: string }>(publicationsQuery, [schemas]),
+  ]);
+  const publications = new Set([...reaching.flat(), ...rows].map(({ key }) => key));
+  return { attached: attached.flat().map(({ key }) => key), publications: [...publications].toSorted() };
 }
 
 export function checkSourceLeftBehind({ attached }: UnscopedObjects): Finding[] {
@@ -69,3 +62,11 @@ export function checkTargetPublications({ publications }: UnscopedObjects): Find
     ),
   );
 }
+
+// Before 15 a publication could not name a schema; the catalogue did not exist.
+const publicationsQuery = `SELECT 'publication ' || p.pubname AS key FROM pg_publication p
+      WHERE p.puballtables
+         OR EXISTS (SELECT FROM pg_depend d JOIN pg_namespace n ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid
+                     CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) AS o
+                    WHERE d.classid = to_regclass('pg_publication_namespace') AND n.nspname = ANY ($1::text[])
+                      AND o.identity = quote_ident(n.nspname) || ' in publication ' || quote_ident(p.pubname))`;

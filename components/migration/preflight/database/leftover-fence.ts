@@ -2,9 +2,6 @@ import type { FenceState } from "../../../postgres/fence.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 
-/** The schema that this project keeps on both servers; it is neither moved nor reported as anything of the application. */
-export const ownSchema = "pgvector_cutover";
-
 export const leftoverFenceDefinitions = {
   SOURCE_FENCED: {
     severity: "blocker",

@@ -25,9 +25,11 @@ export const outsideNameDefinitions = {
 const found = findingsOf(outsideNameDefinitions);
 
 export async function readTextBodies(client: ClientBase, schemas: readonly string[]): Promise<TextBodies> {
-  const { rows: routines } = await client.query<TextBodies["routines"][number]>(bodiesQuery, [schemas]);
-  const { rows } = await client.query<Omit<TextBodies, "routines">>(outsideQuery, [schemas]);
-  return { routines, ...(rows[0] as Omit<TextBodies, "routines">) };
+  const [{ rows: routines }, { rows: outside }] = await Promise.all([
+    client.query<TextBodies["routines"][number]>(bodiesQuery, [schemas]),
+    client.query<Omit<TextBodies, "routines">>(outsideQuery, [schemas]),
+  ]);
+  return { routines, ...(outside[0] as Omit<TextBodies, "routines">) };
 }
 
 /**

@@ -51,8 +51,10 @@ export async function readRestrictedBuilds(
   const { rows: builds } = await client.query<Build>(buildsQuery, [schemas]);
   const nothing = { functions: [], relations: [], types: [] };
   if (builds.length === 0) return { builds, routines: [], names: nothing };
-  const { rows: routines } = await client.query<Routine>(routinesQuery);
-  const { rows: names } = await client.query<KnownNames>(namesQuery);
+  const [{ rows: routines }, { rows: names }] = await Promise.all([
+    client.query<Routine>(routinesQuery),
+    client.query<KnownNames>(namesQuery),
+  ]);
   return { builds, routines, names: names[0] ?? nothing };
 }
 

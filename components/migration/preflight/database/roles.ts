@@ -11,8 +11,6 @@ export interface RoleFacts {
   readonly powers: Readonly<Record<string, string>>;
   /** Tables of the moved schemas that our own role may not read. */
   readonly unreadable: readonly string[];
-  /** Roles whose objects get privileges of their own in every schema (ALTER DEFAULT PRIVILEGES without IN SCHEMA). */
-  readonly defaultPrivileges: ReadonlyArray<{ readonly role: string; readonly privileges: string }>;
   /** Tables whose row level security would hide rows from our own role. */
   readonly hidden: readonly string[];
 }
@@ -28,12 +26,6 @@ export const roleDefinitions = {
     acceptable: true,
     remedy:
       "Make the role the same on the target (ALTER ROLE, GRANT, REVOKE), or accept it: SUPERUSER and BYPASSRLS pass every policy, a membership brings its privileges.",
-  },
-  DEFAULT_PRIVILEGES_NOT_MOVED: {
-    severity: "blocker",
-    acceptable: true,
-    remedy:
-      "Repeat ALTER DEFAULT PRIVILEGES on the target, or accept that what the role creates there gets the usual privileges.",
   },
   TABLE_UNREADABLE: {
     severity: "blocker",
@@ -74,10 +66,7 @@ export function checkSourceRoles(source: RoleFacts, bypassesRowSecurity: boolean
 }
 
 export function compareRoles(source: RoleFacts, target: RoleFacts): Finding[] {
-  return [
-    ...source.referenced.flatMap((role) => compareRole(role, source, target)),
-    ...compareDefaultPrivileges(source, target),
-  ];
+  return source.referenced.flatMap((role) => compareRole(role, source, target));
 }
 
 function compareRole(role: string, source: RoleFacts, target: RoleFacts): Finding[] {
@@ -92,21 +81,6 @@ function compareRole(role: string, source: RoleFacts, target: RoleFacts): Findin
   return [found("ROLE_DIFFERS", role, why)];
 }
 
-function compareDefaultPrivileges(source: RoleFacts, target: RoleFacts): Finding[] {
-  return source.defaultPrivileges
-    .filter(({ role, privileges }) =>
-      target.defaultPrivileges.every((there) => there.role !== role || there.privileges !== privileges),
-    )
-    .map(({ role }) =>
-      found(
-        "DEFAULT_PRIVILEGES_NOT_MOVED",
-        role,
-        "Default privileges for what this role creates in any schema belong to the database: they stay behind, and the target has none or others.",
-      ),
-    );
-}
-
-// MAINTAIN came with PostgreSQL 17, where an owner has it without being asked.
 // pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
 const rolesQuery = `
   WITH RECURSIVE scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
@@ -145,14 +119,6 @@ const rolesQuery = `
                    (SELECT string_agg(DISTINCT quote_ident(g.rolname), ',' ORDER BY quote_ident(g.rolname))
                       FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid)))
             FROM pg_roles r) AS powers,
-         COALESCE((SELECT json_agg(json_build_object('role', owner.role, 'privileges', owner.privileges) ORDER BY owner.role)
-                     FROM (SELECT pg_get_userbyid(granted.defaclrole) AS role,
-                                  string_agg(granted.line, E'\\n' ORDER BY granted.line) AS privileges
-                             FROM (SELECT d.defaclrole, concat_ws(' ', d.defaclobjtype::text, a.privilege_type, a.is_grantable,
-                                            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END) AS line
-                                     FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
-                                    WHERE d.defaclnamespace = 0 AND a.privilege_type <> 'MAINTAIN') granted
-                            GROUP BY 1) owner), '[]') AS "defaultPrivileges",
          ARRAY(SELECT oid::regclass::text FROM relation
                 WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,
          ARRAY(SELECT oid::regclass::text FROM relation

@@ -1,7 +1,10 @@
 import type { ClientBase } from "pg";
+import type { MovedTable } from "../../../postgres/relations.ts";
+import { similarNames } from "../../../similar-names.ts";
 import type { Finding } from "../../finding.ts";
+import { cutoverSchema } from "../../journal.ts";
+import { formatCount } from "../../plan/format.ts";
 import { findingsOf, listNames } from "../definitions.ts";
-import { ownSchema } from "./leftover-fence.ts";
 
 /** Which schemas a database has, and which objects of its own (none of an extension's) the moved ones hold. */
 export interface SchemaFacts {
@@ -47,8 +50,10 @@ export const schemaDefinitions = {
 const found = findingsOf(schemaDefinitions);
 
 export async function readSchemas(client: ClientBase, moved: readonly string[]): Promise<SchemaFacts> {
-  const schemas = await client.query<{ name: string }>(schemasQuery);
-  const objects = await client.query<SchemaFacts["objects"][number]>(objectsQuery, [moved]);
+  const [schemas, objects] = await Promise.all([
+    client.query<{ name: string }>(schemasQuery),
+    client.query<SchemaFacts["objects"][number]>(objectsQuery, [moved]),
+  ]);
   return { schemas: schemas.rows.map(({ name }) => name), objects: objects.rows };
 }
 
@@ -68,12 +73,12 @@ export function checkSourceSchemas(
 ): Finding[] {
   const missing = schemas.filter((schema) => !source.schemas.includes(schema));
   const unlisted = source.schemas.filter(
-    (schema) => !schemas.includes(schema) && !protectedSchemas.includes(schema) && schema !== ownSchema,
+    (schema) => !schemas.includes(schema) && !protectedSchemas.includes(schema) && schema !== cutoverSchema,
   );
   const isEmpty = missing.length < schemas.length && !source.objects.some(({ kind }) => kind === "table");
   return [
     ...missing.map((schema) => {
-      const similar = nearest(schema, unlisted);
+      const [similar] = similarNames(schema, unlisted);
       return found(
         "SCHEMA_MISSING",
         schema,
@@ -94,11 +99,17 @@ export function checkSourceSchemas(
   ];
 }
 
+/** @param tables of the moved schemas on the target, for how much is in them */
 export function checkTargetSchemas(
   target: SchemaFacts,
+  tables: readonly MovedTable[],
   schemas: readonly string[],
   protectedSchemas: readonly string[],
 ): Finding[] {
+  const describe = ({ schema, kind, name }: SchemaFacts["objects"][number]) => {
+    const rows = tables.find((table) => table.schema === schema && table.name === name)?.estimatedRows ?? 0;
+    return `${kind} ${name}${rows > 0 ? ` (about ${formatCount(rows, "row")})` : ""}`;
+  };
   const filled = schemas
     .map((schema) => ({ schema, objects: target.objects.filter((each) => each.schema === schema) }))
     .filter(({ objects }) => objects.length > 0);
@@ -107,7 +118,7 @@ export function checkTargetSchemas(
       found(
         "TARGET_NOT_EMPTY",
         schema,
-        `The schema holds ${objects.length} objects on the target already: ${listNames(objects.map(({ kind, name }) => `${kind} ${name}`))}.`,
+        `The schema holds ${formatCount(objects.length, "object")} on the target already: ${listNames(objects.map(describe))}.`,
       ),
     ),
     ...protectedSchemas
@@ -120,28 +131,6 @@ export function checkTargetSchemas(
         ),
       ),
   ];
-}
-
-/** The name at an edit distance of at most two, or one that differs only in case. */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  return candidates.find(
-    (candidate) => candidate.toLowerCase() === name.toLowerCase() || editDistance(name, candidate) <= 2,
-  );
-}
-
-function editDistance(left: string, right: string): number {
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= left.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= right.length; column += 1) {
-      const substitution = (previous[column - 1] as number) + (left[row - 1] === right[column - 1] ? 0 : 1);
-      current.push(
-        Math.min(substitution, (previous[column] as number) + 1, (current[column - 1] as number) + 1),
-      );
-    }
-    previous = current;
-  }
-  return previous[right.length] as number;
 }
 
 const schemasQuery = `

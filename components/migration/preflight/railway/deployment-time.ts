@@ -1,4 +1,4 @@
-import type { EnvironmentScope, Railway, RailwayService } from "../../../railway/railway.ts";
+import type { Deployment, EnvironmentScope, Railway, RailwayService } from "../../../railway/railway.ts";
 import type { Finding } from "../../finding.ts";
 import { attempt } from "../problems.ts";
 
@@ -10,7 +10,7 @@ const longestPlausibleMs = 3_600_000;
 
 /**
  * How long the service's last successful deployment took, in milliseconds, from its creation to the change of its
- * status; `undefined` where that is not known. The cutover must list deployments too, so a token that may not is a finding.
+ * status; `undefined` where that is not known. Asks Railway only where the latest one does not tell.
  */
 export async function readDeploymentMs(
   railway: Railway,
@@ -19,11 +19,16 @@ export async function readDeploymentMs(
   findings: Finding[],
 ): Promise<number | undefined> {
   if (service === undefined) return undefined;
+  const latestMs = durationMs(service.latestDeployment);
+  if (latestMs !== undefined) return latestMs;
   const deployments = await attempt(findings, `${service.name} deployments`, () =>
     railway.listDeployments(scope, service.id, deploymentsToRead),
   );
-  const durations = (deployments ?? []).flatMap(({ status, createdAt, statusUpdatedAt }) =>
-    status === "SUCCESS" && statusUpdatedAt ? [statusUpdatedAt.getTime() - createdAt.getTime()] : [],
-  );
-  return durations.find((duration) => duration > 0 && duration <= longestPlausibleMs);
+  return deployments?.map(durationMs).find((duration) => duration !== undefined);
+}
+
+function durationMs(deployment: Deployment | null): number | undefined {
+  if (deployment?.status !== "SUCCESS" || !deployment.statusUpdatedAt) return undefined;
+  const duration = deployment.statusUpdatedAt.getTime() - deployment.createdAt.getTime();
+  return duration > 0 && duration <= longestPlausibleMs ? duration : undefined;
 }

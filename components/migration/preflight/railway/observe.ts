@@ -1,6 +1,7 @@
 import type {
   EnvironmentScope,
   EnvironmentSettings,
+  ProjectAccess,
   Railway,
   RailwayService,
   VariableRecord,
@@ -15,6 +16,7 @@ export interface RailwayObservation {
   readonly scope: EnvironmentScope;
   readonly environment: { readonly canAccess: boolean; readonly unmergedChangesCount: number } | undefined;
   readonly environmentSettings: EnvironmentSettings | undefined;
+  readonly access: ProjectAccess | undefined;
   readonly services: readonly RailwayService[] | undefined;
   /** Everything about the variables but their values. */
   readonly records: readonly VariableRecord[];
@@ -39,45 +41,38 @@ export async function observeRailway(
     railway.resolveEnvironment({ project, environment: environmentName }),
   );
   if (scope === undefined) return undefined;
-  const [environment, services, shared, environmentSettings, records] = await Promise.all([
+  const [environment, services, shared, environmentSettings, access, records] = await Promise.all([
     attempt(findings, environmentName, () => railway.environmentFacts(scope)),
     attempt(findings, `${environmentName} services`, () => railway.listServices(scope)),
     attempt(findings, `${environmentName} shared variables`, () => railway.rawVariables(scope, null)),
     tryLook(findings, `${environmentName} settings`, () => railway.environmentSettings(scope)),
+    tryLook(findings, `${environmentName} rights`, () => railway.projectAccess(scope)),
     tryLook(findings, `${environmentName} variable changes`, () => railway.variableRecords(scope)),
   ]);
   const named = new Set([inputs.source, inputs.target, ...inputs.services.map(({ name }) => name)]);
-  const all = services ?? [];
-  const [raw, rendered] = await Promise.all([
-    collect(all, (service) =>
-      attempt(findings, `${service.name} variables`, () => railway.rawVariables(scope, service.id)),
+  const isNamed = ({ id, name }: RailwayService) => named.has(name) || named.has(id);
+  const others = (services ?? []).filter((service) => !isNamed(service)).map(({ id }) => id);
+  const [own, ofOthers] = await Promise.all([
+    Promise.all(
+      (services ?? []).filter(isNamed).map(async ({ id, name }) => {
+        const seen = await attempt(findings, `${name} variables`, () => railway.serviceVariables(scope, id));
+        return seen === undefined ? [] : [{ id, ...seen }];
+      }),
     ),
-    collect(
-      all.filter(({ id, name }) => named.has(name) || named.has(id)),
-      (service) =>
-        attempt(findings, `${service.name} rendered variables`, () =>
-          railway.renderedVariables(scope, service.id),
-        ),
+    attempt(findings, `${environmentName} variables of the other services`, () =>
+      railway.rawVariablesOf(scope, others),
     ),
   ]);
+  const variables = own.flat();
   return {
     scope,
     environment,
     environmentSettings,
+    access,
     services,
     records: records ?? [],
-    raw,
+    raw: new Map([...(ofOthers ?? []), ...variables.map(({ id, raw }) => [id, raw] as const)]),
     shared: shared ?? new Map(),
-    rendered,
+    rendered: new Map(variables.map(({ id, rendered }) => [id, rendered])),
   };
-}
-
-async function collect<Value>(
-  services: readonly RailwayService[],
-  read: (service: RailwayService) => Promise<Value | undefined>,
-): Promise<Map<string, Value>> {
-  const entries = await Promise.all(
-    services.map(async (service) => ({ id: service.id, value: await read(service) })),
-  );
-  return new Map(entries.flatMap(({ id, value }) => (value === undefined ? [] : [[id, value] as const])));
 }

@@ -2,7 +2,7 @@ import type { ConnectionTarget } from "../../../postgres/connection.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../../railway/railway.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
-import type { AppFacts } from "../run-preflight.ts";
+import type { AppFacts } from "../facts.ts";
 import { addressesOf } from "./addresses.ts";
 import { readDeploymentMs } from "./deployment-time.ts";
 import { checkEnvironmentSettings } from "./environment-settings.ts";
@@ -11,6 +11,7 @@ import { observeRailway } from "./observe.ts";
 import { checkAppService, checkDatabaseService, checkEnvironment, findServices } from "./services.ts";
 import { checkTargetUrl } from "./target-service.ts";
 import { findTlsDemands } from "./tls-demands.ts";
+import { checkProjectAccess } from "./token-rights.ts";
 import { checkUndeployedVariables } from "./undeployed-variables.ts";
 import { type AddressPair, checkAppVariables, checkOtherConsumers, readAppVariables } from "./variables.ts";
 
@@ -46,7 +47,11 @@ export async function readRailway(
     ...(source && rendered.source && { source: addressesOf(source.name, rendered.source) }),
     ...(target && rendered.target && { target: addressesOf(target.name, rendered.target) }),
   };
-  findings.push(...checkEnvironment(observed), ...checkEnvironmentSettings(observed, [source, target]));
+  findings.push(
+    ...checkEnvironment(observed),
+    ...checkEnvironmentSettings(observed, [source, target]),
+    ...checkProjectAccess(observed.access, observed.scope),
+  );
   for (const service of [source, target]) if (service) findings.push(...checkDatabaseService(service));
   const apps = await Promise.all(
     named.map(async (app) => {

@@ -1,7 +1,8 @@
 import type { RailwayService } from "../../../railway/railway.ts";
+import { similarNames } from "../../../similar-names.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs, ServiceInputs } from "../../inputs.ts";
-import { nearest } from "../database/schemas.ts";
+import { formatCount } from "../../plan/format.ts";
 import { findingsOf } from "../definitions.ts";
 import { checkDeployments } from "./deployments.ts";
 import { checkHealthSettings } from "./health-check.ts";
@@ -117,7 +118,7 @@ export function checkEnvironment(observed: RailwayObservation): Finding[] {
       found(
         "STAGED_CHANGES",
         scope.environmentName,
-        `${environment.unmergedChangesCount} changes are staged and not deployed; whoever deploys them meanwhile interferes with the cutover.`,
+        `Staged and not deployed: ${formatCount(environment.unmergedChangesCount, "change")}. Whoever deploys that meanwhile interferes with the cutover.`,
       ),
     );
   }
@@ -166,7 +167,7 @@ function findOne(
     return undefined;
   }
   if (matches.length === 0) {
-    const similar = nearest(
+    const [similar] = similarNames(
       name,
       services.map((service) => service.name),
     );

@@ -53,14 +53,6 @@ const found = findingsOf(targetServiceDefinitions);
 /** Copied data, its index builds and the write-ahead log of both need about a third more than the source's size. */
 const spaceFactor = 1.3;
 
-/** What applications will be given as `DATABASE_URL`; no password. */
-export interface TargetUrlFacts {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string;
-}
-
 /** Checks the URL that every service will get, as far as text tells. */
 export async function checkTargetUrl(
   rendered: ReadonlyMap<string, string | null>,

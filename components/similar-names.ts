@@ -1,10 +1,6 @@
-/** ` Near: "a", "b".` (or ` There is: …` when nothing is similar), for an error about a name that does not exist. */
-export function listNames(wanted: string, names: readonly string[]): string {
-  const distinct = [...new Set(names)];
-  if (distinct.length === 0) return "";
-  const near = distinct.filter((name) => isNear(wanted, name));
-  const shown = (near.length > 0 ? near : distinct).slice(0, 10).map((name) => `"${name}"`);
-  return ` ${near.length > 0 ? "Similar" : "There is"}: ${shown.join(", ")}.`;
+/** Those of the candidates that somebody may have meant by a name that does not exist. */
+export function similarNames(wanted: string, candidates: readonly string[]): string[] {
+  return [...new Set(candidates)].filter((candidate) => isNear(wanted, candidate));
 }
 
 function isNear(left: string, right: string): boolean {
