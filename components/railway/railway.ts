@@ -1,3 +1,4 @@
+import { type AppliedEdit, type Edit, listAppliedEdits, readDeployer, readStagedEdit } from "./changes.ts";
 import { createContext, type RailwayContext } from "./context.ts";
 import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
@@ -36,10 +37,12 @@ import {
 import { backupVolume, deleteVolume, listVolumeBackups, type VolumeBackup } from "./volumes.ts";
 
 export type {
+  AppliedEdit,
   Deployment,
   DeploymentWaitOptions,
   DeploymentWatch,
   DeploymentWatchOptions,
+  Edit,
   EnvironmentFacts,
   EnvironmentScope,
   EnvironmentSettings,
@@ -76,6 +79,10 @@ export interface Railway {
   }): Promise<EnvironmentScope>;
   environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
   environmentSettings(scope: EnvironmentScope): Promise<EnvironmentSettings>;
+  /** What is staged in the environment and not deployed. */
+  stagedEdit(scope: EnvironmentScope): Promise<Edit>;
+  /** The newest edits that were deployed, newest first. */
+  appliedEdits(scope: EnvironmentScope): Promise<readonly AppliedEdit[]>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
   /** Every live volume, attached or not. */
@@ -102,6 +109,8 @@ export interface Railway {
   deployment(id: string): Promise<Deployment>;
   listDeployments(scope: EnvironmentScope, serviceId: string, limit: number): Promise<readonly Deployment[]>;
   deploymentVariables(id: string): Promise<ReadonlyMap<string, string | null> | undefined>;
+  /** Who caused a deployment; `null` where Railway does not tell. */
+  deployer(id: string): Promise<string | null>;
   waitForDeployment(
     scope: EnvironmentScope,
     serviceId: string,
@@ -162,6 +171,8 @@ function clientOf(context: RailwayContext): Railway {
     resolveEnvironment: (names) => resolveEnvironment(context, names),
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
     environmentSettings: (scope) => readEnvironmentSettings(context, scope),
+    stagedEdit: (scope) => readStagedEdit(context, scope),
+    appliedEdits: (scope) => listAppliedEdits(context, scope),
     listServices: async (scope) => (await readInventory(context, scope)).services,
     listVolumes: async (scope) => (await readInventory(context, scope)).volumes,
     findService: (scope, nameOrId) => findService(context, scope, nameOrId),
@@ -178,6 +189,7 @@ function clientOf(context: RailwayContext): Railway {
     deployment: (id) => readDeployment(context, id),
     listDeployments: (scope, serviceId, limit) => listDeployments(context, scope, serviceId, limit),
     deploymentVariables: (id) => readDeploymentVariables(context, id),
+    deployer: (id) => readDeployer(context, id),
     waitForDeployment: (scope, serviceId, id, wait) => waitForDeployment(context, scope, serviceId, id, wait),
     watchDeployment: (scope, serviceId, id, watch) => watchDeployment(context, scope, serviceId, id, watch),
     waitUntilRemoved: (ids, wait) => waitUntilRemoved(context, ids, wait),
