@@ -136,7 +136,9 @@ export function openDashboard(
     pushDeployment: (serviceName) => platform.deploy(requireService(serviceName).id, environmentId, "push"),
     rollBack(serviceName) {
       const { id } = requireService(serviceName);
-      const restores = deploymentsOf(store.live, id, environmentId).find(({ status }) => status === "REMOVED");
+      const restores = deploymentsOf(store.live, id, environmentId).find(
+        ({ status }) => status === "REMOVED",
+      );
       if (restores === undefined) throw new TypeError(`${serviceName} has nothing to go back to`);
       return platform.deploy(id, environmentId, "rollback", { creator: dashboardUser, restores });
     },

@@ -12,10 +12,10 @@ import {
   type RequestContext,
 } from "./lookup.ts";
 import type { Platform } from "./platform.ts";
+import { addProxy } from "./proxies.ts";
 import type { Quirks } from "./quirks.ts";
 import { notAuthorized, notFound } from "./railway-errors.ts";
 import { findDependentServices } from "./references.ts";
-import { addProxy } from "./proxies.ts";
 import {
   createService,
   createVolume,
