@@ -19,8 +19,8 @@ The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (ac
 
 Exit codes:
   0  no drift, and everything was looked at; with --record-baseline: recorded
-  2  drift, or wrong arguments
-  1  could not tell: nothing that was seen is drift, but not everything was seen; or an error
+  2  drift
+  1  could not tell: nothing that was seen is drift, but not everything was seen; or an error, or wrong arguments
 `;
 
 await runScript(async () => {
@@ -52,7 +52,7 @@ await runScript(async () => {
       : renderDrift(report, values.stack),
   );
   return exitCodeOf(report);
-});
+}, 1);
 
 /** What the configuration lets become of the old database: a stop or removal may be still to come. */
 function fatesOf({ legacyPostgres }: Settings): readonly OldDatabaseFate[] {

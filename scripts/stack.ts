@@ -53,13 +53,17 @@ export async function readStack(stack: string): Promise<StackContext> {
   return { railway, inputs: migrationInputs(settings), settings };
 }
 
-/** Runs a script's body; prints an error as one line with its remedy and sets the exit code. */
-export async function runScript(main: () => Promise<number>): Promise<void> {
+/**
+ * Runs a script's body; prints an error as one line with its remedy and sets the exit code.
+ *
+ * @param usageExitCode of wrong arguments, for a script whose 2 says something else
+ */
+export async function runScript(main: () => Promise<number>, usageExitCode = 2): Promise<void> {
   try {
     process.exitCode = await main();
   } catch (error) {
     const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
     console.error(isUsage ? `${(error as Error).message}. Try --help.` : presentError(error));
-    process.exitCode = isUsage ? 2 : 1;
+    process.exitCode = isUsage ? usageExitCode : 1;
   }
 }

@@ -164,8 +164,8 @@ async function lookAfter(
     scope,
     authors: readAuthors(railway, scope),
     addresses: {
-      source: await sourceAddresses(railway, scope, services, inputs.source, context.source.serviceId),
-      target: addressesOf(inputs.target, await railway.renderedVariables(scope, target.service.id)),
+      source: await ownAddresses(railway, scope, services, inputs.source, context.source.serviceId),
+      target: await ownAddresses(railway, scope, services, inputs.target, target.service.id),
     },
   };
   const baseline = baselineOf(record);
@@ -263,7 +263,7 @@ async function lookBefore(
 ): Promise<DriftItem[]> {
   const services = await railway.listServices(scope);
   const addresses: AddressPair = {
-    target: addressesOf(inputs.target, await railway.renderedVariables(scope, target.service.id)),
+    target: await ownAddresses(railway, scope, services, inputs.target, target.service.id),
   };
   const record = entry?.record.state === "aborted" ? entry.record : undefined;
   return seeAll(
@@ -314,16 +314,20 @@ function stagedPart(
   };
 }
 
-/** Once it is removed only its name is left to be found in other variables. */
-async function sourceAddresses(
+/**
+ * A database's addresses as Railway itself gives them: what its other variables hold may have been changed, too. Of one that
+ * is removed only the name is left to be found.
+ */
+async function ownAddresses(
   railway: Railway,
   scope: EnvironmentScope,
   services: readonly RailwayService[],
   name: string,
   id: string,
 ): Promise<DatabaseAddresses> {
-  const exists = services.some((one) => one.id === id);
-  return addressesOf(name, exists ? await railway.renderedVariables(scope, id) : new Map());
+  if (!services.some((one) => one.id === id)) return addressesOf(name, new Map());
+  const rendered = [...(await railway.renderedVariables(scope, id))];
+  return addressesOf(name, new Map(rendered.filter(([variable]) => variable.startsWith("RAILWAY_"))));
 }
 
 function knows(entry: JournalEntry | undefined, migrationId: string): boolean {
