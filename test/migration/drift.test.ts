@@ -12,6 +12,7 @@ import { type DriftOptions, type DriftReport, readDrift } from "../../components
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import { connect, endConnection, withConnection } from "../../components/postgres/connection.ts";
 import { closeTargetFence, removeFence, setSeal } from "../../components/postgres/fence.ts";
+import { eventTriggerNames } from "../../components/postgres/fence-parts.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { driftDocumentSchema, renderDrift } from "../../scripts/render-drift.ts";
 import { root } from "../docs/markdown.ts";
@@ -240,7 +241,7 @@ describe("after a cutover", () => {
 
     test("that Railway rolled back to the old values, which up puts right", async () => {
       await seal(false);
-      dashboard().rollBack(admin);
+      dashboard().rollBack(admin, dashboard().deployments(admin)[0]?.id ?? "");
       await dashboard().settle();
       await seal(true);
       const items = await found();
@@ -318,7 +319,8 @@ describe("after a cutover", () => {
       await seal(false);
       const session = await connect({ ...source.connection() }, { purpose: "x" });
       await session.query("set application_name = 'nightly-report'");
-      await session.query(`alter table public."WriterProgress" disable trigger all`);
+      for (const name of eventTriggerNames) await session.query(`alter event trigger ${name} disable`);
+      await session.query(`alter table public."WriterProgress" disable trigger user`);
       await session.query(`update public."WriterProgress" set sequence = sequence + 1`);
       const items = await found();
       await endConnection(session);

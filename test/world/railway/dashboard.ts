@@ -36,11 +36,8 @@ export interface Dashboard {
   crash(serviceName: string): void;
   /** A git push. Returns the deployment's id. */
   pushDeployment(serviceName: string): string;
-  /**
-   * Railway's rollback to the newest deployment that can be: a new one with the variables which that was given. What is
-   * stored stays.
-   */
-  rollBack(serviceName: string): string;
+  /** Railway's rollback: a new deployment with the variables that an earlier one was given. What is stored stays. */
+  rollBack(serviceName: string, deploymentId: string): string;
   changeImage(serviceName: string, image: string): void;
   /** Another, empty volume in the place of the service's own. */
   replaceVolume(serviceName: string): void;
@@ -134,12 +131,10 @@ export function openDashboard(
     },
     crash: (serviceName) => platform.crash(requireService(serviceName).id, environmentId),
     pushDeployment: (serviceName) => platform.deploy(requireService(serviceName).id, environmentId, "push"),
-    rollBack(serviceName) {
+    rollBack(serviceName, deploymentId) {
       const { id } = requireService(serviceName);
-      const restores = deploymentsOf(store.live, id, environmentId).find(
-        ({ status }) => status === "REMOVED",
-      );
-      if (restores === undefined) throw new TypeError(`${serviceName} has nothing to go back to`);
+      const restores = deploymentsOf(store.live, id, environmentId).find((one) => one.id === deploymentId);
+      if (restores === undefined) throw new TypeError(`${serviceName} has no deployment ${deploymentId}`);
       return platform.deploy(id, environmentId, "rollback", { creator: dashboardUser, restores });
     },
     changeImage(serviceName, image) {
