@@ -78,4 +78,4 @@ async function tryBaseline(
   }
 }
 
-const baselineMs = 60_000;
+const baselineMs = 20_000;
