@@ -88,8 +88,8 @@ export const provider = withReadableErrors({
 });
 
 function driftOfMigration(state: MigrationState) {
-  const { migrationId, targetServiceId: targetId } = state;
-  return driftOf(state, { only: "migration", oldDatabase: [], migrationId, targetId });
+  const { migrationId, targetServiceId: target } = state;
+  return driftOf(state, { only: "migration", oldDatabase: [], migrationId, ids: { target } });
 }
 
 /** Once made, a migration stands for what it moved; another list of schemas would be another migration. */

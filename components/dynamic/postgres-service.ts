@@ -105,7 +105,9 @@ export const provider = withReadableErrors({
     const facts =
       retirement.state === "running" ? await observePostgresService(railway, wanted) : before.observed;
     if (facts.serviceId !== id) throw anotherService(wanted[wanted.role], id, facts.serviceId);
-    const drift = before.drift === undefined ? [] : await driftOfDatabase(wanted, retirement, id);
+    // A retirement that was done must be recorded, whatever can be seen afterwards.
+    const isLooked = before.drift !== undefined && before.lifecycle === wanted.lifecycle;
+    const drift = isLooked ? await driftOfDatabase(wanted, retirement, id) : [];
     for (const item of drift) reporter.detail(`drift: ${describeDrift(item)}`);
     const state = {
       ...{ ...wanted, serviceId: id, observed: facts, adopted: facts, retirement },
@@ -130,7 +132,7 @@ function driftOfDatabase(
   return driftOf(inputs, {
     only: inputs.role,
     oldDatabase: [retirement.state],
-    ...(inputs.role === "target" ? { targetId: id } : {}),
+    ids: { [inputs.role]: id },
   });
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { EnvironmentScope, Railway, RailwayService } from "../railway/railway.ts";
 import { reference } from "../railway/references.ts";
+import { hasCode } from "../railway/transport.ts";
 import { compareText } from "../text-order.ts";
 import { readConsumers } from "./drift/consumers.ts";
 import { type DriftItem, drifted, driftItemSchema, notSeen, seeing } from "./drift/item.ts";
@@ -53,8 +54,8 @@ export interface DriftOptions {
   readonly oldDatabase: readonly OldDatabaseFate[];
   /** Look only at this resource: `source`, `target`, `migration`, or a service's name. */
   readonly only?: string;
-  /** Finds the new database whatever it is called by now. */
-  readonly targetId?: string;
+  /** Ids of the two databases, where they are known: they find them whatever they are called by now. */
+  readonly ids?: { readonly source?: string; readonly target?: string };
   /** The finished migration that the journal must know; default: whichever it knows. */
   readonly migrationId?: string;
 }
@@ -92,12 +93,14 @@ interface Looked {
 
 async function look(railway: Railway, inputs: DriftInputs, options: DriftOptions): Promise<Looked> {
   const resource = options.only ?? "migration";
-  const wanted = { ...inputs, target: options.targetId ?? inputs.target };
+  const wanted = { ...inputs, target: options.ids?.target ?? inputs.target };
   let primary: Primary;
   try {
     primary = await readPrimary(railway, wanted);
   } catch (error) {
-    const items = [notSeen(resource, "journal", error)];
+    // By its id it is surely the one that was there.
+    const isGone = options.ids?.target !== undefined && hasCode(error, "SERVICE_NOT_FOUND");
+    const items = isGone ? [vanished(resource, inputs.target)] : [notSeen(resource, "journal", error)];
     return { entry: undefined, compared: "nothing: the journal could not be read", items };
   }
   const { entry } = primary;
@@ -266,6 +269,11 @@ async function lookBefore(
     target: await ownAddresses(railway, scope, services, inputs.target, target.service.id),
   };
   const record = entry?.record.state === "aborted" ? entry.record : undefined;
+  const source = findPresence(services, "source", {
+    name: inputs.source,
+    id: options.ids?.source ?? record?.context.source.serviceId ?? null,
+  });
+  const newDatabase = findPresence(services, "target", { name: inputs.target, id: target.service.id });
   return seeAll(
     [
       ...inputs.services.map(
@@ -279,8 +287,14 @@ async function lookBefore(
       {
         resource: "source",
         object: inputs.source,
-        see: async () => readClosedSource(await resolveDatabase(railway, scope, inputs, "source"), entry),
+        async see() {
+          if (source.service === undefined) return source.items;
+          const here = { ...inputs, source: source.service.id };
+          const database = await resolveDatabase(railway, scope, here, "source");
+          return [...source.items, ...(await readClosedSource(database, entry))];
+        },
       },
+      { resource: "target", object: inputs.target, see: async () => newDatabase.items },
       {
         resource: "migration",
         object: inputs.target,
@@ -328,6 +342,10 @@ async function ownAddresses(
   if (!services.some((one) => one.id === id)) return addressesOf(name, new Map());
   const rendered = [...(await railway.renderedVariables(scope, id))];
   return addressesOf(name, new Map(rendered.filter(([variable]) => variable.startsWith("RAILWAY_"))));
+}
+
+function vanished(resource: string, object: string): DriftItem {
+  return drifted("SERVICE_VANISHED", { resource, object, was: "on Railway", is: "not on Railway any more" });
 }
 
 function knows(entry: JournalEntry | undefined, migrationId: string): boolean {

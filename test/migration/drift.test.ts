@@ -101,6 +101,26 @@ describe("before anything was begun", () => {
     expect(either.named).toEqual([]);
   });
 
+  test("a database that vanished or was renamed is found", async () => {
+    const { named } = await provoked(
+      () => dashboard().renameService("Postgres", "legacy"),
+      () => dashboard().renameService("legacy", "Postgres"),
+    );
+    expect(named).toEqual(["source SERVICE_VANISHED Postgres"]);
+    dashboard().renameService("pgvector", "vectors");
+    const target =
+      dashboard()
+        .inspect()
+        .services.find(({ name }) => name === "vectors")?.id ?? "";
+    const known = await look({}, { ...kept, ids: { target } });
+    const gone = await look({}, { ...kept, ids: { target: "no-such-id" }, only: "target" });
+    const unknown = await look();
+    dashboard().renameService("vectors", "pgvector");
+    expect(names(known.items)).toEqual(["target SERVICE_RENAMED pgvector"]);
+    expect(names(gone.items)).toEqual(["target SERVICE_VANISHED pgvector"]);
+    expect(unknown).toMatchObject({ verdict: "unseen", items: [{ code: "NOT_SEEN", object: "journal" }] });
+  });
+
   test("an old database that refuses its application is found", async () => {
     const { named } = await provoked(
       () => seal(true),
@@ -478,6 +498,19 @@ describe("after a cutover", () => {
       expect(items.map(({ code }) => code)).toEqual(here.inputs.services.map(() => "NOT_SEEN"));
     });
 
+    test("what Railway does not tell of a deployment is told to be so", async () => {
+      const silent = { ...here.railway, deploymentVariables: async () => undefined };
+      const masked = new Map([["DATABASE_URL", null]]);
+      const masking = { ...here.railway, deploymentVariables: async () => masked };
+      for (const railway of [silent, masking]) {
+        const report = await readDrift(railway, here.inputs, { ...kept, only: admin });
+        expect(report).toMatchObject({
+          verdict: "unseen",
+          items: [{ code: "SERVICE_NOT_TOLD", resource: admin }],
+        });
+      }
+    });
+
     test("a record of an older version lacks its base: the checks that need none are made", async () => {
       await here.query("target", "update pgvector_cutover.migration set record = record - 'baseline'");
       const report = await look();
@@ -562,6 +595,23 @@ describe("after a cutover", () => {
       expect(unseen).toMatchObject({ code: 1, stdout: expect.stringContaining("NOT SEEN BASELINE_MISSING") });
       expect(await run("--stack", "trial", "--record-baseline")).toMatchObject({ code: 0 });
       expect(await run("--stack", "trial")).toMatchObject({ code: 0 });
+    });
+
+    test("what the afterPromotion command changed is how the cutover left things", async () => {
+      await here.query("target", `alter table public."WriterProgress" add column by_command int`);
+      expect(names(await found())).toEqual([
+        'migration APP_STRUCTURE_CHANGED column public."WriterProgress".by_command',
+      ]);
+      const child = spawn(process.execPath, [path.join(root, "scripts/after-promotion.ts")], {
+        env: {
+          ...{ ...process.env, ...here.world.environment, AFTER_PROMOTION_COMMAND: "true" },
+          ...{ AFTER_PROMOTION_MIGRATION: JSON.stringify(here.inputs), RAILWAY_TOKEN_KIND: "project" },
+        },
+        stdio: ["ignore", "inherit", "inherit"],
+      });
+      await once(child, "close");
+      expect(child.exitCode).toBe(0);
+      expect(names(await found())).toEqual([]);
     });
 
     test("explains itself, and takes no wrong argument for drift", async () => {

@@ -152,6 +152,10 @@ export const driftDefinitions = {
     remedy: "Ask the schema's owners. If it is right: `npm run drift -- --record-baseline`.",
   },
   NOT_SEEN: { severity: "unseen", remedy: "Mend what kept it from being looked at, then look again." },
+  SERVICE_NOT_TOLD: {
+    severity: "unseen",
+    remedy: "Look at the deployment's variables in Railway's dashboard; its API does not show them.",
+  },
   BASELINE_MISSING: {
     severity: "unseen",
     remedy: "`npm run drift -- --record-baseline` takes how things are now as right, from then on.",

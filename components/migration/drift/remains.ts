@@ -8,6 +8,7 @@ import { classifyVariable } from "../preflight/railway/addresses.ts";
 import type { AddressPair } from "../preflight/railway/variables.ts";
 import type { RecordIn } from "../record.ts";
 import { type DriftItem, drifted } from "./item.ts";
+import { findPresence } from "./presence.ts";
 
 /**
  * A service that leads to the new database although that is not promoted. Before a first cutover a service may have one
@@ -22,13 +23,8 @@ export async function readPrematureService(
   aborted: RecordIn<"aborted"> | undefined,
 ): Promise<DriftItem[]> {
   const known = aborted?.fence?.services[name];
-  const service = services.find((one) =>
-    known === undefined ? one.name === name : one.id === known.serviceId,
-  );
-  if (service === undefined) {
-    const facts = { resource: name, object: name, was: "on Railway", is: "not on Railway" };
-    return [drifted("SERVICE_VANISHED", facts)];
-  }
+  const { service, items } = findPresence(services, name, { name, id: known?.serviceId ?? null });
+  if (service === undefined) return items;
   const [raw, rendered] = await Promise.all([
     railway.rawVariables(scope, service.id),
     railway.renderedVariables(scope, service.id),
@@ -39,13 +35,16 @@ export async function readPrematureService(
     if (former?.kind === "reference" && sameText(raw.get(variable) ?? undefined, former.text)) return false;
     return classifyVariable(raw.get(variable), rendered.get(variable), addresses).endsWith("target");
   });
-  if (known === undefined && early.length < present.length) return [];
-  return early.map((object) =>
-    drifted("SERVICE_ON_UNPROMOTED", {
-      ...{ resource: name, object, was: "the old database" },
-      is: "it leads to the new database, which is not promoted",
-    }),
-  );
+  if (known === undefined && early.length < present.length) return items;
+  return [
+    ...items,
+    ...early.map((object) =>
+      drifted("SERVICE_ON_UNPROMOTED", {
+        ...{ resource: name, object, was: "the old database" },
+        is: "it leads to the new database, which is not promoted",
+      }),
+    ),
+  ];
 }
 
 /** Tables of a copy that an abort was to drop. */

@@ -72,7 +72,7 @@ async function storedDrift(
   }
   // The reference names the new database; what it leads to is another question.
   const value = rendered.get(name);
-  if (typeof value !== "string") return item("NOT_SEEN", "Railway does not show what it renders to");
+  if (typeof value !== "string") return item("SERVICE_NOT_TOLD", "Railway does not show what it renders to");
   const reached = leadsTo(value, value, addresses);
   return reached === newDatabase ? [] : item("SERVICE_RENDERS_ELSEWHERE", `it leads to ${reached}`);
 }
@@ -94,15 +94,15 @@ async function deployedDrift(
   const given = await railway.deploymentVariables(active.id);
   if (given === undefined) {
     const is = `Railway keeps no variables of deployment ${active.id}`;
-    return [drifted("NOT_SEEN", { resource, object, was: "seen", is })];
+    return [drifted("SERVICE_NOT_TOLD", { resource, object, was: "told", is })];
   }
   const names = Object.keys(variables);
   const masked = names.filter((name) => given.get(name) === null && raw.get(name) !== null);
   const stale = names.filter((name) => isStale(given.get(name), raw.get(name), rendered.get(name)));
   return [
     ...masked.map((name) =>
-      drifted("NOT_SEEN", {
-        ...{ resource, object: name, was: "seen" },
+      drifted("SERVICE_NOT_TOLD", {
+        ...{ resource, object: name, was: "told" },
         is: `Railway does not show what deployment ${active.id} was given`,
       }),
     ),
