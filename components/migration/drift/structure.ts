@@ -46,10 +46,13 @@ export function compareStructures(
   const relations = changed
     .filter((key) => was[key] === undefined || is[key] === undefined)
     .flatMap((key) => relationPattern.exec(key)?.[1] ?? []);
-  const told = changed.filter((key) => {
-    const part = partPattern.exec(key)?.[1];
-    return part === undefined || !relations.some((name) => part.startsWith(`${name}.`));
-  });
+  const told = changed
+    .filter((key) => {
+      const part = partPattern.exec(key)?.[1];
+      return part === undefined || !relations.some((name) => part.startsWith(`${name}.`));
+    })
+    // A table that is gone must not be one of those that are only counted.
+    .toSorted((a, b) => Number(relationPattern.test(b)) - Number(relationPattern.test(a)));
   const items = told.slice(0, mostItems).map((object) => toItem(object));
   const more = told.length - items.length;
   if (more === 0) return items;
