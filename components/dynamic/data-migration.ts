@@ -68,7 +68,6 @@ export const provider = withReadableErrors({
     const migration = knownOrThrow(migrationInputsSchema, news);
     const found = await driftOfMigration({ ...state, ...migration });
     const drift = found.map(describeDrift);
-    for (const line of drift) reporter.detail(`drift: ${line}`);
     // What somebody staged is no state of the data.
     const ofData = found.filter(({ code }) => code !== "STAGED_EDIT").map(describeDrift);
     if (ofData.length > 0) {

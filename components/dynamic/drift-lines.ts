@@ -4,7 +4,7 @@ import { type DriftInputs, type DriftOptions, readDrift } from "../migration/dri
 import { railwayClient, reporter } from "./session.ts";
 
 /**
- * What a refresh finds of one resource. What there is nothing to compare with, or what a cutover under way keeps from being
+ * What a refresh finds of one resource, printed as well: the engine's own lines say only that a resource changed. What there is nothing to compare with, or what a cutover under way keeps from being
  * told, is printed and holds no refresh up.
  *
  * @throws CutoverError `DRIFT_NOT_SEEN` when something could not be looked at: no drift must not be told from that
@@ -23,7 +23,8 @@ export async function driftOf(
     });
   }
   for (const item of items) {
-    if (item.severity === "unseen") reporter.detail(`not compared: ${describeDrift(item)}`);
+    const what = item.severity === "unseen" ? "not compared" : "drift";
+    reporter.detail(`${what} on ${options.only}: ${describeDrift(item)}`);
   }
   return items.filter(({ severity }) => severity === "drift");
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
-import { type DriftItem, describeDrift } from "../migration/drift/item.ts";
+import type { DriftItem } from "../migration/drift/item.ts";
 import {
   adoptPostgresService,
   adoptRemoved,
@@ -108,7 +108,6 @@ export const provider = withReadableErrors({
     // A retirement that was done must be recorded, whatever can be seen afterwards.
     const isLooked = before.drift !== undefined && before.lifecycle === wanted.lifecycle;
     const drift = isLooked ? await driftOfDatabase(wanted, retirement, id) : [];
-    for (const item of drift) reporter.detail(`drift: ${describeDrift(item)}`);
     const state = {
       ...{ ...wanted, serviceId: id, observed: facts, adopted: facts, retirement },
       ...driftProperty(drift),

@@ -160,7 +160,7 @@ describe("drift, on the resource that it belongs to", () => {
     expect(seen).toEqual({ ...before, source: old.properties, migration: made.properties });
   });
 
-  test("is a line of each: what, by whom; an update prints what it cannot put right", async () => {
+  test("is a line of each: what, by whom; printed as well", async () => {
     const { id, target, read } = await refresh();
     railway().setVariableByHand(name, "DATABASE_URL", "${{Postgres.DATABASE_URL}}");
     railway().setVariableByHand("metrics", "DATASOURCE", "${{Postgres.DATABASE_URL}}");
@@ -185,7 +185,7 @@ describe("drift, on the resource that it belongs to", () => {
     const kept = await databases.update(old.id, seen.source, inputs.source);
     expect(kept.drift).toEqual(seen.source.drift);
     await vi.waitFor(() =>
-      expect(process.printed()).toContain("drift: OLD_DATABASE_NAMED metrics DATASOURCE"),
+      expect(process.printed()).toContain("drift on source: OLD_DATABASE_NAMED metrics"),
     );
     const mended = await services.update(id, seen.service, inputs.service(name));
     expect(mended).not.toHaveProperty("drift");
