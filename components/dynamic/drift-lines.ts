@@ -4,8 +4,8 @@ import { type DriftInputs, type DriftOptions, readDrift } from "../migration/dri
 import { railwayClient, reporter } from "./session.ts";
 
 /**
- * What a refresh finds of one resource, printed as well: the engine's own lines say only that a resource changed. What there is nothing to compare with, or what a cutover under way keeps from being
- * told, is printed and holds no refresh up.
+ * What a refresh finds of one resource, printed as well: the engine's own lines say only that a resource changed. What there is
+ * nothing to compare with, or what a cutover under way keeps from being told, is printed and holds no refresh up.
  *
  * @throws CutoverError `DRIFT_NOT_SEEN` when something could not be looked at: no drift must not be told from that
  */
