@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, describeError } from "../components/errors.ts";
+import { recordBaseline } from "../components/migration/drift/baseline.ts";
 import { migrationInputsSchema } from "../components/migration/inputs.ts";
 import { addEvent, readEvents } from "../components/migration/journal.ts";
 import { readPrimary } from "../components/migration/primary.ts";
@@ -32,12 +33,22 @@ async function main(): Promise<number> {
     // The journal, not Pulumi's state, knows whether it ran: a second stack or a lost state must not repeat it.
     if ((await readEvents(client, entry.id)).some(({ text }) => text === doneText)) return 0;
     const exitCode = await run(command, databaseUrl(target.connection));
-    if (exitCode === 0) await addEvent(client, entry, entry.record.state, doneText);
-    return exitCode;
+    if (exitCode !== 0) return exitCode;
+    await addEvent(client, entry, entry.record.state, doneText);
+    // What the command changed is how the cutover leaves things.
+    if (entry.record.state === "finished") await recordBaseline(railway, inputs).catch(sayNotRecorded);
+    return 0;
   });
 }
 
 const doneText = "afterPromotion command done";
+
+/** The command is done all the same; looking for drift then tells what it changed. */
+function sayNotRecorded(error: unknown): void {
+  console.error(
+    `The base for drift was not recorded; npm run drift -- --record-baseline does it. ${describeError(error)}`,
+  );
+}
 
 function run(command: string, url: string): Promise<number> {
   const {

@@ -5,7 +5,7 @@ import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, presentError } from "../components/errors.ts";
 import type { MigrationInputs } from "../components/migration/inputs.ts";
 import { createRailway, type Railway } from "../components/railway/railway.ts";
-import { migrationInputs, parseSettings } from "../components/settings.ts";
+import { migrationInputs, parseSettings, type Settings } from "../components/settings.ts";
 
 const projectSchema = z.object({
   name: z.string(),
@@ -18,6 +18,7 @@ const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
 export interface StackContext {
   readonly railway: Railway;
   readonly inputs: MigrationInputs;
+  readonly settings: Settings;
 }
 
 /**
@@ -49,16 +50,20 @@ export async function readStack(stack: string): Promise<StackContext> {
     ...railwayOptions({ kind: settings.tokenKind, secret: undefined }),
     log: (line) => console.error(line),
   });
-  return { railway, inputs: migrationInputs(settings) };
+  return { railway, inputs: migrationInputs(settings), settings };
 }
 
-/** Runs a script's body; prints an error as one line with its remedy and sets the exit code. */
-export async function runScript(main: () => Promise<number>): Promise<void> {
+/**
+ * Runs a script's body; prints an error as one line with its remedy and sets the exit code.
+ *
+ * @param usageExitCode of wrong arguments, for a script whose 2 says something else
+ */
+export async function runScript(main: () => Promise<number>, usageExitCode = 2): Promise<void> {
   try {
     process.exitCode = await main();
   } catch (error) {
     const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
     console.error(isUsage ? `${(error as Error).message}. Try --help.` : presentError(error));
-    process.exitCode = isUsage ? 2 : 1;
+    process.exitCode = isUsage ? usageExitCode : 1;
   }
 }

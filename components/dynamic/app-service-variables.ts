@@ -1,12 +1,16 @@
+import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import {
+  type AppServiceInputs,
   appServiceInputsSchema,
   appServiceObservationSchema,
   isAsDesired,
   observeAppService,
   reconcileAppService,
 } from "../migration/app-service.ts";
+import { findPresence } from "../migration/drift/presence.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
+import { driftOf, driftProperty } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { withReadableErrors } from "./readable-errors.ts";
 import { configure, failuresOf, railwayClient, reporter } from "./session.ts";
@@ -15,6 +19,8 @@ const stateSchema = appServiceInputsSchema.extend({
   observed: appServiceObservationSchema,
   /** What was observed when the resource was last made or updated: the base that drift is told from. */
   adopted: appServiceObservationSchema,
+  /** What a refresh found not to be as it was left, a line each; absent where nothing is. */
+  drift: z.array(z.string()).optional(),
 });
 
 /** One application service on the database that its variables name. */
@@ -42,7 +48,7 @@ export const provider = withReadableErrors({
     const drifted = after.observeOnly
       ? JSON.stringify(before.observed.variables) !== JSON.stringify(before.adopted.variables)
       : !isAsDesired(after, before.observed);
-    return { changes: wanted !== had || drifted };
+    return { changes: wanted !== had || drifted || before.drift !== undefined };
   },
 
   async create(inputs) {
@@ -54,9 +60,18 @@ export const provider = withReadableErrors({
 
   async read(id, properties) {
     if (properties === undefined) return {};
-    const before = stateSchema.parse(withoutProvider(properties));
-    const observed = await observeAppService(railwayClient(), before);
-    return { id, props: encodeProperties(stateSchema, { ...before, observed }, properties) };
+    const { drift: _former, ...before } = stateSchema.parse(withoutProvider(properties));
+    const railway = railwayClient();
+    const scope = await railway.resolveEnvironment(before);
+    const expected = { name: before.service, id };
+    const { service, items } = findPresence(await railway.listServices(scope), before.service, expected);
+    const drift = before.observeOnly ? items : await driftOf(driftInputs(before), driftOptions(before));
+    const observed =
+      service === undefined
+        ? before.observed
+        : await observeAppService(railway, { ...before, service: service.id }, scope);
+    const state = { ...before, observed, ...driftProperty(drift) };
+    return { id, props: encodeProperties(stateSchema, state, properties) };
   },
 
   async update(_id, _olds, news) {
@@ -69,6 +84,15 @@ export const provider = withReadableErrors({
     reporter.detail(`${withoutProvider(properties).service} is forgotten by Pulumi; it runs on as it is`);
   },
 });
+
+function driftInputs(inputs: AppServiceInputs): Parameters<typeof driftOf>[0] {
+  const variables = Object.keys(inputs.variables);
+  return { ...inputs, accept: [], services: [{ name: inputs.service, variables }] };
+}
+
+function driftOptions({ service }: AppServiceInputs): Parameters<typeof driftOf>[1] {
+  return { only: service, oldDatabase: [] };
+}
 
 function backToTheSource(service: string): CutoverError {
   return new CutoverError({

@@ -2,7 +2,7 @@ import { CutoverError, describeError } from "../errors.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
 import { decide } from "../migration/decide.ts";
-import { readDrift } from "../migration/drift.ts";
+import { describeDrift } from "../migration/drift/item.ts";
 import { isRunActive } from "../migration/exclusion.ts";
 import { describeFinding } from "../migration/finding.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
@@ -14,8 +14,9 @@ import { readPrimary } from "../migration/primary.ts";
 import { refused } from "../migration/refusals.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
+import { driftOf } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
-import { migrationStateSchema, stateOf } from "./migration-state.ts";
+import { type MigrationState, migrationStateSchema, stateOf } from "./migration-state.ts";
 import { withReadableErrors } from "./readable-errors.ts";
 import { configure, endOrphan, isEngineAlive, railwayClient, reporter } from "./session.ts";
 
@@ -58,20 +59,23 @@ export const provider = withReadableErrors({
   async read(id, properties) {
     if (properties === undefined) return {};
     const state = migrationStateSchema.parse(withoutProvider(properties));
-    const drift = await readDrift(railwayClient(), state);
+    const drift = (await driftOfMigration(state)).map(describeDrift);
     return { id, props: encodeProperties(migrationStateSchema, { ...state, drift }, properties) };
   },
 
   async update(_id, olds, news) {
     const state = migrationStateSchema.parse(withoutProvider(olds));
     const migration = knownOrThrow(migrationInputsSchema, news);
-    const drift = await readDrift(railwayClient(), { ...state, ...migration });
-    for (const finding of drift) reporter.detail(`drift: ${finding}`);
-    if (drift.length > 0) {
+    const found = await driftOfMigration({ ...state, ...migration });
+    const drift = found.map(describeDrift);
+    // What somebody staged is no state of the data.
+    const ofData = found.filter(({ code }) => code !== "STAGED_EDIT").map(describeDrift);
+    if (ofData.length > 0) {
       throw new CutoverError({
         code: "MIGRATION_DRIFTED",
-        message: `The finished migration is not as it was left: ${drift.join("; ")}. Data is never repaired by an update.`,
-        remedy: "docs/runbook.md explains each; put it right by hand, then run `pulumi refresh`.",
+        message: `The finished migration is not as it was left: ${ofData.join("; ")}. Data is never repaired by an update.`,
+        remedy:
+          "docs/drift.md explains each. Put it right by hand, or take it as right with `npm run drift -- --record-baseline`; then `pulumi refresh`.",
       });
     }
     return { outs: encodeProperties(migrationStateSchema, { ...state, ...migration, drift }, news) };
@@ -81,6 +85,11 @@ export const provider = withReadableErrors({
     reporter.detail("the migration is forgotten by Pulumi; both databases and the journal stay as they are");
   },
 });
+
+function driftOfMigration(state: MigrationState) {
+  const { migrationId, targetServiceId: target } = state;
+  return driftOf(state, { only: "migration", oldDatabase: [], migrationId, ids: { target } });
+}
 
 /** Once made, a migration stands for what it moved; another list of schemas would be another migration. */
 function refusedChanges(

@@ -1,4 +1,6 @@
+import { z } from "zod";
 import { CutoverError } from "../errors.ts";
+import type { DriftItem } from "../migration/drift/item.ts";
 import {
   adoptPostgresService,
   adoptRemoved,
@@ -12,6 +14,7 @@ import {
 import { readPrimary } from "../migration/primary.ts";
 import { reasonsAgainstRetiring } from "../migration/retire.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
+import { driftOf, driftProperty } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { withReadableErrors } from "./readable-errors.ts";
 import { configure, failuresOf, railwayClient, removalClient, reporter } from "./session.ts";
@@ -22,7 +25,11 @@ const stateSchema = postgresServiceInputsSchema.extend({
   /** What was observed when the resource was last made or updated: the base that drift is told from. */
   adopted: postgresServiceFactsSchema,
   retirement: retirementSchema,
+  /** What a refresh found not to be as it was left, a line each; absent where nothing is. */
+  drift: z.array(z.string()).optional(),
 });
+
+type State = z.infer<typeof stateSchema>;
 
 /** A Railway service that runs PostgreSQL. */
 export const provider = withReadableErrors({
@@ -58,7 +65,9 @@ export const provider = withReadableErrors({
       before.project !== after.project ||
       before.environment !== after.environment;
     const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
-    return { changes: renamed || before.lifecycle !== after.lifecycle || drifted };
+    return {
+      changes: renamed || before.lifecycle !== after.lifecycle || drifted || before.drift !== undefined,
+    };
   },
 
   async create(inputs) {
@@ -78,10 +87,14 @@ export const provider = withReadableErrors({
 
   async read(id, properties) {
     if (properties === undefined) return {};
-    const before = stateSchema.parse(withoutProvider(properties));
-    if (before.retirement.state !== "running") return { id, props: properties };
-    const observed = await observePostgresService(railwayClient(), before);
-    return { id, props: encodeProperties(stateSchema, { ...before, observed }, properties) };
+    const { drift: _former, ...before } = stateSchema.parse(withoutProvider(properties));
+    const drift = await driftOfDatabase(before, before.retirement, id);
+    const isThere = before.retirement.state === "running" && !drift.some(({ code }) => isGone.has(code));
+    const observed = isThere
+      ? await observePostgresService(railwayClient(), { ...before, [before.role]: id })
+      : before.observed;
+    const state = { ...before, observed, ...driftProperty(drift) };
+    return { id, props: encodeProperties(stateSchema, state, properties) };
   },
 
   async update(id, olds, news) {
@@ -92,7 +105,13 @@ export const provider = withReadableErrors({
     const facts =
       retirement.state === "running" ? await observePostgresService(railway, wanted) : before.observed;
     if (facts.serviceId !== id) throw anotherService(wanted[wanted.role], id, facts.serviceId);
-    const state = { ...wanted, serviceId: id, observed: facts, adopted: facts, retirement };
+    // A retirement that was done must be recorded, whatever can be seen afterwards.
+    const isLooked = before.drift !== undefined && before.lifecycle === wanted.lifecycle;
+    const drift = isLooked ? await driftOfDatabase(wanted, retirement, id) : [];
+    const state = {
+      ...{ ...wanted, serviceId: id, observed: facts, adopted: facts, retirement },
+      ...driftProperty(drift),
+    };
     return { outs: encodeProperties(stateSchema, state, news) };
   },
 
@@ -103,6 +122,25 @@ export const provider = withReadableErrors({
     );
   },
 });
+
+function driftOfDatabase(
+  inputs: PostgresServiceInputs,
+  retirement: State["retirement"],
+  id: string,
+): Promise<DriftItem[]> {
+  return driftOf(inputs, {
+    only: inputs.role,
+    oldDatabase: [retirement.state],
+    ids: { [inputs.role]: id },
+  });
+}
+
+/** Nothing is left to look at but what Railway says of it. */
+const isGone: ReadonlySet<DriftItem["code"]> = new Set([
+  "OLD_DATABASE_DOWN",
+  "SERVICE_REPLACED",
+  "SERVICE_VANISHED",
+]);
 
 /**
  * A state from before the cutover and the configuration of that time fit each other: without a look at the journal, an

@@ -1,5 +1,7 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, describeError, isConnectionLoss } from "../errors.ts";
 import { removeFence } from "../postgres/fence.ts";
+import { readBaseline } from "./drift/baseline.ts";
+import type { DriftBaseline } from "./drift/baseline-schema.ts";
 import type { FinishingRun, PromotedMigration } from "./exclusive-run.ts";
 import { type JournalEntry, type JournalOwner, takeOver, transition } from "./journal.ts";
 import { moveServices, wavesOf } from "./move-services.ts";
@@ -48,7 +50,32 @@ async function recordFinished(
   owner: JournalOwner,
   record: RecordIn<"promoted">,
 ): Promise<RecordIn<"finished">> {
-  const finished: RecordIn<"finished"> = { ...record, state: "finished" };
+  const baseline = await tryBaseline(run, record);
+  const finished: RecordIn<"finished"> = {
+    ...record,
+    state: "finished",
+    ...(baseline === undefined ? {} : { baseline }),
+  };
   await transition(run.exclusion.target, owner, "promoted", finished, "finished");
   return finished;
 }
+
+/** Nothing of the move depends on it: without one, looking for drift says what it lacks. */
+async function tryBaseline(
+  { railway, world, exclusion, reporter }: FinishingRun,
+  { context }: RecordIn<"promoted">,
+): Promise<DriftBaseline | undefined> {
+  const { scope, target } = world;
+  try {
+    const signal = AbortSignal.any([exclusion.signal, AbortSignal.timeout(baselineMs)]);
+    return await readBaseline(railway.within(signal), scope, target, context);
+  } catch (error) {
+    if (isConnectionLoss(error)) throw error;
+    reporter.detail(
+      `the base for drift was not recorded (${describeError(error)}): npm run drift -- --record-baseline does it`,
+    );
+    return undefined;
+  }
+}
+
+const baselineMs = 20_000;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
+import { driftBaselineSchema } from "./drift/baseline-schema.ts";
 import { sourcePositionSchema } from "./source-position.ts";
 
 /**
@@ -117,6 +118,8 @@ export const migrationRecordSchema = z.discriminatedUnion("state", [
     load: loadSchema,
     fence: fenceSchema,
     promotion: promotionSchema,
+    /** Records of earlier versions lack it, and those whose finish could not look at everything. */
+    baseline: driftBaselineSchema.optional(),
   }),
   z.object({
     state: z.literal("aborting"),

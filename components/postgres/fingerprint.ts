@@ -43,16 +43,25 @@ export async function fingerprintProtected(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<ProtectedFingerprint> {
-  const catalogue = await readCatalogue(client, schemas, { databaseWide: false });
-  const structure = [...catalogue.objects.values()].map((object) => [object.key, hashObject(object)]);
   return {
     extension: await readVectorExtension(client),
-    structure: Object.fromEntries(structure),
+    structure: await fingerprintStructure(client, schemas),
     identities: await readIdentities(client, schemas),
     tables: await fingerprintTables(client, schemas),
     sequences: await fingerprintSequences(client, schemas),
     serverStartedAt: await readServerStart(client),
   };
+}
+
+/** Catalogue key -> hash of everything declared about it. Reads no row, and takes no lock on any table. */
+export async function fingerprintStructure(
+  client: ClientBase,
+  schemas: readonly string[],
+): Promise<ProtectedFingerprint["structure"]> {
+  const catalogue = await readCatalogue(client, schemas, { databaseWide: false });
+  return Object.fromEntries(
+    [...catalogue.objects.values()].map((object) => [object.key, hashObject(object)]),
+  );
 }
 
 /**

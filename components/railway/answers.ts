@@ -58,6 +58,17 @@ export const environmentSettingsAnswer = z.looseObject({
   privateNetworkDisabled: z.boolean().nullish(),
 });
 
+/** Whoever Railway names for a deployment or an edit. */
+export const memberAnswer = z.object({ email: z.string(), name: z.string().nullish() });
+
+/** What an edit of the environment changes, as far as it is read here; values are masked. */
+const patchedServiceAnswer = z.looseObject({ variables: z.record(z.string(), z.unknown()).nullish() });
+
+export const environmentPatchAnswer = z.looseObject({
+  services: z.record(z.string(), patchedServiceAnswer.nullish()).nullish(),
+  sharedVariables: z.record(z.string(), z.unknown()).nullish(),
+});
+
 export const serviceInstanceAnswer = z.object({
   serviceId: z.string(),
   serviceName: z.string(),

@@ -4,7 +4,9 @@ import {
   deploymentAnswer,
   deploymentEventAnswer,
   environmentAnswer,
+  environmentPatchAnswer,
   environmentSettingsAnswer,
+  memberAnswer,
   namedAnswer,
   serviceInstanceAnswer,
   tcpProxyAnswer,
@@ -202,6 +204,40 @@ export const deploymentSnapshot = query(
   "CutoverDeploymentSnapshot",
   `query CutoverDeploymentSnapshot($id: String!) { deploymentSnapshot(deploymentId: $id) { variables } }`,
   z.object({ deploymentSnapshot: z.object({ variables: variableMapAnswer }).nullish() }),
+);
+
+export const deploymentCreator = query(
+  "CutoverDeploymentCreator",
+  `query CutoverDeploymentCreator($id: String!) { deployment(id: $id) { creator { email name } } }`,
+  z.object({ deployment: z.object({ creator: memberAnswer.nullish() }) }),
+);
+
+/** What is staged and not deployed; without any it answers with an empty one. */
+export const stagedChanges = query(
+  "CutoverStagedChanges",
+  `query CutoverStagedChanges($environmentId: String!) {
+    environmentStagedChanges(environmentId: $environmentId) { patch(decryptVariables: false) }
+  }`,
+  z.object({ environmentStagedChanges: z.object({ patch: environmentPatchAnswer }) }),
+);
+
+/** Edits that were deployed from the dashboard or by an agent. A variable set through the API is none. */
+export const environmentPatches = query(
+  "CutoverEnvironmentPatches",
+  `query CutoverEnvironmentPatches($environmentId: String!, $first: Int, $after: String) {
+    environmentPatches(environmentId: $environmentId, first: $first, after: $after) {
+      edges { node { appliedAt appliedBy { email name } patch(decryptVariables: false) } } ${pageInfo}
+    }
+  }`,
+  z.object({
+    environmentPatches: connectionOf(
+      z.object({
+        appliedAt: z.string().nullish(),
+        appliedBy: memberAnswer.nullish(),
+        patch: environmentPatchAnswer,
+      }),
+    ),
+  }),
 );
 
 export const tcpProxies = query(

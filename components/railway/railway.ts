@@ -1,4 +1,5 @@
 import { type ProjectAccess, readProjectAccess, tryVariableWrite } from "./access.ts";
+import { type AppliedEdit, type Edit, listAppliedEdits, readDeployer, readStagedEdit } from "./changes.ts";
 import { createContext, type RailwayContext } from "./context.ts";
 import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
@@ -40,10 +41,12 @@ import {
 import { backupVolume, deleteVolume, listVolumeBackups, type VolumeBackup } from "./volumes.ts";
 
 export type {
+  AppliedEdit,
   Deployment,
   DeploymentWaitOptions,
   DeploymentWatch,
   DeploymentWatchOptions,
+  Edit,
   EnvironmentFacts,
   EnvironmentScope,
   EnvironmentSettings,
@@ -83,6 +86,10 @@ export interface Railway {
   environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
   environmentSettings(scope: EnvironmentScope): Promise<EnvironmentSettings>;
   projectAccess(scope: EnvironmentScope): Promise<ProjectAccess>;
+  /** What is staged in the environment and not deployed. */
+  stagedEdit(scope: EnvironmentScope): Promise<Edit>;
+  /** The newest edits that were deployed, newest first. */
+  appliedEdits(scope: EnvironmentScope): Promise<readonly AppliedEdit[]>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
   /** Every live volume, attached or not. */
@@ -118,6 +125,8 @@ export interface Railway {
   deployment(id: string): Promise<Deployment>;
   listDeployments(scope: EnvironmentScope, serviceId: string, limit: number): Promise<readonly Deployment[]>;
   deploymentVariables(id: string): Promise<ReadonlyMap<string, string | null> | undefined>;
+  /** Who caused a deployment; `null` where Railway does not tell. */
+  deployer(id: string): Promise<string | null>;
   waitForDeployment(
     scope: EnvironmentScope,
     serviceId: string,
@@ -179,6 +188,8 @@ function clientOf(context: RailwayContext): Railway {
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
     environmentSettings: (scope) => readEnvironmentSettings(context, scope),
     projectAccess: (scope) => readProjectAccess(context, scope),
+    stagedEdit: (scope) => readStagedEdit(context, scope),
+    appliedEdits: (scope) => listAppliedEdits(context, scope),
     listServices: async (scope) => (await readInventory(context, scope)).services,
     listVolumes: async (scope) => (await readInventory(context, scope)).volumes,
     findService: (scope, nameOrId) => findService(context, scope, nameOrId),
@@ -198,6 +209,7 @@ function clientOf(context: RailwayContext): Railway {
     deployment: (id) => readDeployment(context, id),
     listDeployments: (scope, serviceId, limit) => listDeployments(context, scope, serviceId, limit),
     deploymentVariables: (id) => readDeploymentVariables(context, id),
+    deployer: (id) => readDeployer(context, id),
     waitForDeployment: (scope, serviceId, id, wait) => waitForDeployment(context, scope, serviceId, id, wait),
     watchDeployment: (scope, serviceId, id, watch) => watchDeployment(context, scope, serviceId, id, watch),
     waitUntilRemoved: (ids, wait) => waitUntilRemoved(context, ids, wait),

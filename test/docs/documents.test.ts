@@ -23,7 +23,7 @@ test.for([...documents])("%s names npm scripts that exist", async ([, text]) => 
 });
 
 test("error and finding codes that the documents name have a heading", () => {
-  const headings = ["docs/errors.md", "docs/findings.md"].flatMap((name) => [
+  const headings = ["docs/drift.md", "docs/errors.md", "docs/findings.md"].flatMap((name) => [
     ...anchorsOf(documents.get(name) ?? ""),
   ]);
   const known = new Set([

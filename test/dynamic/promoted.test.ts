@@ -139,6 +139,88 @@ describe("AppServiceVariables, once the migration is promoted", () => {
   });
 });
 
+describe("drift, on the resource that it belongs to", () => {
+  const railway = () => world.railway;
+
+  async function refresh() {
+    const { id, properties } = await services.create(inputsFor(world).service(name));
+    const target = await databases.create(inputsFor(world).target);
+    const read = async () => ({
+      service: await services.read(id, properties),
+      source: await databases.read(old.id, old.properties),
+      target: await databases.read(target.id, target.properties),
+      migration: await migration.read(made.id, made.properties),
+    });
+    return { id, target, before: { service: properties, target: target.properties }, read };
+  }
+
+  test("is nowhere where there is none", async () => {
+    const { before, read } = await refresh();
+    const seen = await read();
+    expect(seen).toEqual({ ...before, source: old.properties, migration: made.properties });
+  });
+
+  test("is a line of each: what, by whom; printed as well", async () => {
+    const { id, target, read } = await refresh();
+    railway().setVariableByHand(name, "DATABASE_URL", "${{Postgres.DATABASE_URL}}");
+    railway().setVariableByHand("metrics", "DATASOURCE", "${{Postgres.DATABASE_URL}}");
+    railway().stageEdit();
+    await railway().openTcpProxy("pgvector");
+    await onTarget(`ALTER TABLE public."WriterProgress" ADD COLUMN by_hand int`);
+    const seen = await read();
+    expect(seen.service.drift).toEqual([
+      expect.stringMatching(/^SERVICE_NOT_DEPLOYED /),
+      expect.stringMatching(/^SERVICE_REFERENCE_CHANGED DATABASE_URL: was .*pgvector.*\(Ana Lopez at /),
+    ]);
+    expect(seen.source.drift).toEqual([expect.stringMatching(/^OLD_DATABASE_NAMED metrics DATASOURCE/)]);
+    expect(seen.target.drift).toEqual([expect.stringMatching(/^TCP_PROXY_OPENED pgvector/)]);
+    expect(seen.migration.drift).toEqual([
+      expect.stringMatching(/^APP_STRUCTURE_CHANGED column public\."WriterProgress"\.by_hand/),
+      expect.stringMatching(/^STAGED_EDIT production/),
+    ]);
+    const inputs = inputsFor(world);
+    expect(await services.diff(id, seen.service, inputs.service(name))).toBe(true);
+    expect(await databases.diff(old.id, seen.source, inputs.source)).toBe(true);
+    expect(await databases.diff(target.id, seen.target, inputs.target)).toBe(true);
+    const kept = await databases.update(old.id, seen.source, inputs.source);
+    expect(kept.drift).toEqual(seen.source.drift);
+    await vi.waitFor(() =>
+      expect(process.printed()).toContain("drift on source: OLD_DATABASE_NAMED metrics"),
+    );
+    const mended = await services.update(id, seen.service, inputs.service(name));
+    expect(mended).not.toHaveProperty("drift");
+    expect(await services.diff(id, mended, inputs.service(name))).toBe(false);
+
+    await onTarget(`ALTER TABLE public."WriterProgress" DROP COLUMN by_hand`);
+    const staged = await migration.read(made.id, made.properties);
+    // What somebody staged holds no update up.
+    expect(await migration.update(made.id, staged, inputs.migration)).toMatchObject({
+      drift: [expect.stringMatching(/^STAGED_EDIT /)],
+    });
+    railway().setVariableByHand("metrics", "DATASOURCE", "");
+    railway().discardStagedEdits();
+    expect(await databases.update(old.id, kept, inputs.source)).not.toHaveProperty("drift");
+  });
+
+  test("a service that is gone or renamed stays in the state, and is told", async () => {
+    const { id, properties } = await services.create(inputsFor(world).service(name));
+    railway().renameService(name, "renamed");
+    const read = await services.read(id, properties);
+    railway().renameService("renamed", name);
+    expect(read.drift).toEqual([
+      expect.stringMatching(/^SERVICE_RENAMED @healthcare\/doctor: .*is called renamed/),
+    ]);
+  });
+
+  test("is not told from what could not be looked at", async () => {
+    const { id, properties } = await services.create(inputsFor(world).service(name));
+    const times = Number.POSITIVE_INFINITY;
+    railway().failRequests({ operation: "CutoverDeploymentSnapshot", mode: "not-authorized", times });
+    await expect(services.read(id, properties)).rejects.toThrow(/DRIFT_NOT_SEEN|could be looked at/);
+    railway().clearRequestFaults();
+  });
+});
+
 test("phase: adopt is refused, although a state from that time would fit it", async () => {
   const { target } = inputsFor(world, { phase: "adopt" });
   expect(await databases.check(await databases.normalise(target), target)).toEqual([

@@ -2,14 +2,24 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { recordBaseline } from "../../components/migration/drift/baseline.ts";
 import { stackOutputsSchema } from "../../components/outputs.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
+import { createRailway } from "../../components/railway/railway.ts";
+import { createRailwayToken } from "../../components/railway/token.ts";
+import { migrationInputs, parseSettings } from "../../components/settings.ts";
 import { createEngine, type Engine, type EngineResult, pulumiVersion } from "../world/engine/engine.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
 import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
 import { quickPace } from "../world/railway/pace.ts";
 import { eventually } from "../world/railway/test-world.ts";
 import { startWorld, type World } from "../world/world.ts";
+
+/** What the program's defaults add to a world's configuration. */
+const settings = {
+  ...{ phase: "cutover", legacyPostgres: "keep", source: "Postgres", target: "pgvector" },
+  ...{ createTarget: false, accept: [], copy: {}, hooks: {}, removal: {} },
+};
 
 /** What the real CLI makes of the program beyond the rehearsal: blockers, a failure half-way, hooks, destroy. */
 describe.skipIf(pulumiVersion() === undefined)("on the real engine", () => {
@@ -120,6 +130,49 @@ describe.skipIf(pulumiVersion() === undefined)("on the real engine", () => {
     expect(up.exitCode, up.output.slice(-4_000)).toBe(0);
     expect(world.railway.mutations().length).toBe(mutations);
     expect([await hookRuns("before-switch"), await hookRuns("after-promotion")]).toEqual(hooks);
+  });
+
+  test("a refresh finds nothing, then each drift on the resource that it belongs to; up puts the wiring right", async () => {
+    const refresh = () => engine.refresh({ previewOnly: true, expectNoChanges: true });
+    const untouched = await refresh();
+    expect(untouched.exitCode, untouched.output.slice(-4_000)).toBe(0);
+    const admin = "@healthcare/admin";
+    world.railway.setVariableByHand(admin, "DATABASE_URL", "${{Postgres.DATABASE_URL}}");
+    world.railway.setVariableByHand("metrics", "SOURCE", "${{Postgres.DATABASE_URL}}");
+    world.railway.stageEdit();
+    await world.railway.openTcpProxy("pgvector");
+    const found = await refresh();
+    expect(found.exitCode).toBe(7);
+    const updated = found.steps.filter(({ operation }) => operation === "update").map(({ name }) => name);
+    expect(updated.toSorted()).toEqual([admin, "migration", "source", "target"]);
+    for (const line of [
+      /drift on @healthcare\/admin: SERVICE_REFERENCE_CHANGED DATABASE_URL: was .*Ana Lopez/,
+      /drift on source: OLD_DATABASE_NAMED metrics SOURCE/,
+      /drift on migration: STAGED_EDIT production/,
+      /drift on target: TCP_PROXY_OPENED pgvector/,
+    ]) {
+      expect(found.output).toMatch(line);
+    }
+
+    await engine.refresh();
+    const up = await engine.up();
+    expect(up.exitCode, up.output.slice(-4_000)).toBe(0);
+    expect(up.output).toContain("drift on target: TCP_PROXY_OPENED pgvector");
+    expect(rawUrls(world)).toEqual(healthcareServiceNames.map(() => "${{pgvector.DATABASE_URL}}"));
+    world.railway.removeVariableByHand("metrics", "SOURCE");
+    world.railway.discardStagedEdits();
+    await recordBaseline(
+      createRailway({
+        token: createRailwayToken("project", world.railway.tokens.project),
+        endpoint: world.railway.url,
+      }),
+      migrationInputs(parseSettings({ ...settings, ...world.config })),
+    );
+    await engine.refresh();
+    const settled = await refresh();
+    expect(settled.exitCode, settled.output.slice(-4_000)).toBe(0);
+    const again = await engine.up({ expectNoChanges: true });
+    expect(again.exitCode, again.output.slice(-4_000)).toBe(0);
   });
 
   test("neither state nor output holds a secret or a row", async () => {

@@ -1,14 +1,22 @@
 import { randomUUID } from "node:crypto";
 import type { LaggingStore } from "./lagging-store.ts";
 import { renderForDeployment } from "./references.ts";
-import type { DeploymentEventState, DeploymentState, DeploymentStatus } from "./state.ts";
+import type { DeploymentEventState, DeploymentState, DeploymentStatus, MemberState } from "./state.ts";
 
-/** Creates a deployment that holds, from this moment on, the variables as they are rendered now. */
+export interface DeploymentOrigin {
+  /** Default: a token, or the platform. */
+  readonly creator?: MemberState;
+  /** The deployment whose variables it is given: a rollback. Default: the variables as they are rendered now. */
+  readonly restores?: DeploymentState;
+}
+
+/** Creates a deployment that holds its variables from this moment on. */
 export function createDeployment(
   store: LaggingStore,
   serviceId: string,
   environmentId: string,
   reason: string,
+  { creator, restores }: DeploymentOrigin = {},
 ): DeploymentState {
   return store.commit((live) => {
     const scope = { serviceId, environmentId };
@@ -19,14 +27,17 @@ export function createDeployment(
       status: "INITIALIZING",
       createdAt: now,
       statusUpdatedAt: now,
-      variables: withoutNulls(renderForDeployment(live, scope, true)),
-      sealedNames: live.variables
-        .filter((one) => one.serviceId === serviceId && one.environmentId === environmentId && one.isSealed)
-        .map((one) => one.name),
+      variables: restores?.variables ?? withoutNulls(renderForDeployment(live, scope, true)),
+      sealedNames:
+        restores?.sealedNames ??
+        live.variables
+          .filter((one) => one.serviceId === serviceId && one.environmentId === environmentId && one.isSealed)
+          .map((one) => one.name),
       instanceId: randomUUID(),
       instanceStatus: null,
       events: [],
       reason,
+      creator: creator ?? null,
     };
     live.deployments.push(deployment);
     return deployment;

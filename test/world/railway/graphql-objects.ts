@@ -8,6 +8,7 @@ import {
   type EnvironmentState,
   type InstanceState,
   inProgressStatuses,
+  type PatchState,
   type ProxyState,
   type RailwayState,
   type ServiceState,
@@ -149,6 +150,13 @@ export function proxyObject(proxy: ProxyState, domainHasTrailingDot: boolean) {
     syncStatus: "ACTIVE",
   };
 }
+
+export function patchObject({ config, ...patch }: PatchState) {
+  return { ...patch, patch: config };
+}
+
+/** What Railway answers where nothing is staged. */
+export const emptyPatch = { id: "<empty>", appliedAt: null, appliedBy: null, patch: {} };
 
 function variableObject({ value, ...variable }: VariableState) {
   return {

@@ -25,6 +25,7 @@ export function buildInitialState(world: WorldModel): RailwayState {
     backups: [],
     workflows: [],
     proxies: [],
+    patches: [],
   };
   for (const service of world.services) addService(state, service);
   for (const environment of state.environments) {
@@ -125,5 +126,6 @@ function addFirstDeployment(state: RailwayState, instance: InstanceState): void 
     instanceStatus: "RUNNING",
     events: [],
     reason: "initial",
+    creator: null,
   });
 }

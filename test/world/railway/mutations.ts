@@ -12,6 +12,7 @@ import {
   type RequestContext,
 } from "./lookup.ts";
 import type { Platform } from "./platform.ts";
+import { addProxy } from "./proxies.ts";
 import type { Quirks } from "./quirks.ts";
 import { notAuthorized, notFound } from "./railway-errors.ts";
 import { findDependentServices } from "./references.ts";
@@ -21,6 +22,7 @@ import {
   type ServiceCreateInput,
   type VolumeCreateInput,
 } from "./service-creation.ts";
+import { deleteService } from "./service-deletion.ts";
 import { removeVariable, storeVariable, type VariablePlace } from "./variable-store.ts";
 import type { Workflows } from "./workflows.ts";
 
@@ -134,20 +136,8 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
       requireDeletionRight(caller);
       if (environmentId != null) lookUpEnvironment(live, caller, environmentId);
       const service = lookUpService(live, caller, id, 0);
-      const isMeant = (one: { serviceId: string | null; environmentId: string }) =>
-        one.serviceId === id && (environmentId == null || one.environmentId === environmentId);
-      const instances = live.instances.filter((one) => isMeant(one) && one.deletedAt === null);
-      if (service.deletedAt !== null || instances.length === 0) throw notFound("Service");
-      for (const instance of instances) platform.removeInstance(instance);
-      store.commit(() => {
-        const now = new Date().toISOString();
-        for (const instance of instances) instance.deletedAt = now;
-        for (const volume of live.volumeInstances.filter(isMeant)) volume.serviceId = null;
-        live.variables = live.variables.filter((one) => !isMeant(one));
-        live.proxies = live.proxies.filter((one) => !isMeant(one));
-        const isLeft = live.instances.some((one) => one.serviceId === id && one.deletedAt === null);
-        if (!isLeft) service.deletedAt = now;
-      });
+      if (service.deletedAt !== null || !deleteService(store, platform, service, environmentId ?? null))
+        throw notFound("Service");
       return true;
     },
 
@@ -177,15 +167,7 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
       { caller }: RequestContext,
     ) {
       lookUpInstance(live, caller, input.serviceId, input.environmentId);
-      const proxyPort = await openProxy(input.serviceId, input.environmentId);
-      const proxy = {
-        id: randomUUID(),
-        ...input,
-        domain: "127.0.0.1",
-        proxyPort,
-        createdAt: new Date().toISOString(),
-      };
-      store.commit(() => live.proxies.push(proxy));
+      const proxy = await addProxy(store, openProxy, input);
       return proxyObject(proxy, quirks.proxyDomainHasTrailingDot);
     },
   };

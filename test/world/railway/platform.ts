@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { AppHost, type PrivateNetwork } from "./app-host.ts";
-import { addEvent, createDeployment, setStatus } from "./deployment-record.ts";
+import { addEvent, createDeployment, type DeploymentOrigin, setStatus } from "./deployment-record.ts";
 import type { LaggingStore } from "./lagging-store.ts";
 import { draw, type Pace } from "./pace.ts";
 import {
@@ -74,11 +74,11 @@ export class Platform {
   }
 
   /** Creates a deployment and lets it take its course. A deployment in progress of the same service is superseded. */
-  deploy(serviceId: string, environmentId: string, reason: string): string {
+  deploy(serviceId: string, environmentId: string, reason: string, origin?: DeploymentOrigin): string {
     for (const earlier of deploymentsOf(this.#store.live, serviceId, environmentId)) {
       this.cancel(earlier);
     }
-    const deployment = createDeployment(this.#store, serviceId, environmentId, reason);
+    const deployment = createDeployment(this.#store, serviceId, environmentId, reason, origin);
     const abort = new AbortController();
     this.#inProgress.set(deployment.id, abort);
     const fault = this.#faults.get(serviceId)?.shift();

@@ -2,8 +2,10 @@ import { requireCaller, requireEnvironment } from "./authorization.ts";
 import {
   deploymentEventObjects,
   deploymentObject,
+  emptyPatch,
   environmentObject,
   instanceObject,
+  patchObject,
   projectObject,
   proxyObject,
   serviceObject,
@@ -153,6 +155,21 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
 
     deploymentSnapshot({ deploymentId }: { deploymentId: string }, { caller, view }: RequestContext) {
       return snapshotObject(lookUpDeployment(view, caller, deploymentId));
+    },
+
+    environmentStagedChanges({ environmentId }: { environmentId: string }, { caller, view }: RequestContext) {
+      const { id } = lookUpEnvironment(view, caller, environmentId);
+      const staged = view.patches.find((one) => one.environmentId === id && one.appliedAt === null);
+      return staged === undefined ? emptyPatch : patchObject(staged);
+    },
+
+    environmentPatches(
+      { environmentId, ...page }: PageArguments & { environmentId: string },
+      { caller, view }: RequestContext,
+    ) {
+      const { id } = lookUpEnvironment(view, caller, environmentId);
+      const applied = view.patches.filter((one) => one.environmentId === id && one.appliedAt !== null);
+      return toConnection(applied.map(patchObject), page);
     },
 
     tcpProxies(where: { environmentId: string; serviceId: string }, { caller, view }: RequestContext) {

@@ -117,7 +117,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     });
     servers.push(api);
     return {
-      ...openDashboard(store, platform, environmentId),
+      ...openDashboard(store, platform, environmentId, openProxy),
       url: `${api.origin}/graphql/v2`,
       tokens,
       serviceUrl: (name) => requireEdge(serviceId(name)).origin,

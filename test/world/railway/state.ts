@@ -11,6 +11,30 @@ export interface RailwayState {
   backups: BackupState[];
   workflows: WorkflowState[];
   proxies: ProxyState[];
+  patches: PatchState[];
+}
+
+/** Whoever uses the dashboard. */
+export interface MemberState {
+  id: string;
+  name: string | null;
+  email: string;
+}
+
+/** A set of edits from the dashboard: staged until it is deployed. A change through the API is none. */
+export interface PatchState {
+  id: string;
+  environmentId: string;
+  /** `null` while it is staged. */
+  appliedAt: string | null;
+  appliedBy: MemberState | null;
+  config: PatchConfig;
+}
+
+/** What an edit touches, as `EnvironmentConfig` has it; values are masked. */
+export interface PatchConfig {
+  services?: Record<string, { variables?: Record<string, null>; [setting: string]: unknown }>;
+  sharedVariables?: Record<string, null>;
 }
 
 export interface EnvironmentState {
@@ -86,8 +110,10 @@ export interface DeploymentState {
   instanceId: string;
   instanceStatus: "CREATED" | "RUNNING" | "RESTARTING" | "STOPPED" | "EXITED" | "CRASHED" | "REMOVED" | null;
   events: DeploymentEventState[];
-  /** Who caused it: the API, a push, a variable, the platform. */
+  /** What caused it: the API, a push, a variable, the platform. */
   reason: string;
+  /** Who caused it; `null`: a token, or the platform. */
+  creator: MemberState | null;
 }
 
 export interface DeploymentEventState {
