@@ -62,3 +62,8 @@ export async function runScript(main: () => Promise<number>): Promise<void> {
     process.exitCode = isUsage ? 2 : 1;
   }
 }
+
+/** Arguments that are right one by one and wrong together: ends a script as `parseArgs` does. */
+export function wrongArguments(message: string): Error {
+  return Object.assign(new Error(message), { code: "ERR_PARSE_ARGS_COMBINATION" });
+}
