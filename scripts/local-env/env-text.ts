@@ -47,7 +47,12 @@ export function splice(text: string, { start, end }: Assignment, raw: string): s
 /** The text without what {@link setVariable} had added; without the assignment's own line where others wrote around it. */
 export function removeAddition(text: string, { start, end }: Assignment, addition: string): string {
   const at = text.lastIndexOf(addition, start);
-  if (at !== -1 && at + addition.length >= end) return text.slice(0, at) + text.slice(at + addition.length);
+  const rest = text.slice(at + addition.length);
+  const closedLine = /^\r?\n/.test(addition);
+  const isWhole = at !== -1 && at + addition.length >= end;
+  // Its own first line break ended somebody's last line, which is not the last one any more.
+  if (isWhole && (closedLine ? rest === "" : at === 0 || text[at - 1] === "\n"))
+    return text.slice(0, at) + rest;
   const lineStart = text.lastIndexOf("\n", start - 1) + 1;
   const nextLine = text.indexOf("\n", end);
   return text.slice(0, lineStart) + (nextLine === -1 ? "" : text.slice(nextLine + 1));

@@ -65,7 +65,7 @@ describe("setVariable", () => {
 describe("removeAddition", () => {
   test.for([
     ["what was added", `A=1\n${name}=x\n`, `\n${name}=x\n`, "A=1"],
-    ["the line alone where others wrote behind it", `A=1\n${name}=x\nB=2\n`, `\n${name}=x\n`, "A=1B=2\n"],
+    ["the line alone where others wrote behind it", `A=1\n${name}=x\nB=2\n`, `\n${name}=x\n`, "A=1\nB=2\n"],
     [
       "the line alone where its surroundings changed",
       `A=1\r\n${name}=x # mine\r\nB=2`,
