@@ -67,3 +67,8 @@ export async function runScript(main: () => Promise<number>, usageExitCode = 2):
     process.exitCode = isUsage ? usageExitCode : 1;
   }
 }
+
+/** Arguments that are right one by one and wrong together: ends a script as `parseArgs` does. */
+export function wrongArguments(message: string): Error {
+  return Object.assign(new Error(message), { code: "ERR_PARSE_ARGS_COMBINATION" });
+}

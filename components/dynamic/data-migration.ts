@@ -1,18 +1,18 @@
-import { CutoverError, describeError } from "../errors.ts";
+import { CutoverError } from "../errors.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
+<<<<<<< HEAD
 import { decide } from "../migration/decide.ts";
 import { describeDrift } from "../migration/drift/item.ts";
 import { isRunActive } from "../migration/exclusion.ts";
+=======
+import { readDrift } from "../migration/drift.ts";
+>>>>>>> plan
 import { describeFinding } from "../migration/finding.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
-import { observeTolerantly } from "../migration/observe.ts";
+import { readOutlook } from "../migration/outlook.ts";
 import { makePlan, renderPlan } from "../migration/plan.ts";
 import { runPreflight } from "../migration/preflight/run-preflight.ts";
-import { previewLine } from "../migration/preview-line.ts";
-import { readPrimary } from "../migration/primary.ts";
-import { refused } from "../migration/refusals.ts";
-import { withConnection } from "../postgres/connection.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { driftOf } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
@@ -111,44 +111,15 @@ function refusedChanges(
  */
 async function showPlan(inputs: MigrationInputs): Promise<{ property: string; reason: string }[]> {
   const railway = railwayClient();
-  const known = await describeJournal(inputs);
-  if (known !== undefined) {
-    reporter.step(known.line);
-    return known.failures;
+  const { line, refusal, remarks } = await readOutlook(railway, inputs);
+  for (const remark of remarks) reporter.detail(remark);
+  if (line !== null) {
+    reporter.step(line);
+    return refusal === null ? [] : [{ property: "target", reason: refusal }];
   }
   const result = await runPreflight({ railway, inputs, mode: "preview" });
-  for (const line of renderPlan(makePlan(result), { width: 100 }).split("\n")) console.log(line);
+  for (const text of renderPlan(makePlan(result), { width: 100 }).split("\n")) console.log(text);
   return result.findings
     .filter(({ severity }) => severity === "blocker")
     .map((finding) => ({ property: finding.object, reason: describeFinding(finding) }));
-}
-
-/**
- * What an `up` does about what the journal knows, and as a failure why it refuses; `undefined` when it begins, or when
- * the journal cannot be read: then the plan tells the rest.
- */
-async function describeJournal(
-  inputs: MigrationInputs,
-): Promise<{ line: string; failures: { property: string; reason: string }[] } | undefined> {
-  try {
-    const primary = await readPrimary(railwayClient(), inputs);
-    const { connection } = primary.target;
-    if (await withConnection(connection, { purpose: "observe", readOnly: true }, isRunActive)) {
-      return { line: "A run of the cutover is at work: up is refused until it has ended", failures: [] };
-    }
-    const { seen, sourceFailure } = await observeTolerantly(railwayClient(), primary, inputs);
-    const decision = decide("up", primary.entry, seen);
-    const line = previewLine(primary.entry, decision);
-    if (line === undefined) return undefined;
-    if (sourceFailure !== null) reporter.detail(`not checked: ${sourceFailure}`);
-    if (decision.action !== "refuse") {
-      if (decision.warning !== null) reporter.detail(decision.warning);
-      return { line, failures: [] };
-    }
-    const failures = [{ property: "target", reason: refused(decision).describe() }];
-    return { line, failures: decision.code === "SERVER_UNREACHABLE" ? [] : failures };
-  } catch (error) {
-    reporter.detail(`the journal was not checked: ${describeError(error)}`);
-    return undefined;
-  }
 }

@@ -42,6 +42,12 @@ export async function closeFences(
         return { schema, name, source, target: equal ? source : null };
       }),
       copiedBytes,
+      gate: {
+        verdict: gate.verdict,
+        compared: gate.compared,
+        differences: gate.differences,
+        writtenByOthers: gate.writtenByOthers,
+      },
       sourceCatalogue: gate.sourceCatalogue,
       services,
     },

@@ -17,11 +17,14 @@ export const findingSchema = z.object({
   /** What was seen and why it matters. */
   why: z.string(),
   remedy: z.string(),
+  /** The reason by which the stack's configuration accepts it: a warning that would be a blocker, or follows from the acceptance. */
+  acceptedBecause: z.string().optional(),
 });
 
 export type Finding = z.infer<typeof findingSchema>;
 
-/** `severity CODE object: why Remedy: …` on one line. */
-export function describeFinding(finding: Finding): string {
-  return `${finding.severity} ${finding.code} ${finding.object}: ${finding.why} Remedy: ${finding.remedy}`;
+/** `severity CODE object: why Accepted: … Remedy: …` on one line. */
+export function describeFinding({ severity, code, object, why, remedy, acceptedBecause }: Finding): string {
+  const accepted = acceptedBecause === undefined ? "" : ` Accepted: ${acceptedBecause}`;
+  return `${severity} ${code} ${object}: ${why}${accepted} Remedy: ${remedy}`;
 }

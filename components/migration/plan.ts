@@ -1,12 +1,15 @@
 import { z } from "zod";
 import type { MovedTable } from "../postgres/relations.ts";
 import { reference } from "../railway/references.ts";
-import { findingSchema } from "./finding.ts";
+import { type Finding, findingSchema } from "./finding.ts";
+import { gateDifferenceCodes } from "./gate-report.ts";
+import { acceptanceSchema } from "./inputs.ts";
 import { estimateCutover, estimatesSchema } from "./plan/estimates.ts";
 import type { VariableKind } from "./preflight/railway/addresses.ts";
 import type { AppFacts, PreflightFacts, PreflightResult } from "./preflight/run-preflight.ts";
 
 export { renderPlan } from "./plan/render.ts";
+export { renderPlanAsMarkdown } from "./plan/render-markdown.ts";
 
 const plannedDatabaseSchema = z.object({
   service: z.string(),
@@ -58,6 +61,8 @@ export const planSchema = z.object({
   dumpClient: z.string().nullable(),
   estimates: estimatesSchema,
   findings: z.array(findingSchema),
+  /** Differences of the copy that the configuration accepts, should the gate find them. */
+  acceptedDifferences: z.array(acceptanceSchema),
 });
 
 export type Plan = z.infer<typeof planSchema>;
@@ -101,12 +106,21 @@ export function makePlan({ findings, facts }: PreflightResult): Plan {
         : `pg_dump ${facts.dumpClient.version} (${facts.dumpClient.kind})`,
     estimates: estimateCutover(facts),
     findings,
+    acceptedDifferences: inputs.accept.filter(
+      ({ code, object }) =>
+        gateCodes.includes(code) &&
+        !findings.some((finding) => finding.code === code && finding.object === object),
+    ),
   });
 }
 
-/** Whether the plan can be carried out: nothing in it blocks. */
-export function isBlocked({ findings }: Pick<Plan, "findings">): boolean {
-  return findings.some(({ severity }) => severity === "blocker");
+const gateCodes: readonly string[] = gateDifferenceCodes;
+
+/** Whether the plan can be carried out, as far as it could be looked at. */
+export function verdictOf({ findings }: Pick<Plan, "findings">): "ready" | "blocked" | "unchecked" {
+  const has = (wanted: Finding["severity"]) => findings.some(({ severity }) => severity === wanted);
+  if (has("blocker")) return "blocked";
+  return has("unchecked") ? "unchecked" : "ready";
 }
 
 function plannedDatabase(side: "source" | "target", facts: PreflightFacts): Plan["source"] {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
 import { driftBaselineSchema } from "./drift/baseline-schema.ts";
+import { gateReportSchema } from "./gate-report.ts";
 import { sourcePositionSchema } from "./source-position.ts";
 
 /**
@@ -94,6 +95,10 @@ const fenceSchema = z.object({
     }),
   ),
   copiedBytes: z.number(),
+  /** What the gate saw, for the report; its tables are those above. Records of earlier versions lack it. */
+  gate: gateReportSchema
+    .pick({ verdict: true, compared: true, differences: true, writtenByOthers: true })
+    .optional(),
   /** Hash over the source's catalogue that the gate compared: it must be the same as long as the fence stands. */
   sourceCatalogue: z.string(),
   services: z.record(z.string(), serviceRecordSchema),

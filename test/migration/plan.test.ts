@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { copyBytesPerSecond } from "../../components/migration/plan/estimates.ts";
 import { formatBytes, formatCount, formatDuration, wrap } from "../../components/migration/plan/format.ts";
-import { isBlocked, makePlan, planSchema, renderPlan } from "../../components/migration/plan.ts";
+import { code, table as markdownTable, prose } from "../../components/migration/plan/markdown.ts";
+import {
+  makePlan,
+  planSchema,
+  renderPlan,
+  renderPlanAsMarkdown,
+  verdictOf,
+} from "../../components/migration/plan.ts";
 import type { PreflightFacts, PreflightResult } from "../../components/migration/preflight/run-preflight.ts";
 import type { MovedTable } from "../../components/postgres/relations.ts";
 import { healthyInputs } from "./preflight-world.ts";
@@ -95,12 +102,12 @@ describe("makePlan", () => {
   });
 
   test.for([
-    ["blocker", true],
-    ["warning", false],
-    ["unchecked", false],
-  ] as const)("a finding of severity %s blocks: %s", ([severity, expected]) => {
+    ["blocker", "blocked"],
+    ["warning", "ready"],
+    ["unchecked", "unchecked"],
+  ] as const)("with a finding of severity %s it is %s", ([severity, expected]) => {
     const finding = { code: "CODE", severity, object: "source", why: "Because.", remedy: "Do." };
-    expect(isBlocked(makePlan({ ...result(), findings: [finding] }))).toBe(expected);
+    expect(verdictOf(makePlan({ ...result(), findings: [finding] }))).toBe(expected);
   });
 });
 
@@ -170,6 +177,133 @@ describe("renderPlan", () => {
   test("keeps to the width", () => {
     const lines = renderPlan(makePlan(result()), { width: 80 }).split("\n");
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  });
+});
+
+describe("accepted risks", () => {
+  const accept = [
+    { code: "CATALOGUE_CHANGED", object: "schema public", reason: "nobody | creates there" },
+    { code: "PUBLICATION_NOT_MOVED", object: "analytics", reason: "the warehouse is reconnected on Monday" },
+  ];
+  const plan = makePlan({
+    findings: [
+      {
+        code: "PUBLICATION_NOT_MOVED",
+        severity: "warning",
+        object: "analytics",
+        why: "It is left behind.",
+        remedy: "Make it again.",
+        acceptedBecause: "the warehouse is reconnected on Monday",
+      },
+    ],
+    facts: { ...knownFacts, inputs: { ...inputs, accept } },
+  });
+
+  test("stand apart from the warnings, each with its reason; what the comparison may find is among them", () => {
+    expect(renderPlan(plan, { width: 100 })).toContain(
+      [
+        "Accepted risks (1)",
+        "  PUBLICATION_NOT_MOVED analytics",
+        "    It is left behind.",
+        "    accepted: the warehouse is reconnected on Monday",
+        "    → Make it again.",
+        "",
+        "Accepted differences, should the comparison find them (1)",
+        "  CATALOGUE_CHANGED schema public: nobody | creates there",
+        "",
+        "Nothing blocks the cutover.",
+      ].join("\n"),
+    );
+  });
+
+  test("are one table of the comment", () => {
+    const text = renderPlanAsMarkdown(plan);
+    expect(text).toContain("#### Accepted risks (2)");
+    expect(text).toContain(
+      "| **CATALOGUE_CHANGED** | `schema public` | should the comparison find it | nobody \\| creates there |",
+    );
+    expect(text).not.toContain("#### Warnings");
+  });
+});
+
+describe("renderPlanAsMarkdown", () => {
+  test("tells what a reviewer decides about, the verdict first, never a value", () => {
+    const text = renderPlanAsMarkdown(makePlan(result()));
+    const expected = [
+      "**Blocked: 1 finding to resolve first. Nothing was changed.** Nothing in `llm_assistant` is touched.",
+      "#### Blockers (1)",
+      "- **TARGET_NOT_EMPTY** `public`: It is filled.",
+      "  - → Look at what is there.",
+      "| from | `Postgres` | version not checked | `127.0.0.1` in clear text |",
+      "#### What moves",
+      "| `medical_records` | 1 | 100 | 20 MB |",
+      "#### What changes on Railway",
+      "| `@healthcare/api` | canary | `DATABASE_URL` | `${{Postgres.DATABASE_URL}}` | `${{pgvector.DATABASE_URL}}` |",
+      "| `DIRECT_URL` | a literal that names Postgres | `${{pgvector.DATABASE_URL}}` |",
+      "4. Switch, deploy and prove `@healthcare/api` (canary); then `@healthcare/doctor`",
+      "#### How long it should take (estimates)",
+      "Writes are paused for about",
+      "#### Warnings (1)",
+    ];
+    const positions = expected.map((part) => text.indexOf(part));
+    expect(positions).not.toContain(-1);
+    expect(positions).toEqual(positions.toSorted((left, right) => left - right));
+    expect(text).not.toMatch(/secret-(source|target)/);
+  });
+
+  test("calls nobody: a name with an @ stands in code everywhere", () => {
+    const findings = [
+      {
+        code: "OTHER_CONSUMER",
+        severity: "warning",
+        object: "@healthcare/worker",
+        why: "@healthcare/worker of @ops connects there.",
+        remedy: "Ask @healthcare/admin.",
+      } as const,
+    ];
+    const text = renderPlanAsMarkdown(makePlan({ ...result(), findings }));
+    expect(text.replaceAll(/`[^`]*`/g, "")).not.toContain("@");
+  });
+
+  test("fits a comment however much is found, and says what it leaves out", () => {
+    const severities = ["blocker", "unchecked", "warning"] as const;
+    const findings = Array.from({ length: 3_000 }, (_, number) => ({
+      code: `CODE_${number}`,
+      severity: severities[number % 3] ?? "warning",
+      object: `public.table_${number}`,
+      why: "It has something that speaks against it.",
+      remedy: "Mend it.",
+    }));
+    const text = renderPlanAsMarkdown(makePlan({ ...result(), findings }));
+    expect(text.length).toBeLessThan(65_536);
+    expect(text).toMatch(/… and [\d,]+ lines more: `npm run plan`/);
+  });
+});
+
+describe("Markdown", () => {
+  test.for([
+    ["plain", "`plain`"],
+    ["a`b", "`` a`b ``"],
+    ["``", "``` `` ```"],
+    ["two\nlines", "`two lines`"],
+    ["", "`  `"],
+  ])("%j as code", ([text = "", expected]) => {
+    expect(code(text)).toBe(expected);
+  });
+
+  test.for([
+    ["a <img src=x> & [link](x)", "a &lt;img src=x> &amp; \\[link\\](x)"],
+    ["take it off `accept`", "take it off `accept`"],
+    ["one ` alone", "one \\` alone"],
+    ["snake_case *stars* #1", "snake\\_case \\*stars\\* \\#1"],
+    ["now ${{Postgres.DATABASE_URL}} there", "now `${{Postgres.DATABASE_URL}}` there"],
+    ["of @healthcare/api.", "of `@healthcare/api`."],
+  ])("%j as prose", ([text = "", expected]) => {
+    expect(prose(text)).toBe(expected);
+  });
+
+  test("a cell keeps its bars, in code too", () => {
+    expect(markdownTable(["a"], [[code("x|y")]])).toEqual(["| a |", "| --- |", "| `x\\|y` |"]);
   });
 });
 

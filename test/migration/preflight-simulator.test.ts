@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
-import { isBlocked, makePlan, renderPlan } from "../../components/migration/plan.ts";
+import { makePlan, renderPlan, verdictOf } from "../../components/migration/plan.ts";
 import { type PreflightResult, runPreflight } from "../../components/migration/preflight/run-preflight.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
 import { createRailway } from "../../components/railway/railway.ts";
@@ -118,7 +118,7 @@ describe("the token's rights", () => {
 
 test("the plan shows all four services, is not blocked, and leaks nothing", () => {
   const plan = makePlan(result);
-  expect(isBlocked(plan)).toBe(false);
+  expect(verdictOf(plan)).toBe("ready");
   expect(plan.services.map(({ name }) => name).toSorted()).toEqual([...healthcareServiceNames].toSorted());
   for (const { variables } of plan.services) {
     expect(variables).toEqual([

@@ -1,9 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import { readStatus } from "../../components/migration/status.ts";
@@ -12,7 +9,7 @@ import { setSeal } from "../../components/postgres/fence.ts";
 import { createRailway, type Railway } from "../../components/railway/railway.ts";
 import { createRailwayToken } from "../../components/railway/token.ts";
 import { renderStatus, statusDocument, statusDocumentSchema } from "../../scripts/render-status.ts";
-import { root } from "../docs/markdown.ts";
+import { makeStackFolder, type StackFolder } from "../scripts/stack-folder.ts";
 import { type CutoverWorld, startCutoverWorld } from "./cutover-world.ts";
 
 const canary = "@healthcare/public";
@@ -276,34 +273,16 @@ describe("killed while the canary was deployed", () => {
   });
 
   describe("the scripts", () => {
-    let folder: string;
+    let folder: StackFolder;
+    const script: StackFolder["script"] = (...call) => folder.script(...call);
 
     beforeAll(async () => {
-      folder = await mkdtemp(path.join(tmpdir(), "cutover-status-"));
-      await copyFile(path.join(root, "Pulumi.yaml"), path.join(folder, "Pulumi.yaml"));
-      const values = { phase: "cutover", ...held, ...here.world.config };
-      const config = Object.entries(values).map(([key, value]) => [`railway-pgvector-cutover:${key}`, value]);
-      // JSON is YAML.
-      await writeFile(
-        path.join(folder, "Pulumi.trial.yaml"),
-        JSON.stringify({ config: Object.fromEntries(config) }),
+      folder = await makeStackFolder(
+        { phase: "cutover", ...held, ...here.world.config },
+        here.world.environment,
       );
     });
-    afterAll(() => rm(folder, { recursive: true }));
-
-    /** Runs one of the scripts as an operator does; resolves with its exit code and what it printed. */
-    async function script(name: string, args: readonly string[], environment: Record<string, string> = {}) {
-      const child = spawn(process.execPath, [path.join(root, "scripts", `${name}.ts`), ...args], {
-        cwd: folder,
-        env: { ...process.env, ...here.world.environment, ...environment },
-      });
-      const [output, errors, [exitCode]] = await Promise.all([
-        text(child.stdout),
-        text(child.stderr),
-        once(child, "close"),
-      ]);
-      return { exitCode, output, errors };
-    }
+    afterAll(() => folder?.remove());
 
     test("print the screen, and the same as a document that its schema accepts", async () => {
       const screen = await script("status", ["--stack", "trial"]);

@@ -1,27 +1,44 @@
 import type { Finding } from "../finding.ts";
 
 /**
- * The findings of one severity under a heading. Those of one code stand together, so that what holds for all of them
- * is read once.
+ * Findings under a heading. Those of one code stand together, so that what holds for all of them is read once.
  */
-export function renderFindings(
-  title: string,
-  severity: Finding["severity"],
-  findings: readonly Finding[],
-): string[] {
-  const own = findings.filter((finding) => finding.severity === severity);
-  if (own.length === 0) return [];
-  const groups = Map.groupBy(own, ({ code, remedy }) => `${code} ${remedy}`);
-  return [`${title} (${own.length})`, ...[...groups.values()].flatMap(renderGroup)];
+export function renderFindings(title: string, findings: readonly Finding[]): string[] {
+  if (findings.length === 0) return [];
+  return [`${title} (${findings.length})`, ...groupFindings(findings).flatMap(renderGroup)];
 }
 
-function renderGroup(group: readonly Finding[]): string[] {
-  const [first] = group;
-  if (first === undefined) return [];
-  const { code, why, remedy } = first;
-  const objects = group.map(({ object }) => object).join(", ");
-  const lines = group.every((finding) => finding.why === why)
-    ? [`  ${code} ${objects}`, `    ${why}`]
-    : [`  ${code}`, ...group.map((finding) => `    ${finding.object}: ${finding.why}`)];
-  return [...lines, `    → ${remedy}`];
+/** What several findings of one code share, and what is each one's own. */
+export interface FindingGroup {
+  readonly code: string;
+  readonly remedy: string;
+  /** What all of them say; `null` where each says something of its own. */
+  readonly why: string | null;
+  readonly findings: readonly Finding[];
+}
+
+/** Puts findings of one code and remedy together, in their order. */
+export function groupFindings(findings: readonly Finding[]): FindingGroup[] {
+  const groups = Map.groupBy(findings, ({ code, remedy }) => `${code} ${remedy}`);
+  return [...groups.values()].flatMap((members) => {
+    const [first] = members;
+    if (first === undefined) return [];
+    const isShared = members.every(({ why }) => why === first.why);
+    return [{ code: first.code, remedy: first.remedy, why: isShared ? first.why : null, findings: members }];
+  });
+}
+
+function renderGroup({ code, remedy, why, findings }: FindingGroup): string[] {
+  const lines =
+    why === null
+      ? [`  ${code}`, ...findings.map((finding) => `    ${finding.object}: ${finding.why}`)]
+      : [`  ${code} ${findings.map(({ object }) => object).join(", ")}`, `    ${why}`];
+  return [...lines, ...renderReasons(findings), `    → ${remedy}`];
+}
+
+function renderReasons(findings: readonly Finding[]): string[] {
+  return findings.flatMap(({ object, acceptedBecause }) => {
+    if (acceptedBecause === undefined) return [];
+    return [`    accepted${findings.length === 1 ? "" : ` for ${object}`}: ${acceptedBecause}`];
+  });
 }

@@ -1,6 +1,15 @@
 import type { Plan } from "../plan.ts";
-import { copyBytesPerSecond } from "./estimates.ts";
-import { formatBytes, formatCount, formatDuration, wrap } from "./format.ts";
+import {
+  describeEstimates,
+  describeGuarantees,
+  describeSteps,
+  describeTurn,
+  describeVerdict,
+  describeVersion,
+  type Mark,
+  sortFindings,
+} from "./describe.ts";
+import { formatBytes, formatCount, wrap } from "./format.ts";
 import { renderFindings } from "./render-findings.ts";
 
 export interface RenderOptions {
@@ -13,23 +22,29 @@ export interface RenderOptions {
  * apart by their headings alone, because Pulumi's engine drops empty lines.
  */
 export function renderPlan(plan: Plan, { width }: RenderOptions): string {
+  const { blockers, unchecked, accepted, warnings } = sortFindings(plan.findings);
+  const steps = describeSteps(plan, asItIs).map((step, index) => `  ${index + 1}. ${step}`);
   const sections = [
-    renderFindings("Blockers", "blocker", plan.findings),
-    renderFindings("Not checked", "unchecked", plan.findings),
+    renderFindings("Blockers", blockers),
+    renderFindings("Not checked", unchecked),
     headline(plan),
     contents(plan),
     services(plan),
-    steps(plan),
-    estimates(plan),
-    guarantees(plan),
-    renderFindings("Warnings", "warning", plan.findings),
-    verdict(plan),
+    ["What happens, in this order", ...steps],
+    ["How long it should take (estimates)", `  ${describeEstimates(plan)}`],
+    [describeGuarantees(plan, asItIs)],
+    renderFindings("Accepted risks", accepted),
+    acceptedDifferences(plan),
+    renderFindings("Warnings", warnings),
+    [describeVerdict(plan)],
   ];
   return sections
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.flatMap((line) => wrap(line, width)).join("\n"))
     .join("\n\n");
 }
+
+const asItIs: Mark = (name) => name;
 
 function headline({ project, environment, source, target }: Plan): string[] {
   return [
@@ -39,8 +54,9 @@ function headline({ project, environment, source, target }: Plan): string[] {
   ];
 }
 
-function describeDatabase({ service, major, host, encrypted }: Plan["source"]): string {
-  const version = major === null ? "version not checked" : `PostgreSQL ${major}`;
+function describeDatabase(database: Plan["source"]): string {
+  const { service, host, encrypted } = database;
+  const version = describeVersion(database);
   if (host === null) return `${service}, ${version}`;
   return `${service}, ${version}, reached at ${host} ${encrypted === true ? "with TLS" : "in clear text"}`;
 }
@@ -71,68 +87,23 @@ const largestTableCount = 3;
 /** One line a variable; what they all become stands in the heading, once. */
 function services({ services: planned }: Plan): string[] {
   const becomes = planned[0]?.variables[0]?.to ?? "";
-  const rows = planned.flatMap(({ name, wave, isCanary, startsReadOnly, variables }) => {
-    const turn = startsReadOnly ? (isCanary ? "canary" : `wave ${wave}`) : "after promotion";
-    return variables.map((variable, index) => [
-      `  ${index === 0 ? name : ""}`,
-      index === 0 ? turn : "",
+  const rows = planned.flatMap((service) =>
+    service.variables.map((variable, index) => [
+      `  ${index === 0 ? service.name : ""}`,
+      index === 0 ? describeTurn(service) : "",
       variable.name,
       `now ${variable.from}`,
-    ]);
-  });
+    ]),
+  );
   return [`What changes on Railway: each becomes ${becomes}`, ...columns(rows, "left")];
 }
 
-function steps({ services: planned, source, target, dumpClient }: Plan): string[] {
-  const early = planned.filter(({ startsReadOnly }) => startsReadOnly);
-  const late = planned.filter(({ startsReadOnly }) => !startsReadOnly).map(({ name }) => name);
-  const waves = [...Map.groupBy(early, ({ wave }) => wave).values()].map((members, index) => {
-    const names = members.map(({ name }) => name).join(", ");
-    return index === 0 ? `${names} (canary)` : names;
-  });
-  const list = [
-    `Pause writes on ${source.service} by locks; reads go on`,
-    `Copy to ${target.service}${dumpClient === null ? "" : ` with ${dumpClient}`}; compare every row, sequence and definition`,
-    "Fence both databases",
-    `Switch, deploy and prove ${waves.join("; then ")}`,
-    `Seal ${source.service}, promote ${target.service}: no return from here, a failure before puts everything back`,
-    ...(late.length === 0 ? [] : [`Switch and deploy ${late.join(", ")}`]),
-  ];
-  return ["What happens, in this order", ...list.map((step, index) => `  ${index + 1}. ${step}`)];
-}
-
-function estimates({
-  estimates: { copyMs, gateMs, deploymentsMs, deploymentsAreMeasured, healthyForMs, writePauseMs },
-}: Plan): string[] {
-  const deployments = `deployments ${formatDuration(deploymentsMs)} (${
-    deploymentsAreMeasured ? "as the last ones took" : "assumed where no earlier one tells"
-  }), ${formatDuration(healthyForMs)} to see them stay healthy`;
-  if (copyMs === null || gateMs === null || writePauseMs === null) {
-    return ["How long it should take (estimates)", `  not known, the source was not checked; ${deployments}`];
-  }
+function acceptedDifferences({ acceptedDifferences: accepted }: Plan): string[] {
+  if (accepted.length === 0) return [];
   return [
-    "How long it should take (estimates)",
-    `  writes are paused for about ${formatDuration(writePauseMs)}: copy ${formatDuration(copyMs)} at ${formatBytes(copyBytesPerSecond)}/s, comparison ${formatDuration(gateMs)}, ${deployments}`,
+    `Accepted differences, should the comparison find them (${accepted.length})`,
+    ...accepted.map(({ code, object, reason }) => `  ${code} ${object}: ${reason}`),
   ];
-}
-
-function guarantees({ protectedSchemas, source }: Plan): string[] {
-  return [
-    [
-      ...protectedSchemas.map((schema) => `Nothing in ${schema} is touched.`),
-      `Nothing on ${source.service} is deleted.`,
-    ].join(" "),
-  ];
-}
-
-function verdict({ findings: all }: Plan): string[] {
-  const blockers = all.filter(({ severity }) => severity === "blocker").length;
-  const unchecked = all.filter(({ severity }) => severity === "unchecked").length;
-  if (blockers > 0)
-    return [`Blocked: ${formatCount(blockers, "finding")} to resolve first. Nothing was changed.`];
-  if (unchecked > 0)
-    return [`Nothing blocks so far, but ${formatCount(unchecked, "check")} could not be made.`];
-  return ["Nothing blocks the cutover."];
 }
 
 /** Pads every column to its widest cell; the first is aligned left, the others as said. */

@@ -62,13 +62,14 @@ export function applyAcceptances(
         ),
       ];
     });
-  const cutOff = acceptedConsumers(acceptances).map(({ object, reason }) =>
-    found(
+  const cutOff = acceptedConsumers(acceptances).map(({ object, reason }) => ({
+    ...found(
       "CONSUMER_CUT_OFF",
       object,
-      `Sessions of this name may come back to the source while the services move; the seal ends them and lets none in again. Accepted: ${reason}`,
+      "Sessions of this name may come back to the source while the services move; the seal ends them and lets none in again.",
     ),
-  );
+    acceptedBecause: reason,
+  }));
   return [...findings.map((finding) => accepted(finding, acceptances, definitions)), ...remarks, ...cutOff];
 }
 
@@ -80,7 +81,7 @@ function accepted(
   if (finding.severity !== "blocker" || definitions[finding.code]?.acceptable !== true) return finding;
   const acceptance = acceptances.find((each) => matches(each, finding));
   if (acceptance === undefined) return finding;
-  return { ...finding, severity: "warning", why: `${finding.why} Accepted: ${acceptance.reason}` };
+  return { ...finding, severity: "warning", acceptedBecause: acceptance.reason };
 }
 
 function matches(acceptance: Acceptance, finding: Finding): boolean {
