@@ -3,10 +3,11 @@ import path from "node:path";
 import { CutoverError } from "../../errors.ts";
 import { findInstalledClients } from "../dump/installed.ts";
 
-/** A pg_dump and the pg_restore that came with it. */
+/** A pg_dump and the programs that came with it. */
 export interface ArchiveClient {
   readonly dumpPath: string;
   readonly restorePath: string;
+  readonly psqlPath: string;
   readonly version: string;
 }
 
@@ -19,12 +20,15 @@ export interface ArchiveClient {
 export async function findArchiveClient(serverMajor: number): Promise<ArchiveClient> {
   const fitting = (await findInstalledClients()).filter(({ major }) => major >= serverMajor);
   for (const { path: dumpPath, version } of fitting.toSorted((a, b) => a.major - b.major)) {
-    const restorePath = path.join(path.dirname(dumpPath), "pg_restore");
-    if (await isExecutable(restorePath)) return { dumpPath, restorePath, version };
+    const [restorePath, psqlPath] = ["pg_restore", "psql"].map((program) =>
+      path.join(path.dirname(dumpPath), program),
+    ) as [string, string];
+    if ((await isExecutable(restorePath)) && (await isExecutable(psqlPath)))
+      return { dumpPath, restorePath, psqlPath, version };
   }
   throw new CutoverError({
     code: "ARCHIVE_CLIENT_MISSING",
-    message: `The final backup needs pg_dump and pg_restore of PostgreSQL ${serverMajor} or newer on this machine; there are none. Nothing was changed.`,
+    message: `The final backup needs pg_dump, pg_restore and psql of PostgreSQL ${serverMajor} or newer on this machine; there are none. Nothing was changed.`,
     remedy: `Install the PostgreSQL ${serverMajor} client programs (Debian: postgresql-client-${serverMajor}), or make a backup of your own and name it (removal.finalBackup.to: own).`,
   });
 }

@@ -1,6 +1,7 @@
+import { CutoverError } from "../../errors.ts";
 import type { ConnectionTarget } from "../connection.ts";
 import type { ArchiveClient } from "./client.ts";
-import { archiveFailed, runClient } from "./run-client.ts";
+import { runClient } from "./run-client.ts";
 
 /**
  * The whole database as an archive in pg_dump's custom format, chunk by chunk. It ends with an error where pg_dump did:
@@ -22,11 +23,17 @@ export async function* dumpArchive(
   run.child.stdin.end();
   try {
     yield* run.child.stdout;
-    const { status, errors } = await run.ended;
-    if (status !== 0) {
-      throw archiveFailed("ARCHIVE_NOT_MADE", `pg_dump ${client.version} could not read the old database`, errors);
-    }
+    const { status } = await run.ended;
+    if (status !== 0) throw notMade(client);
   } finally {
     run.kill();
   }
+}
+
+function notMade({ version }: ArchiveClient): CutoverError {
+  return new CutoverError({
+    code: "ARCHIVE_NOT_MADE",
+    message: `pg_dump ${version} could not read all of the old database. It still runs as it did.`,
+    remedy: "The old server's log has the reason. Mend it, then run again.",
+  });
 }

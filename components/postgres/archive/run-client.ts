@@ -1,6 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { CutoverError } from "../../errors.ts";
 import type { ConnectionTarget } from "../connection.ts";
 import { clientEnvironment } from "../dump/client-environment.ts";
 
@@ -15,7 +14,10 @@ export interface ClientRunOptions {
 
 export interface ClientRun {
   readonly child: ChildProcessWithoutNullStreams;
-  /** Rejects with the signal's reason, or where the program could not be started. */
+  /**
+   * `errors`: the last lines it wrote to its standard error. They can quote values, so they are never shown. Rejects with the
+   * signal's reason, or where the program could not be started.
+   */
   readonly ended: Promise<{ readonly status: number | null; readonly errors: readonly string[] }>;
   kill(): void;
 }
@@ -32,7 +34,8 @@ export function runClient(program: string, args: readonly string[], options: Cli
   });
   const errors: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
-    if (isOfInterest(line) && errors.length < mostErrors) errors.push(line);
+    errors.push(line);
+    if (errors.length > lastLines) errors.shift();
   });
   const ended = new Promise<{ status: number | null; errors: readonly string[] }>((resolve, reject) => {
     child.once("error", (error) => reject(signal.aborted ? signal.reason : error));
@@ -44,29 +47,4 @@ export function runClient(program: string, args: readonly string[], options: Cli
   return { child, ended, kill: () => void child.kill("SIGKILL") };
 }
 
-/**
- * What stopped PostgreSQL's program, from its error lines: the objects at fault and nothing else. The server's own texts can
- * quote a value (22P02 does).
- */
-export function archiveFailed(
-  code: "ARCHIVE_NOT_MADE" | "ARCHIVE_NOT_RESTORED",
-  what: string,
-  errors: readonly string[],
-): CutoverError {
-  const objects = errors.flatMap((line) => entryPattern.exec(line)?.[1] ?? []);
-  const where = objects.length === 0 ? "" : `; it stopped at: ${[...new Set(objects)].slice(0, 5).join(", ")}`;
-  return new CutoverError({
-    code,
-    message: `${what}${where}. The old database still runs as it did.`,
-    remedy: "docs/errors.md names what is known to stand in the way; the server's log tells the rest. Then run again.",
-  });
-}
-
-const mostErrors = 50;
-
-/** `pg_restore: from TOC entry 245; 1259 16386 TABLE public.users postgres`. */
-const entryPattern = /^pg_restore: from TOC entry \d+; \d+ \d+ (.*) \S+$/;
-
-function isOfInterest(line: string): boolean {
-  return /^pg_(dump|restore): (error|from TOC entry|fatal)/.test(line);
-}
+const lastLines = 20;
