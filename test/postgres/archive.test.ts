@@ -188,7 +188,23 @@ const rareThings = `
   CREATE TABLE rare.untouched (LIKE rare.things);
   GRANT SELECT ON rare.things TO pg_monitor;
   SELECT pg_catalog.lo_from_bytea(4711, 'large');
-  COMMENT ON TABLE rare.things IS 'kept';`;
+  COMMENT ON TABLE rare.things IS 'kept';
+  ALTER SCHEMA public OWNER TO postgres;
+  GRANT ALL ON SCHEMA public TO PUBLIC;
+  CREATE TABLE rare.owned_by_another (id serial, name text);
+  ALTER TABLE rare.owned_by_another OWNER TO pg_monitor;
+  CREATE TABLE rare.locked_owner_out (id int);
+  REVOKE ALL ON rare.locked_owner_out FROM postgres;
+  GRANT USAGE, CREATE ON SCHEMA rare TO pg_monitor;
+  GRANT SELECT, UPDATE ON rare.things TO pg_monitor WITH GRANT OPTION;
+  SET ROLE pg_monitor;
+  GRANT SELECT ON rare.things TO pg_read_all_stats;
+  RESET ROLE;
+  REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+  ALTER DEFAULT PRIVILEGES IN SCHEMA rare GRANT SELECT ON TABLES TO pg_monitor;
+  ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+  CREATE TABLE rare.after_the_defaults (id int);
+  CREATE FUNCTION rare.after_the_defaults() RETURNS int LANGUAGE sql AS 'SELECT 1';`;
 
 async function emptyDatabase(): Promise<ConnectionTarget> {
   const name = nameOfScratch();
