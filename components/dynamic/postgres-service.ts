@@ -1,8 +1,9 @@
 import { CutoverError } from "../errors.ts";
 import {
   adoptPostgresService,
-  adoptRemoved,
+  adoptRetired,
   observePostgresService,
+  observeRetired,
   type PostgresServiceInputs,
   postgresServiceFactsSchema,
   postgresServiceInputsSchema,
@@ -10,11 +11,20 @@ import {
   retirementSchema,
 } from "../migration/postgres-service.ts";
 import { readPrimary } from "../migration/primary.ts";
-import { reasonsAgainstRetiring } from "../migration/retire.ts";
+import { retirementFailures } from "../migration/retirement/preview.ts";
+import type { RetirementRun } from "../migration/retirement/run.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { withReadableErrors } from "./readable-errors.ts";
-import { configure, failuresOf, railwayClient, removalClient, reporter } from "./session.ts";
+import {
+  configure,
+  failuresOf,
+  isEngineAlive,
+  railwayClient,
+  removalClient,
+  reporter,
+  s3Credentials,
+} from "./session.ts";
 
 const stateSchema = postgresServiceInputsSchema.extend({
   serviceId: postgresServiceFactsSchema.shape.serviceId,
@@ -44,8 +54,7 @@ export const provider = withReadableErrors({
     // A change towards the end of the old database is judged in the preview already.
     if (!before.success || inputs.lifecycle === "keep" || before.data.lifecycle === inputs.lifecycle)
       return checked;
-    const reasons = await reasonsAgainstRetiring(railwayClient(), inputs);
-    return { ...checked, failures: reasons.map((reason) => ({ property: "lifecycle", reason })) };
+    return { ...checked, failures: await retirementFailures(retirementRun(inputs)) };
   },
 
   async diff(_id, olds, news) {
@@ -58,15 +67,17 @@ export const provider = withReadableErrors({
       before.project !== after.project ||
       before.environment !== after.environment;
     const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
-    return { changes: renamed || before.lifecycle !== after.lifecycle || drifted };
+    const deployedAgain = after.lifecycle === "stop" && before.retirement.state === "running";
+    return { changes: renamed || before.lifecycle !== after.lifecycle || drifted || deployedAgain };
   },
 
   async create(inputs) {
     const wanted = knownOrThrow(postgresServiceInputsSchema, inputs);
     if (wanted.lifecycle !== "keep") {
-      const removed = await adoptRemoved(railwayClient(), wanted);
-      if (removed === undefined) throw retireAfterAdopting(wanted.lifecycle);
-      const { facts, retirement } = removed;
+      const retired = await adoptRetired(railwayClient(), wanted);
+      if (retired === undefined) throw retireAfterAdopting(wanted.lifecycle);
+      const { facts } = retired;
+      const retirement = await retire(retirementRun(wanted, facts.serviceId), retired.retirement);
       const state = { ...wanted, serviceId: facts.serviceId, observed: facts, adopted: facts, retirement };
       return { id: facts.serviceId, outs: encodeProperties(stateSchema, state, inputs) };
     }
@@ -79,7 +90,9 @@ export const provider = withReadableErrors({
   async read(id, properties) {
     if (properties === undefined) return {};
     const before = stateSchema.parse(withoutProvider(properties));
-    if (before.retirement.state !== "running") return { id, props: properties };
+    const retirement = await observeRetired(railwayClient(), before, id, before.retirement);
+    if (before.retirement.state !== "running")
+      return { id, props: encodeProperties(stateSchema, { ...before, retirement }, properties) };
     const observed = await observePostgresService(railwayClient(), before);
     return { id, props: encodeProperties(stateSchema, { ...before, observed }, properties) };
   },
@@ -87,10 +100,11 @@ export const provider = withReadableErrors({
   async update(id, olds, news) {
     const before = stateSchema.parse(withoutProvider(olds));
     const wanted = knownOrThrow(postgresServiceInputsSchema, news);
-    const railway = wanted.lifecycle === "remove" ? removalClient() : railwayClient();
-    const retirement = await retire(railway, wanted, id, before.retirement, reporter);
+    const retirement = await retire(retirementRun(wanted, id), before.retirement);
     const facts =
-      retirement.state === "running" ? await observePostgresService(railway, wanted) : before.observed;
+      retirement.state === "running"
+        ? await observePostgresService(railwayClient(), wanted)
+        : before.observed;
     if (facts.serviceId !== id) throw anotherService(wanted[wanted.role], id, facts.serviceId);
     const state = { ...wanted, serviceId: id, observed: facts, adopted: facts, retirement };
     return { outs: encodeProperties(stateSchema, state, news) };
@@ -103,6 +117,12 @@ export const provider = withReadableErrors({
     );
   },
 });
+
+/** The removal looks and deletes with a wider token, where there is one. */
+function retirementRun(inputs: PostgresServiceInputs, serviceId = ""): RetirementRun {
+  const railway = inputs.lifecycle === "remove" ? removalClient() : railwayClient();
+  return { railway, inputs, serviceId, reporter, isEngineAlive, credentials: s3Credentials() };
+}
 
 /**
  * A state from before the cutover and the configuration of that time fit each other: without a look at the journal, an

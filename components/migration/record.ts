@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
+import { retirementRecordSchema } from "./retirement/evidence.ts";
 import { sourcePositionSchema } from "./source-position.ts";
 
 /**
@@ -117,6 +118,8 @@ export const migrationRecordSchema = z.discriminatedUnion("state", [
     load: loadSchema,
     fence: fenceSchema,
     promotion: promotionSchema,
+    /** What became of the old database; absent as long as nothing did. */
+    retirement: retirementRecordSchema.optional(),
   }),
   z.object({
     state: z.literal("aborting"),

@@ -8,7 +8,11 @@ import { type ArchiveClient, findArchiveClient } from "../../components/postgres
 import { differencesOf, readContents } from "../../components/postgres/archive/database-contents.ts";
 import { dumpArchive } from "../../components/postgres/archive/dump-archive.ts";
 import { restoreArchive } from "../../components/postgres/archive/restore-archive.ts";
-import { copyDatabase, createLike, dropDatabase } from "../../components/postgres/archive/scratch-database.ts";
+import {
+  copyDatabase,
+  createLike,
+  dropDatabase,
+} from "../../components/postgres/archive/scratch-database.ts";
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
 import { setSeal } from "../../components/postgres/fence.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
@@ -69,7 +73,10 @@ describe("an archive", () => {
   });
 
   test.for([
-    [`UPDATE public."User" SET email = email || 'x' WHERE id = (SELECT min(id) FROM public."User")`, /^table public\.User$/],
+    [
+      `UPDATE public."User" SET email = email || 'x' WHERE id = (SELECT min(id) FROM public."User")`,
+      /^table public\.User$/,
+    ],
     [`SELECT pg_catalog.setval('rare.numbers', 999)`, /^sequence rare\.numbers$/],
     [`SELECT pg_catalog.lo_put(4711, 0, 'other')`, /^large objects$/],
     [`DROP VIEW rare.names`, /^view rare\.names$/],
@@ -232,4 +239,3 @@ function administrate<Result>(
 ): Promise<Result> {
   return withConnection(server.connection("postgres"), { purpose: "world" }, work);
 }
-

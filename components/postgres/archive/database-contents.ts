@@ -44,7 +44,9 @@ export function differencesOf(dumped: DatabaseContents, restored: DatabaseConten
   return [
     ...differing("table", dumped.tables, restored.tables),
     ...differing("sequence", dumped.sequences, restored.sequences),
-    ...(JSON.stringify(dumped.largeObjects) === JSON.stringify(restored.largeObjects) ? [] : ["large objects"]),
+    ...(JSON.stringify(dumped.largeObjects) === JSON.stringify(restored.largeObjects)
+      ? []
+      : ["large objects"]),
     ...diffCatalogues(dumped.catalogue, restored.catalogue).map(
       ({ object, aspect }) => `${object}${aspect === null ? "" : ` (${aspect})`}`,
     ),

@@ -62,7 +62,5 @@ function localeClauses(facts: DatabaseFacts): string {
     [facts.datlocprovider === "b" ? "builtin_locale" : "icu_locale", locale],
     ["icu_rules", facts.daticurules],
   ];
-  return clauses
-    .flatMap(([name, value]) => (value ? [`${name} ${quoteLiteral(value)}`] : []))
-    .join(" ");
+  return clauses.flatMap(([name, value]) => (value ? [`${name} ${quoteLiteral(value)}`] : [])).join(" ");
 }
