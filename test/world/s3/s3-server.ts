@@ -39,79 +39,73 @@ export async function startS3Server(): Promise<S3Server> {
   const faults: Array<{ method: string; how: "reset" | number; after: number }> = [];
 
   const server = createServer((request, response) => {
-    answer(request, response).catch(() => request.socket.destroy());
+    respond(request, response).catch(() => request.socket.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await read(request);
     const method = request.method ?? "GET";
     const url = new URL(request.url ?? "/", endpoint);
-    const planned = faults.find((fault) => fault.method === method);
-    if (planned !== undefined && planned.after-- === 0) {
-      faults.splice(faults.indexOf(planned), 1);
-      if (planned.how === "reset") return void request.socket.resetAndDestroy();
-      return send(response, planned.how, error("Planned"));
+    const how = plannedFault(method);
+    if (how === "reset") {
+      request.socket.resetAndDestroy();
+      return;
     }
-    if (!(await isSigned(request, method, url, body)))
-      return send(response, 403, error("SignatureDoesNotMatch"));
-    const [, bucket, ...rest] = url.pathname.split("/");
-    if (bucket !== service.bucket) return send(response, 404, error("NoSuchBucket"));
-    respond(response, method, url.searchParams, rest.map(decodeURIComponent).join("/"), body);
+    const { status, headers, content } =
+      how === undefined ? await answerSigned(request, method, url, body) : failure(how, "Planned");
+    response.writeHead(status, { "content-length": content.length, ...headers });
+    response.end(method === "HEAD" ? undefined : content);
   }
 
-  function respond(
-    response: ServerResponse,
-    method: string,
-    query: URLSearchParams,
-    key: string,
-    body: Buffer,
-  ): void {
+  async function answerSigned(request: IncomingMessage, method: string, url: URL, body: Buffer) {
+    const signed = await isSigned(request, method, url, body);
+    return signed ? answer(method, url, body) : failure(403, "SignatureDoesNotMatch");
+  }
+
+  function plannedFault(method: string): "reset" | number | undefined {
+    const planned = faults.find((fault) => fault.method === method);
+    if (planned === undefined || planned.after-- > 0) return undefined;
+    faults.splice(faults.indexOf(planned), 1);
+    return planned.how;
+  }
+
+  function answer(method: string, { pathname, searchParams: query }: URL, body: Buffer): Answer {
+    const [, bucket, ...rest] = pathname.split("/");
+    const key = rest.map(decodeURIComponent).join("/");
+    if (bucket !== service.bucket) return failure(404, "NoSuchBucket");
     const upload = query.get("uploadId");
-    if (method === "GET" && query.has("uploads"))
-      return send(response, 200, listing(query.get("prefix") ?? ""));
-    if (method === "POST" && query.has("uploads")) {
+    if (upload !== null) return answerUpload(method, query, upload, body);
+    if (query.has("uploads")) {
+      if (method === "GET") return success(listing(query.get("prefix") ?? ""));
       const id = randomUUID();
       uploads.set(id, { key, parts: new Map() });
-      return send(
-        response,
-        200,
-        `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
-      );
+      return success(`<Result><UploadId>${id}</UploadId></Result>`);
     }
-    if (upload !== null) return respondToUpload(response, method, query, upload, body);
     const object = service.objects.get(key);
-    if (object === undefined) return send(response, 404, method === "HEAD" ? "" : error("NoSuchKey"));
-    response.writeHead(200, { "content-length": object.length, etag: etagOf(object) });
-    response.end(method === "HEAD" ? undefined : object);
+    if (object === undefined) return failure(404, "NoSuchKey");
+    return { status: 200, headers: { etag: etagOf(object) }, content: object };
   }
 
-  function respondToUpload(
-    response: ServerResponse,
-    method: string,
-    query: URLSearchParams,
-    id: string,
-    body: Buffer,
-  ): void {
+  function answerUpload(method: string, query: URLSearchParams, id: string, body: Buffer): Answer {
     const upload = uploads.get(id);
-    if (upload === undefined) return send(response, 404, error("NoSuchUpload"));
+    if (upload === undefined) return failure(404, "NoSuchUpload");
     if (method === "PUT") {
       upload.parts.set(Number(query.get("partNumber")), body);
-      response.writeHead(200, { etag: etagOf(body) });
-      return void response.end();
+      return { status: 200, headers: { etag: etagOf(body) }, content: Buffer.alloc(0) };
     }
     uploads.delete(id);
-    if (method === "DELETE") return void response.writeHead(204).end();
+    if (method === "DELETE") return success("");
     const named = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber><ETag>([^<]*)<\/ETag>/g)];
     const parts = named.map(([, number, etag]) => ({ part: upload.parts.get(Number(number)), etag }));
     // As S3 does once it has begun to answer: status 200, and the error in the body.
     if (parts.some(({ part, etag }) => part === undefined || etagOf(part) !== etag)) {
-      return send(response, 200, error("InvalidPart"));
+      return failure(200, "InvalidPart");
     }
     service.objects.set(upload.key, Buffer.concat(parts.map(({ part }) => part as Buffer)));
-    return send(response, 200, "<CompleteMultipartUploadResult/>");
+    return success("<CompleteMultipartUploadResult/>");
   }
 
   function listing(prefix: string): string {
@@ -162,12 +156,18 @@ async function read(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function send(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { "content-type": "application/xml" }).end(body);
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly content: Buffer;
 }
 
-function error(code: string): string {
-  return `<?xml version="1.0"?><Error><Code>${code}</Code><Message>a text</Message></Error>`;
+function success(xml: string): Answer {
+  return { status: 200, content: Buffer.from(xml) };
+}
+
+function failure(status: number, code: string): Answer {
+  return { status, content: Buffer.from(`<Error><Code>${code}</Code><Message>a text</Message></Error>`) };
 }
 
 function etagOf(content: Buffer): string {
