@@ -24,6 +24,8 @@ export interface S3Server {
   /** Keys of the uploads that were begun and neither completed nor aborted. */
   openUploads(): string[];
   fail(fault: S3Fault): void;
+  /** Called once a HEAD was answered: what happens between a look and a reading. */
+  onHead: (() => unknown) | undefined;
   stop(): Promise<void>;
 }
 
@@ -58,6 +60,7 @@ export async function startS3Server(): Promise<S3Server> {
       how === undefined ? await answerSigned(request, method, url, body) : failure(how, "Planned");
     response.writeHead(status, { "content-length": content.length, ...headers });
     response.end(method === "HEAD" ? undefined : content);
+    if (method === "HEAD") simulated.onHead?.();
   }
 
   async function answerSigned(request: IncomingMessage, method: string, url: URL, body: Buffer) {
@@ -137,9 +140,10 @@ export async function startS3Server(): Promise<S3Server> {
     return expected === header("authorization");
   }
 
-  return {
+  const simulated: S3Server = {
     ...service,
     endpoint,
+    onHead: undefined,
     openUploads: () => [...uploads.values()].map(({ key }) => key),
     fail: ({ after = 0, ...fault }) => void faults.push({ ...fault, after }),
     async stop() {
@@ -148,6 +152,7 @@ export async function startS3Server(): Promise<S3Server> {
       await once(server, "close");
     },
   };
+  return simulated;
 }
 
 async function read(request: IncomingMessage): Promise<Buffer> {
