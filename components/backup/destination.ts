@@ -7,7 +7,7 @@ import { z } from "zod";
  */
 const recipientSchema = z.string().refine(isRecipient, "not a public key of age (age1…)");
 
-const recipientsSchema = z.array(recipientSchema).min(1, "at least one public key of age (age1…)");
+const recipientsSchema = z.array(recipientSchema).min(1, "at least one public key of age (age1…)").readonly();
 
 /** Where the final backup of the old database goes, and who may read it. */
 export const finalBackupSchema = z.discriminatedUnion("to", [

@@ -38,17 +38,17 @@ export async function stopLegacy(run: RetirementRun): Promise<RetirementRecord> 
   const entry = finishedOrRefused("stop", primary.entry);
   const facts = await observeRetirement(run, primary, entry.record);
   const reasons = reasonsAgainstStopping(facts, inputs.removal.finalBackup);
-  if (facts.server === null) {
-    if (reasons.length > 0) throw refused("stop", reasons);
-    return exclusivelyOnTarget(run, { ...primary, services: [] }, (alone) =>
-      stopDeployments(run, alone, primary.scope),
+  if (facts.server === null && reasons.length > 0) throw refused("stop", reasons);
+  const isProven = reasons.length === 0 && proofStands(facts) && isWhereConfigured(run, entry, facts);
+  if (!isProven) {
+    await exclusively(run, await resolveDatabases(railway, inputs), (alone) =>
+      prove(run, alone, entry, facts, reasons),
     );
   }
-  return exclusively(run, await resolveDatabases(railway, inputs), async (alone) => {
-    const isProven = reasons.length === 0 && proofStands(facts) && isWhereConfigured(run, entry);
-    if (!isProven) await prove(run, alone, entry, facts, reasons);
-    return stopDeployments(run, alone, primary.scope);
-  });
+  // Without the source: the lock on its server goes with the server.
+  return exclusivelyOnTarget(run, { ...primary, services: [] }, (alone) =>
+    stopDeployments(run, alone, primary.scope),
+  );
 }
 
 /** Looks into a copy of the old database, which stays sealed itself; makes both backups; writes down what was proven. */
@@ -182,8 +182,9 @@ async function backUpVolume(
   return id;
 }
 
-/** Whether the final backup that an interrupted run made is where the configuration wants it now. */
-function isWhereConfigured(run: RetirementRun, entry: FinishedEntry): boolean {
+/** Whether the final backup that an interrupted run made is where the configuration wants it; one that is stopped has no other. */
+function isWhereConfigured(run: RetirementRun, entry: FinishedEntry, { server }: RetirementFacts): boolean {
+  if (server === null) return true;
   const made = entry.record.retirement?.finalBackup;
   const place = openStoreOf(run, entry)?.store.place ?? ownBackup(run).place;
   return made?.place === place;
