@@ -10,7 +10,7 @@ import {
   serviceInputsSchema,
   transportSchema,
 } from "./migration/inputs.ts";
-import type { PostgresServiceInputs } from "./migration/postgres-service.ts";
+import { type PostgresServiceInputs, removalSchema } from "./migration/postgres-service.ts";
 import { reference } from "./railway/references.ts";
 import { railwayTokenKinds } from "./railway/token.ts";
 
@@ -65,14 +65,12 @@ const settingsSchema = z
       target: transportSchema.default({ via: "private" }),
       plaintextReason: z.string().min(10).nullable().default(null),
     }),
-    removal: z.strictObject({
-      confirmServiceId: z.string().default(""),
-      finalBackup: z.string().default(""),
-    }),
+    removal: removalSchema,
   })
   .superRefine((settings, context) => {
     const problems = crossChecks.filter(({ isWrong }) => isWrong(settings));
-    for (const { path, message } of problems) context.addIssue({ code: "custom", path: [path], message });
+    for (const { path, message } of problems)
+      context.addIssue({ code: "custom", path: path.split("."), message });
   });
 
 /** The stack's configuration, complete and checked. Holds no secret: tokens and URLs are read where they are used. */
@@ -212,10 +210,13 @@ const crossChecks: ReadonlyArray<{
     isWrong: ({ phase, legacyPostgres }) => phase === "adopt" && legacyPostgres !== "keep",
   },
   {
-    path: "removal",
-    message:
-      "legacyPostgres: remove needs removal.confirmServiceId (the old service's id) and removal.finalBackup (where the final copy is)",
-    isWrong: ({ legacyPostgres, removal }) =>
-      legacyPostgres === "remove" && (removal.confirmServiceId === "" || removal.finalBackup === ""),
+    path: "removal.finalBackup",
+    message: "legacyPostgres: stop and remove need to know where the final backup goes",
+    isWrong: ({ legacyPostgres, removal }) => legacyPostgres !== "keep" && removal.finalBackup === null,
+  },
+  {
+    path: "removal.confirmServiceId",
+    message: "legacyPostgres: remove needs the old service's id, typed by hand",
+    isWrong: ({ legacyPostgres, removal }) => legacyPostgres === "remove" && removal.confirmServiceId === "",
   },
 ];

@@ -117,13 +117,23 @@ describe("rules across keys", () => {
     ],
     [
       "a removal without the id typed by hand",
-      { legacyPostgres: "remove", removal: { finalBackup: "s3://final" } },
-      "removal: legacyPostgres: remove needs removal.confirmServiceId",
+      { legacyPostgres: "remove", removal: { finalBackup } },
+      "removal.confirmServiceId: legacyPostgres: remove needs the old service's id",
     ],
     [
-      "a removal without a final copy",
+      "a removal without a final backup",
       { legacyPostgres: "remove", removal: { confirmServiceId: "0a1b" } },
-      "removal: legacyPostgres: remove needs",
+      "removal.finalBackup: legacyPostgres: stop and remove need",
+    ],
+    [
+      "a stop without a final backup",
+      { legacyPostgres: "stop" },
+      "removal.finalBackup: legacyPostgres: stop and remove need",
+    ],
+    [
+      "a final backup that nobody could read",
+      { removal: { finalBackup: { to: "path", folder: "/backups", recipients: ["age1typo"] } } },
+      "removal.finalBackup.recipients.0: not a public key of age",
     ],
   ])("%s", (_name, change, message) => {
     expect(refusal({ ...valid, ...change }).message).toContain(message);

@@ -3,8 +3,9 @@ import { CutoverError } from "../errors.ts";
 import type { DriftItem } from "../migration/drift/item.ts";
 import {
   adoptPostgresService,
-  adoptRemoved,
+  adoptRetired,
   observePostgresService,
+  observeRetired,
   type PostgresServiceInputs,
   postgresServiceFactsSchema,
   postgresServiceInputsSchema,
@@ -12,12 +13,21 @@ import {
   retirementSchema,
 } from "../migration/postgres-service.ts";
 import { readPrimary } from "../migration/primary.ts";
-import { reasonsAgainstRetiring } from "../migration/retire.ts";
+import { retirementFailures } from "../migration/retirement/preview.ts";
+import type { RetirementRun } from "../migration/retirement/run.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { driftOf, driftProperty } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { withReadableErrors } from "./readable-errors.ts";
-import { configure, failuresOf, railwayClient, removalClient, reporter } from "./session.ts";
+import {
+  configure,
+  failuresOf,
+  isEngineAlive,
+  railwayClient,
+  removalClient,
+  reporter,
+  s3Credentials,
+} from "./session.ts";
 
 const stateSchema = postgresServiceInputsSchema.extend({
   serviceId: postgresServiceFactsSchema.shape.serviceId,
@@ -51,8 +61,7 @@ export const provider = withReadableErrors({
     // A change towards the end of the old database is judged in the preview already.
     if (!before.success || inputs.lifecycle === "keep" || before.data.lifecycle === inputs.lifecycle)
       return checked;
-    const reasons = await reasonsAgainstRetiring(railwayClient(), inputs);
-    return { ...checked, failures: reasons.map((reason) => ({ property: "lifecycle", reason })) };
+    return { ...checked, failures: await retirementFailures(retirementRun(inputs)) };
   },
 
   async diff(_id, olds, news) {
@@ -65,17 +74,18 @@ export const provider = withReadableErrors({
       before.project !== after.project ||
       before.environment !== after.environment;
     const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
-    return {
-      changes: renamed || before.lifecycle !== after.lifecycle || drifted || before.drift !== undefined,
-    };
+    const deployedAgain = after.lifecycle === "stop" && before.retirement.state === "running";
+    const isOtherwise = drifted || deployedAgain || before.drift !== undefined;
+    return { changes: renamed || before.lifecycle !== after.lifecycle || isOtherwise };
   },
 
   async create(inputs) {
     const wanted = knownOrThrow(postgresServiceInputsSchema, inputs);
     if (wanted.lifecycle !== "keep") {
-      const removed = await adoptRemoved(railwayClient(), wanted);
-      if (removed === undefined) throw retireAfterAdopting(wanted.lifecycle);
-      const { facts, retirement } = removed;
+      const retired = await adoptRetired(railwayClient(), wanted);
+      if (retired === undefined) throw retireAfterAdopting(wanted.lifecycle);
+      const { facts } = retired;
+      const retirement = await retire(retirementRun(wanted, facts.serviceId), retired.retirement);
       const state = { ...wanted, serviceId: facts.serviceId, observed: facts, adopted: facts, retirement };
       return { id: facts.serviceId, outs: encodeProperties(stateSchema, state, inputs) };
     }
@@ -88,22 +98,24 @@ export const provider = withReadableErrors({
   async read(id, properties) {
     if (properties === undefined) return {};
     const { drift: _former, ...before } = stateSchema.parse(withoutProvider(properties));
+    const retirement = await observeRetired(railwayClient(), before, id, before.retirement);
     const drift = await driftOfDatabase(before, before.retirement, id);
     const isThere = before.retirement.state === "running" && !drift.some(({ code }) => isGone.has(code));
     const observed = isThere
       ? await observePostgresService(railwayClient(), { ...before, [before.role]: id })
       : before.observed;
-    const state = { ...before, observed, ...driftProperty(drift) };
+    const state = { ...before, observed, retirement, ...driftProperty(drift) };
     return { id, props: encodeProperties(stateSchema, state, properties) };
   },
 
   async update(id, olds, news) {
     const before = stateSchema.parse(withoutProvider(olds));
     const wanted = knownOrThrow(postgresServiceInputsSchema, news);
-    const railway = wanted.lifecycle === "remove" ? removalClient() : railwayClient();
-    const retirement = await retire(railway, wanted, id, before.retirement, reporter);
+    const retirement = await retire(retirementRun(wanted, id), before.retirement);
     const facts =
-      retirement.state === "running" ? await observePostgresService(railway, wanted) : before.observed;
+      retirement.state === "running"
+        ? await observePostgresService(railwayClient(), wanted)
+        : before.observed;
     if (facts.serviceId !== id) throw anotherService(wanted[wanted.role], id, facts.serviceId);
     // A retirement that was done must be recorded, whatever can be seen afterwards.
     const isLooked = before.drift !== undefined && before.lifecycle === wanted.lifecycle;
@@ -141,6 +153,12 @@ const isGone: ReadonlySet<DriftItem["code"]> = new Set([
   "SERVICE_REPLACED",
   "SERVICE_VANISHED",
 ]);
+
+/** The removal looks and deletes with a wider token, where there is one. */
+function retirementRun(inputs: PostgresServiceInputs, serviceId = ""): RetirementRun {
+  const railway = inputs.lifecycle === "remove" ? removalClient() : railwayClient();
+  return { railway, inputs, serviceId, reporter, isEngineAlive, credentials: s3Credentials() };
+}
 
 /**
  * A state from before the cutover and the configuration of that time fit each other: without a look at the journal, an

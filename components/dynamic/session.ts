@@ -1,5 +1,6 @@
 import { connect as connectSocket } from "node:net";
 import { z } from "zod";
+import type { S3Credentials } from "../backup/destination.ts";
 import { CutoverError } from "../errors.ts";
 import type { Reporter } from "../migration/reporter.ts";
 import { defaultSettleTimeoutMs } from "../railway/context.ts";
@@ -45,6 +46,14 @@ export function removalClient(): Railway {
     ...railwayOptions({ kind: configured("tokenKind"), secret: configured("railwayToken") }),
     token: createRailwayToken(kind, value),
   });
+}
+
+/** For a final backup in an S3 bucket, by the names that every client of S3 reads; `undefined` where they are not set. */
+export function s3Credentials(): S3Credentials | undefined {
+  const environment = environmentSchema.parse(process.env);
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
+  if (!accessKeyId || !secretAccessKey) return undefined;
+  return { accessKeyId, secretAccessKey, sessionToken: environment.AWS_SESSION_TOKEN };
 }
 
 /** The client's options from the process's environment, falling back to what the stack's configuration holds. */
@@ -133,6 +142,9 @@ const environmentSchema = z.object({
   RAILWAY_TOKEN: z.string().optional(),
   RAILWAY_API_TOKEN: z.string().optional(),
   RAILWAY_REMOVAL_TOKEN: z.string().optional(),
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  AWS_SESSION_TOKEN: z.string().optional(),
   RAILWAY_REMOVAL_TOKEN_KIND: z.enum(["account", "workspace"]).default("account"),
   /** Another endpoint than Railway's own, for rehearsals. */
   RAILWAY_API_URL: z.url().optional(),

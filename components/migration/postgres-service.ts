@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { finalBackupSchema } from "../backup/destination.ts";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { currentMajor } from "../postgres/relations.ts";
+import { isRunning } from "../railway/deployments.ts";
 import type { Railway, RailwayService } from "../railway/railway.ts";
 import { createTarget } from "./create-target.ts";
 import { migrationInputsSchema } from "./inputs.ts";
@@ -9,7 +11,18 @@ import { maintenanceDatabase } from "./maintenance.ts";
 import { readPrimary } from "./primary.ts";
 import type { Reporter } from "./reporter.ts";
 import { resolveDatabase } from "./resolve.ts";
-import { removeLegacy, stopLegacy } from "./retire.ts";
+import { evidenceSentences, type RetirementRecord } from "./retirement/evidence.ts";
+import { removeLegacy } from "./retirement/remove.ts";
+import type { RetirementRun } from "./retirement/run.ts";
+import { stopLegacy } from "./retirement/stop.ts";
+
+/** What the operator says about the end of the old database. */
+export const removalSchema = z.strictObject({
+  /** The old service's id, typed by hand: only `remove` asks for it. */
+  confirmServiceId: z.string().default(""),
+  /** Where the backup goes that outlives the volume; `null` as long as nothing is stopped. */
+  finalBackup: finalBackupSchema.nullable().default(null),
+});
 
 /** One of the two Railway services that run PostgreSQL: the inputs of PostgresService. */
 export const postgresServiceInputsSchema = migrationInputsSchema.extend({
@@ -20,7 +33,7 @@ export const postgresServiceInputsSchema = migrationInputsSchema.extend({
   /** `stop` and `remove` retire the old database, behind their guards. */
   lifecycle: z.enum(["keep", "stop", "remove"]),
   soakDays: z.number().min(0),
-  removal: z.object({ confirmServiceId: z.string(), finalBackup: z.string() }),
+  removal: removalSchema,
 });
 
 export type PostgresServiceInputs = z.infer<typeof postgresServiceInputsSchema>;
@@ -60,18 +73,18 @@ export async function adoptPostgresService(
 }
 
 /**
- * The old database as a stack without a state finds it after its removal: gone, as the journal's finished migration and
- * Railway both say. `undefined` where it still exists.
+ * The old database as a stack without a state finds it once it is retired: stopped as the journal says, or gone as Railway
+ * says, too. `undefined` where it is not retired.
  */
-export async function adoptRemoved(
+export async function adoptRetired(
   railway: Railway,
   inputs: PostgresServiceInputs,
 ): Promise<{ facts: PostgresServiceFacts; retirement: Retirement } | undefined> {
   const { entry, scope } = await readPrimary(railway, inputs);
   if (entry?.record.state !== "finished") return undefined;
-  const { serviceId } = entry.record.context.source;
-  if ((await railway.readService(scope, serviceId)) !== undefined) return undefined;
-  const gone = {
+  const { context, retirement } = entry.record;
+  const { serviceId } = context.source;
+  const nothing = {
     image: null,
     volumeId: null,
     volumeMountPath: null,
@@ -79,10 +92,35 @@ export async function adoptRemoved(
     vectorVersion: null,
     tls: null,
   };
+  const service = (await railway.listServices(scope)).find(({ id }) => id === serviceId);
+  if (service === undefined) {
+    const evidence =
+      retirement === undefined
+        ? [`service ${serviceId} does not exist on Railway any more`]
+        : evidenceSentences(retirement, inputs.source);
+    return { facts: { serviceId, ...nothing }, retirement: { state: "removed", evidence } };
+  }
+  if (retirement === undefined || retirement.stoppedAt === null) return undefined;
   return {
-    facts: { serviceId, ...gone },
-    retirement: { state: "removed", evidence: [`service ${serviceId} does not exist on Railway any more`] },
+    facts: { ...nothing, ...serviceFacts(service) },
+    retirement: { state: "stopped", evidence: evidenceSentences(retirement, inputs.source) },
   };
+}
+
+/**
+ * A stopped database as it is now: `running` where somebody deployed it again, which makes an `up` with `stop` prove
+ * everything anew. Reads only.
+ */
+export async function observeRetired(
+  railway: Railway,
+  inputs: PostgresServiceInputs,
+  serviceId: string,
+  before: Retirement,
+): Promise<Retirement> {
+  if (before.state !== "stopped") return before;
+  const scope = await railway.resolveEnvironment(inputs);
+  const service = (await railway.listServices(scope)).find(({ id }) => id === serviceId);
+  return service?.activeDeployments.some(isRunning) ? { ...before, state: "running" } : before;
 }
 
 /** Looks at the service on Railway and at its server. Reads only. */
@@ -104,37 +142,40 @@ export async function observePostgresService(
  * Takes the old database to the wanted point of its life: `running` → `stopped` → `removed`. Nothing to do where it is
  * there already.
  *
- * @throws CutoverError `RETIREMENT_REFUSED` with every reason at once
+ * @throws CutoverError `RETIREMENT_REFUSED` with every reason at once, and those of the final backup
  */
-export async function retire(
-  railway: Railway,
-  inputs: PostgresServiceInputs,
-  serviceId: string,
-  before: Retirement,
-  reporter: Reporter,
-): Promise<Retirement> {
-  switch (inputs.lifecycle) {
+export async function retire(run: RetirementRun, before: Retirement): Promise<Retirement> {
+  const { lifecycle } = run.inputs;
+  switch (lifecycle) {
     case "keep":
       if (before.state === "running") return before;
-      throw new CutoverError({
-        code: "RETIREMENT_NOT_REVERSIBLE_HERE",
-        message: `The old database is ${before.state}; legacyPostgres: keep cannot undo that.`,
-        remedy:
-          before.state === "stopped"
-            ? "Its volume is kept: deploy the service by hand on Railway to start it again, or put legacyPostgres: stop back."
-            : "It is gone; put legacyPostgres: remove back. Restore the final backup elsewhere if it is needed.",
-      });
+      throw notReversible(before.state);
     case "stop":
-      return before.state === "running" ? stopLegacy(railway, inputs, serviceId, reporter) : before;
-    case "remove": {
-      if (before.state === "removed") return before;
-      const stopped =
-        before.state === "running" ? await stopLegacy(railway, inputs, serviceId, reporter) : before;
-      return removeLegacy(railway, inputs, serviceId, stopped, reporter);
-    }
+      return before.state === "running" ? retirementOf("stopped", run, await stopLegacy(run)) : before;
+    case "remove":
+      return before.state === "removed" ? before : retirementOf("removed", run, await removeLegacy(run));
     default:
-      return inputs.lifecycle satisfies never;
+      return lifecycle satisfies never;
   }
+}
+
+function retirementOf(
+  state: "stopped" | "removed",
+  { inputs }: RetirementRun,
+  record: RetirementRecord,
+): Retirement {
+  return { state, evidence: evidenceSentences(record, inputs.source) };
+}
+
+function notReversible(state: "stopped" | "removed"): CutoverError {
+  return new CutoverError({
+    code: "RETIREMENT_NOT_REVERSIBLE_HERE",
+    message: `The old database is ${state}; legacyPostgres: keep cannot undo that.`,
+    remedy:
+      state === "stopped"
+        ? "Its volume is kept: deploy the service by hand on Railway to start it again, or put legacyPostgres: stop back."
+        : "It is gone; put legacyPostgres: remove back. Restore the final backup elsewhere if it is needed.",
+  });
 }
 
 function serviceFacts(

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
 import { driftBaselineSchema } from "./drift/baseline-schema.ts";
 import { gateReportSchema } from "./gate-report.ts";
+import { retirementRecordSchema } from "./retirement/evidence.ts";
 import { sourcePositionSchema } from "./source-position.ts";
 
 /**
@@ -125,6 +126,8 @@ export const migrationRecordSchema = z.discriminatedUnion("state", [
     promotion: promotionSchema,
     /** Records of earlier versions lack it, and those whose finish could not look at everything. */
     baseline: driftBaselineSchema.optional(),
+    /** What became of the old database; absent as long as nothing did. */
+    retirement: retirementRecordSchema.optional(),
   }),
   z.object({
     state: z.literal("aborting"),

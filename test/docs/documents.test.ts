@@ -41,6 +41,9 @@ test("error and finding codes that the documents name have a heading", () => {
 const notCodes = [
   "RAILWAY_SHM_SIZE_BYTES",
   "ALLOW_CONNECTIONS",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
   "DATABASE_URL",
   "DIRECT_URL",
   "LLM_DATABASE_URL",

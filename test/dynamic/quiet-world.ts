@@ -8,11 +8,12 @@ import {
 import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
 import { quickPace } from "../world/railway/pace.ts";
 import { eventually } from "../world/railway/test-world.ts";
-import { startWorld, type World } from "../world/world.ts";
+import { startWorld, type World, type WorldOptions } from "../world/world.ts";
 
 /** The local world with little data and writers that rest, so that whatever changes was changed by what is tested. */
-export function startQuietWorld(): Promise<World> {
+export function startQuietWorld(options: Pick<WorldOptions, "withStaging"> = {}): Promise<World> {
   return startWorld({
+    ...options,
     pace: quickPace,
     rows: 1_500,
     // The longest time that a timer can wait: one write at the start, and no other.

@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly accounts?: Readonly<
     Record<"source" | "target", { readonly user: string; readonly password: string }>
   >;
+  /** A second environment of the project, in which nothing runs. */
+  readonly withStaging?: boolean;
   /** Running servers with the fixtures loaded, for a world that does not begin with new ones. It leaves them running. */
   readonly servers?: Servers;
   /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */
@@ -89,6 +91,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         pgvector: { ...accountOf(target, options.proxyPorts?.target), ...options.accounts?.target },
         ledgerFolder: folder,
         writers,
+        withStaging: options.withStaging === true,
       }),
       ...(options.pace === undefined ? {} : { pace: options.pace }),
       ...(options.intercept === undefined ? {} : { intercept: options.intercept }),

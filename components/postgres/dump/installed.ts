@@ -3,7 +3,8 @@ import { readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { applicationNamePrefix, type ConnectionTarget, keepaliveSettings } from "../connection.ts";
+import type { ConnectionTarget } from "../connection.ts";
+import { clientEnvironment } from "./client-environment.ts";
 
 export interface InstalledClient {
   readonly path: string;
@@ -35,7 +36,7 @@ export async function runInstalledDump(
 ): Promise<{ ok: true; script: string } | { ok: false; message: string }> {
   signal.throwIfAborted();
   const child = spawn(client.path, ["--no-password", ...args], {
-    env: childEnvironment(source),
+    env: clientEnvironment(source, { purpose: "dump", readOnly: true }),
     stdio: ["ignore", "pipe", "pipe"],
     signal,
     killSignal: "SIGKILL",
@@ -51,30 +52,6 @@ export async function runInstalledDump(
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   }
-}
-
-function childEnvironment(source: ConnectionTarget): NodeJS.ProcessEnv {
-  return {
-    PGHOST: source.host,
-    PGPORT: String(source.port),
-    PGDATABASE: source.database,
-    PGUSER: source.user,
-    PGPASSWORD: source.password,
-    PGSSLMODE: source.tls === "require" ? "require" : "disable",
-    PGCONNECT_TIMEOUT: "15",
-    PGAPPNAME: `${applicationNamePrefix}:dump`,
-    PGCLIENTENCODING: "UTF8",
-    PGOPTIONS: Object.entries({
-      standard_conforming_strings: "on",
-      default_transaction_read_only: "on",
-      ...keepaliveSettings,
-    })
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(" "),
-    // No home: a root.crt or .pgpass of the operator would change how the server is checked or the login is made.
-    HOME: "/nonexistent",
-    LC_ALL: "C",
-  };
 }
 
 async function debianFolders(): Promise<string[]> {

@@ -1,0 +1,39 @@
+import type { StoredObject } from "../../backup/store.ts";
+import type { Deployment } from "../../railway/railway.ts";
+import type { RecordIn } from "../record.ts";
+import type { ServerFacts } from "./server-facts.ts";
+
+/** All that a retirement is judged by and that can be seen without an effect. */
+export interface RetirementFacts {
+  readonly now: Date;
+  readonly record: RecordIn<"finished">;
+  /** The service to retire, and the new database's. */
+  readonly serviceId: string;
+  readonly targetId: string;
+  readonly soakDays: number;
+  /** Sentences about variables that still lead to it. */
+  readonly consumers: readonly string[];
+  /** The environments that the token sees; `undefined` where it sees no more than its own. */
+  readonly environments: readonly string[] | undefined;
+  readonly isRunning: boolean;
+  /** Every deployment of the service that Railway still lists, newest first. */
+  readonly deployments: readonly Deployment[];
+  /** `null` once it is deleted. */
+  readonly volume: VolumeFacts | null;
+  /** Other environments in which the volume exists, too. */
+  readonly volumeElsewhere: readonly string[];
+  /** `null` where its server does not run. */
+  readonly server: ServerFacts | null;
+}
+
+export interface VolumeFacts {
+  readonly id: string;
+  readonly instanceId: string;
+  readonly freeBytes: number;
+}
+
+/** The final backup as it lies where the journal says: `missing`, or why that cannot be told. */
+export type StoredBackupFacts =
+  | { readonly kind: "stored"; readonly object: StoredObject }
+  | { readonly kind: "missing" }
+  | { readonly kind: "unknown"; readonly why: string };

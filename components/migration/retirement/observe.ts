@@ -1,0 +1,187 @@
+import { openStore } from "../../backup/store.ts";
+import { CutoverError, describeError } from "../../errors.ts";
+import { withConnection } from "../../postgres/connection.ts";
+import { isRunning } from "../../railway/deployments.ts";
+import type { EnvironmentScope, RailwayVolume } from "../../railway/railway.ts";
+import { maintenanceDatabase } from "../maintenance.ts";
+import { addressesOf, type DatabaseAddresses } from "../preflight/railway/addresses.ts";
+import type { Primary } from "../primary.ts";
+import type { RecordIn } from "../record.ts";
+import { resolveDatabase } from "../resolve.ts";
+import { consumersOf, type VariableHolder } from "./consumers.ts";
+import type { FinalBackupEvidence } from "./evidence.ts";
+import type { RetirementFacts, StoredBackupFacts, VolumeFacts } from "./facts.ts";
+import { backupName } from "./final-backup.ts";
+import type { RetirementRun } from "./run.ts";
+import { readServerFacts, type ServerFacts } from "./server-facts.ts";
+
+/** Looks at Railway, and at the old server where it runs. Reads only. */
+export async function observeRetirement(
+  run: RetirementRun,
+  { scope, target }: Pick<Primary, "scope" | "target">,
+  record: RecordIn<"finished">,
+): Promise<RetirementFacts> {
+  const { railway, inputs, serviceId } = run;
+  const { projectEnvironments } = await railway.environmentFacts(scope);
+  const environments = projectEnvironments ?? [scope];
+  const [services, volumes, consumers] = await Promise.all([
+    railway.listServices(scope),
+    railway.listVolumes(scope),
+    readConsumers(run, environments),
+  ]);
+  const service = services.find(({ id }) => id === serviceId);
+  const running = service?.activeDeployments.some(isRunning) ?? false;
+  const volume = volumes.find((one) => one.serviceId === serviceId);
+  return {
+    now: new Date(),
+    record,
+    serviceId,
+    targetId: target.service.id,
+    soakDays: inputs.soakDays,
+    consumers,
+    environments: projectEnvironments?.map(({ environmentName }) => environmentName),
+    isRunning: running,
+    deployments:
+      service === undefined ? [] : await railway.listDeployments(scope, serviceId, mostDeployments),
+    volume: volume === undefined ? null : volumeFacts(volume),
+    volumeElsewhere: await environmentsWith(run, volumeIds(record, volume), environments, scope),
+    server: running ? await lookAtServer(run, scope) : null,
+  };
+}
+
+/** Looks at the final backup where the journal says that it is. Reads nothing of its content. */
+export async function observeBackup(
+  { inputs, credentials }: Pick<RetirementRun, "inputs" | "credentials">,
+  evidence: FinalBackupEvidence | undefined,
+  migrationId: string,
+): Promise<StoredBackupFacts> {
+  if (evidence === undefined || evidence.to === "own") return { kind: "missing" };
+  const destination = inputs.removal.finalBackup;
+  if (destination === null || destination.to === "own") {
+    return { kind: "unknown", why: "removal.finalBackup does not name its place any more" };
+  }
+  try {
+    const store = openStore(destination, backupName(inputs.source, migrationId), credentials);
+    if (store.place !== evidence.place) {
+      return { kind: "unknown", why: `removal.finalBackup names another place now (${store.place})` };
+    }
+    const object = await store.look();
+    return object === undefined ? { kind: "missing" } : { kind: "stored", object };
+  } catch (error) {
+    return { kind: "unknown", why: describeError(error) };
+  }
+}
+
+/** As many as can have been made of a database since its evidence without anybody noticing. */
+const mostDeployments = 50;
+
+function volumeFacts({ id, instanceId, sizeMB, currentSizeMB }: RailwayVolume): VolumeFacts {
+  return { id, instanceId, freeBytes: (sizeMB - currentSizeMB) * 1_000_000 };
+}
+
+/** The one that is attached, and the one that was when everything was proven. */
+function volumeIds({ retirement }: RecordIn<"finished">, volume: RailwayVolume | undefined): string[] {
+  return [volume?.id, retirement?.volumeBackup.volumeId].filter((id) => id !== undefined);
+}
+
+/** `volumeDelete` has no environment: it would take the same volume's data in every other one, too. */
+async function environmentsWith(
+  { railway }: RetirementRun,
+  ids: readonly string[],
+  environments: readonly EnvironmentScope[],
+  own: EnvironmentScope,
+): Promise<string[]> {
+  const others = environments.filter(({ environmentId }) => environmentId !== own.environmentId);
+  const found = await Promise.all(
+    others.map(async (other) => {
+      const volumes = await railway.listVolumes(other);
+      return volumes.some(({ id }) => ids.includes(id)) ? [other.environmentName] : [];
+    }),
+  );
+  return found.flat();
+}
+
+async function readConsumers(
+  run: RetirementRun,
+  environments: readonly EnvironmentScope[],
+): Promise<string[]> {
+  const found = await Promise.all(
+    environments.map(async (environment) => ({
+      holders: await readHolders(run, environment),
+      addresses: await readAddresses(run, environment),
+    })),
+  );
+  const everywhere = found.map(({ addresses }) => addresses);
+  return consumersOf(
+    found.flatMap(({ holders }) => holders),
+    {
+      serviceName: run.inputs.source,
+      hosts: [...new Set(everywhere.flatMap(({ hosts }) => hosts))],
+      endpoints: [...new Set(everywhere.flatMap(({ endpoints }) => endpoints))],
+      logins: [],
+    },
+  );
+}
+
+/** By which addresses the service is reached in one environment; none where it does not exist there. */
+async function readAddresses(
+  { railway, inputs, serviceId }: RetirementRun,
+  environment: EnvironmentScope,
+): Promise<DatabaseAddresses> {
+  const services = await railway.listServices(environment);
+  if (!services.some(({ id }) => id === serviceId)) return addressesOf(inputs.source, new Map());
+  const addresses = addressesOf(inputs.source, await railway.renderedVariables(environment, serviceId));
+  const proxies = await railway.tcpProxies(environment, serviceId);
+  return {
+    ...addresses,
+    endpoints: [
+      ...addresses.endpoints,
+      ...proxies.map(({ domain, proxyPort }) => `${domain.toLowerCase()}:${proxyPort}`),
+    ],
+  };
+}
+
+/** Every service's variables but the old database's own, and the shared ones. */
+async function readHolders(
+  { railway, serviceId }: RetirementRun,
+  environment: EnvironmentScope,
+): Promise<VariableHolder[]> {
+  const [services, records] = await Promise.all([
+    railway.listServices(environment),
+    railway.variableRecords(environment),
+  ]);
+  const holders = [
+    { id: null, name: "shared variables" },
+    ...services.filter(({ id }) => id !== serviceId).map(({ id, name }) => ({ id, name })),
+  ];
+  return Promise.all(
+    holders.map(async ({ id, name }) => ({
+      name,
+      environment: environment.environmentName,
+      raw: await railway.rawVariables(environment, id),
+      rendered: id === null ? new Map() : await railway.renderedVariables(environment, id),
+      sealed: new Map(
+        records
+          .filter((one) => one.serviceId === id && one.isSealed)
+          .map((one) => [one.name, one.references] as const),
+      ),
+    })),
+  );
+}
+
+/** `null` where it does not answer: a deployment that runs says nothing about the server in it. */
+async function lookAtServer(
+  { railway, inputs }: RetirementRun,
+  scope: EnvironmentScope,
+): Promise<ServerFacts | null> {
+  try {
+    const { connection } = await resolveDatabase(railway, scope, inputs, "source");
+    const database = maintenanceDatabase(connection);
+    return await withConnection(connection, { purpose: "observe", readOnly: true, database }, (client) =>
+      readServerFacts(client, connection.database),
+    );
+  } catch (error) {
+    if (error instanceof CutoverError && error.code === "SERVER_UNREACHABLE") return null;
+    throw error;
+  }
+}

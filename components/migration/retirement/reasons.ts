@@ -1,0 +1,191 @@
+import type { FinalBackup } from "../../backup/destination.ts";
+import type { TableDigest } from "../../postgres/content-hash.ts";
+import type { FenceState } from "../../postgres/fence.ts";
+import { isWhole } from "../../postgres/fence.ts";
+import type { FenceRecord, RecordIn } from "../record.ts";
+import type { RetirementRecord } from "./evidence.ts";
+import type { RetirementFacts, StoredBackupFacts } from "./facts.ts";
+import type { ServerFacts } from "./server-facts.ts";
+
+/** What speaks against stopping the old database, before anybody has looked into it. Pure. */
+export function reasonsAgainstStopping(facts: RetirementFacts, finalBackup: FinalBackup | null): string[] {
+  return [
+    ...commonReasons(facts),
+    ...(facts.volume === null ? ["it has no volume: stopping it would lose its data"] : []),
+    ...finalBackupReasons(facts.record, finalBackup),
+    ...(facts.isRunning
+      ? serverReasons(facts)
+      : proofStands(facts)
+        ? []
+        : ["it does not run, so nothing can be proven: deploy it once"]),
+  ];
+}
+
+/** What speaks against deleting it. Pure. */
+export function reasonsAgainstRemoving(
+  facts: RetirementFacts,
+  removal: { readonly confirmServiceId: string },
+  backup: StoredBackupFacts,
+): string[] {
+  return [
+    ...commonReasons(facts),
+    ...(removal.confirmServiceId === facts.serviceId
+      ? []
+      : [`removal.confirmServiceId is not the old service's id (${facts.serviceId})`]),
+    ...(facts.environments === undefined
+      ? [
+          "the token sees one environment only, so nothing proves that the volume is in no other: set RAILWAY_REMOVAL_TOKEN to an account or workspace token",
+        ]
+      : facts.volumeElsewhere.map((environment) => `its volume also exists in ${environment}`)),
+    ...evidenceReasons(facts, backup),
+  ];
+}
+
+/** What speaks against it once its content is seen: everything must be as it was hashed at the fence. Pure. */
+export function contentReasons(
+  { fence }: Pick<RecordIn<"finished">, "fence">,
+  migrationId: string,
+  seen: {
+    readonly fence: FenceState;
+    readonly tables: readonly TableDigest[];
+    readonly cronJobs: readonly string[];
+  },
+): string[] {
+  return [
+    ...(isWhole(seen.fence) && seen.fence.witness?.migrationId === migrationId
+      ? []
+      : ["its fence is not whole any more"]),
+    ...changedTables(fence, seen.tables).map((name) => `table ${name} is not as it was hashed at the fence`),
+    ...seen.cronJobs.map(cronReason),
+  ];
+}
+
+/** Whether what a former run proved still holds: nothing was deployed since. Pure. */
+export function proofStands({
+  record,
+  deployments,
+}: Pick<RetirementFacts, "record" | "deployments">): boolean {
+  const { retirement } = record;
+  return retirement !== undefined && deploymentsSince(retirement, deployments).length === 0;
+}
+
+function commonReasons(facts: RetirementFacts): string[] {
+  const { record, serviceId } = facts;
+  const soakEndsAt = soakEnd(facts);
+  return [
+    ...(facts.now.getTime() < soakEndsAt
+      ? [`the soak lasts until ${new Date(soakEndsAt).toISOString()}`]
+      : []),
+    ...(serviceId === facts.targetId ? ["the service to retire is the new database"] : []),
+    ...(serviceId === record.context.source.serviceId
+      ? []
+      : ["the service to retire is not the one that was migrated"]),
+    ...facts.consumers,
+  ];
+}
+
+function soakEnd({ record, soakDays }: RetirementFacts): number {
+  return Date.parse(record.promotion.promotedAt) + soakDays * 24 * 60 * 60_000;
+}
+
+function serverReasons({ server, volume }: RetirementFacts): string[] {
+  if (server === null) return ["its server does not answer, so nothing can be proven"];
+  return [
+    ...(server.isSealed ? [] : ["it is not sealed any more: somebody may have used it"]),
+    ...server.sessions.map((session) => `a session of ${session} is on it`),
+    ...server.links.map((link) => `${link} is on it`),
+    ...server.cronJobs.map(cronReason),
+    ...server.otherDatabases.map((other) => `${other} is on the same server, and in no backup`),
+    ...roomReasons(server, volume?.freeBytes ?? 0),
+  ];
+}
+
+/** A copy of the database, or the restored backup, lies beside it for the time of the proof. */
+function roomReasons({ databaseBytes, walBytes }: ServerFacts, freeBytes: number): string[] {
+  const needed = Math.ceil(databaseBytes * 1.2 + walBytes);
+  if (freeBytes >= needed) return [];
+  return [
+    `its volume has ${megabytes(freeBytes)} free, and proving a backup there needs ${megabytes(needed)}: enlarge the volume`,
+  ];
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1_000_000)} MB`;
+}
+
+function finalBackupReasons({ fence }: RecordIn<"finished">, finalBackup: FinalBackup | null): string[] {
+  if (finalBackup === null) return ["removal.finalBackup does not say where the final backup goes"];
+  if (finalBackup.to !== "own") return [];
+  if (Date.parse(finalBackup.restoredAt) >= Date.parse(fence.fencedAt)) return [];
+  return [
+    `the backup of your own was restored at ${finalBackup.restoredAt}, before the old database took its last write (${fence.fencedAt})`,
+  ];
+}
+
+function evidenceReasons(facts: RetirementFacts, backup: StoredBackupFacts): string[] {
+  const { retirement } = facts.record;
+  if (retirement === undefined || retirement.stoppedAt === null) {
+    return [
+      "it was not stopped by legacyPostgres: stop before, so there is no final backup that was restored",
+    ];
+  }
+  // Its own deletion is under way or done: what was deployed there is nothing any more.
+  const since = deploymentsSince(retirement, facts.deployments);
+  const attached = facts.volume?.id ?? retirement.volumeBackup.volumeId;
+  return [
+    ...(attached === retirement.volumeBackup.volumeId
+      ? []
+      : ["another volume is attached to it than the one that was proven and backed up"]),
+    ...(since.length === 0 && !facts.isRunning
+      ? []
+      : [
+          `it was deployed again since it was stopped (${since[0]?.createdAt.toISOString() ?? "it runs"}), so the evidence is older than what may have happened: pulumi refresh, then legacyPostgres: stop again`,
+        ]),
+    ...storedReasons(retirement, backup),
+  ];
+}
+
+function storedReasons({ finalBackup }: RetirementRecord, backup: StoredBackupFacts): string[] {
+  if (finalBackup.to === "own") return [];
+  const { place, bytes, version } = finalBackup;
+  switch (backup.kind) {
+    case "missing":
+      return [`the final backup is not at ${place} any more`];
+    case "unknown":
+      return [`the final backup at ${place} cannot be looked at: ${backup.why}`];
+    case "stored":
+      return backup.object.bytes === bytes && backup.object.version === version
+        ? []
+        : [`what lies at ${place} is not the final backup that was restored`];
+    default:
+      return backup satisfies never;
+  }
+}
+
+/** By the id of the newest one that was known then: two clocks decide only where Railway lists that one no longer. */
+function deploymentsSince(
+  { provenAt, deploymentId }: RetirementRecord,
+  deployments: RetirementFacts["deployments"],
+) {
+  const known = deployments.findIndex(({ id }) => id === deploymentId);
+  return known >= 0
+    ? deployments.slice(0, known)
+    : deployments.filter(({ createdAt }) => createdAt.getTime() > Date.parse(provenAt));
+}
+
+/** By name: changed, gone, or come since. */
+function changedTables(fence: FenceRecord, tables: readonly TableDigest[]): string[] {
+  const before = new Map(
+    fence.tables.map(({ schema, name, source }) => [`${schema}.${name}`, `${source.rows} ${source.hash}`]),
+  );
+  const after = new Map(
+    tables.map(({ schema, name, rows, hash }) => [`${schema}.${name}`, `${rows} ${hash}`]),
+  );
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((name) => before.get(name) !== after.get(name))
+    .toSorted();
+}
+
+function cronReason(job: string): string {
+  return `cron job ${job} runs on it`;
+}
