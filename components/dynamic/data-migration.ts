@@ -1,13 +1,7 @@
 import { CutoverError } from "../errors.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
-<<<<<<< HEAD
-import { decide } from "../migration/decide.ts";
 import { describeDrift } from "../migration/drift/item.ts";
-import { isRunActive } from "../migration/exclusion.ts";
-=======
-import { readDrift } from "../migration/drift.ts";
->>>>>>> plan
 import { describeFinding } from "../migration/finding.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
 import { readOutlook } from "../migration/outlook.ts";
