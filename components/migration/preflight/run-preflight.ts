@@ -28,8 +28,6 @@ export interface PreflightOptions {
   readonly inputs: MigrationInputs;
   /** In a `preview` what cannot be looked at is reported as such; in a `run` it blocks. */
   readonly mode: "preview" | "run";
-  /** The journal says that the moved schemas on the target hold the cutover's own copy: no conflict. */
-  readonly targetHoldsOwnCopy?: boolean;
   readonly connect?: typeof openSession;
   readonly probe?: typeof probeConnection;
 }
@@ -102,7 +100,7 @@ async function resolve(
 /** One session a server, both open at once: whether they are in the same database shows only between them. */
 async function observeDatabases(
   connections: PreflightFacts["connections"],
-  { inputs, connect = openSession, targetHoldsOwnCopy = false }: PreflightOptions,
+  { inputs, connect = openSession }: PreflightOptions,
   findings: Finding[],
 ): Promise<{ source: DatabaseObservation | undefined; target: DatabaseObservation | undefined }> {
   const open = async (side: "source" | "target"): Promise<pg.Client | undefined> => {
@@ -117,10 +115,10 @@ async function observeDatabases(
       targetClient && observeDatabase(targetClient, "target", inputs, findings),
     ]);
     if (source !== undefined) findings.push(...checkSource(source, inputs));
-    if (target !== undefined) findings.push(...checkTarget(target, inputs, targetHoldsOwnCopy));
+    if (target !== undefined) findings.push(...checkTarget(target, inputs));
     if (sourceClient !== undefined && targetClient !== undefined && source && target) {
       const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
-      findings.push(...compareDatabases(source, target, isSame ?? false, inputs, targetHoldsOwnCopy));
+      findings.push(...compareDatabases(source, target, isSame ?? false, inputs));
     }
     return { source, target };
   } finally {

@@ -45,22 +45,13 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
   ];
 }
 
-/** Everything that the target tells by itself. With `holdsOwnCopy` the moved schemas are filled by the cutover itself. */
-export function checkTarget(
-  target: DatabaseObservation,
-  inputs: MigrationInputs,
-  holdsOwnCopy: boolean,
-): Finding[] {
+/** Everything that the target tells by itself. */
+export function checkTarget(target: DatabaseObservation, inputs: MigrationInputs): Finding[] {
   const { server, schemas, dependencies, extensions, settings, activity } = target;
   return [
     ...(server ? checkServer("target", server) : []),
     ...(schemas
-      ? checkTargetSchemas(
-          holdsOwnCopy ? { ...schemas, objects: [] } : schemas,
-          target.tables ?? [],
-          inputs.schemas,
-          inputs.protectedSchemas,
-        )
+      ? checkTargetSchemas(schemas, target.tables ?? [], inputs.schemas, inputs.protectedSchemas)
       : []),
     ...(dependencies ? checkTargetDependencies(dependencies, inputs.protectedSchemas) : []),
     ...(target.unscopedObjects ? checkTargetPublications(target.unscopedObjects) : []),
@@ -80,7 +71,6 @@ export function compareDatabases(
   target: DatabaseObservation,
   isSame: boolean,
   inputs: MigrationInputs,
-  holdsOwnCopy: boolean,
 ): Finding[] {
   const findings: Finding[] = [];
   if (source.server && target.server) {
@@ -112,7 +102,7 @@ export function compareDatabases(
       );
     }
   }
-  if (source.schemas && target.schemas && !isSame && !holdsOwnCopy) {
+  if (source.schemas && target.schemas && !isSame) {
     findings.push(...checkSwapped(source.schemas, target.schemas, inputs.schemas, inputs.protectedSchemas));
   }
   if (source.extensions && target.extensions && source.dependencies) {

@@ -96,7 +96,7 @@ export function compareExtensions(
 }
 
 /** Compares dotted versions by number: `0.10.0` is newer than `0.8.1`. */
-export function compareVersions(left: string, right: string): number {
+function compareVersions(left: string, right: string): number {
   return left.localeCompare(right, "en", { numeric: true });
 }
 
