@@ -34,6 +34,11 @@ const valid = {
   removal: {},
 };
 
+const finalBackup = {
+  ...{ to: "path", folder: "/backups" },
+  recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
+};
+
 test("fills in what is left out", () => {
   expect(parseSettings(valid)).toMatchObject({
     services: [
@@ -57,7 +62,7 @@ test("fills in what is left out", () => {
     copy: { workers: 4 },
     hooks: { beforeSwitch: null, afterPromotion: null },
     transport: { source: { via: "private" }, target: { via: "private" }, plaintextReason: null },
-    removal: { confirmServiceId: "", finalBackup: "" },
+    removal: { confirmServiceId: "", finalBackup: null },
   });
 });
 
@@ -169,6 +174,7 @@ describe("what the resources are given", () => {
     services: [{ name: "api", variables: ["DATABASE_URL", "URL"], newVariables: ["URL", "LLM_URL"] }],
     createTarget: true,
     legacyPostgres: "stop",
+    removal: { finalBackup },
     hooks: { beforeSwitch: "check", afterPromotion: "push" },
   });
 

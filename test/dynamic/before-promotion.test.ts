@@ -64,7 +64,8 @@ describe("PostgresService", () => {
   });
 
   test("is not retired by a stack that has never adopted it, nor before a cutover", async () => {
-    const { source } = inputsFor(world, { legacyPostgres: "stop" });
+    const finalBackup = { to: "own", place: "kept by the test", restoredAt: "2026-01-01T00:00:00Z" };
+    const { source } = inputsFor(world, { legacyPostgres: "stop", removal: { finalBackup } });
     await expect(provider.create(source)).rejects.toThrow(/not in this stack's state yet/);
     const kept = inputsFor(world).source;
     const { id, properties } = await provider.create(kept);

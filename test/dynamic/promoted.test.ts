@@ -1,4 +1,8 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { newEphemeralKey } from "../../components/backup/encryption.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
 import type { World } from "../world/world.ts";
@@ -7,6 +11,9 @@ import { inputsFor, secretsOf, startQuietWorld, transactionIds, untilWritersRest
 
 type Created = Awaited<ReturnType<RemoteProvider["create"]>>;
 
+/** The operator's key. */
+const operator = await newEphemeralKey();
+let folder: string;
 let world: World;
 let process: ProviderProcess;
 let migration: RemoteProvider;
@@ -17,6 +24,7 @@ let old: Created;
 const name = "@healthcare/doctor";
 
 beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "final-backup-"));
   world = await startQuietWorld();
   process = await startProviderProcess(world.railway, {
     environment: { RAILWAY_REMOVAL_TOKEN: world.railway.tokens.account },
@@ -33,6 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await process?.stop();
   await world?.stop();
+  await rm(folder, { recursive: true, force: true });
 });
 
 describe("DataMigration, once it is promoted", () => {
@@ -229,14 +238,18 @@ test("phase: adopt is refused, although a state from that time would fit it", as
 });
 
 describe("the old database, once the migration is promoted", () => {
-  const removal = () => ({ confirmServiceId: old.id, finalBackup: "kept by the test" });
+  const removal = () => ({
+    confirmServiceId: old.id,
+    finalBackup: { to: "path", folder, recipients: [operator.recipient] },
+  });
   let stopped: Record<string, unknown>;
 
   test("is stopped with its volume kept, and stays so", async () => {
-    const { source } = inputsFor(world, { legacyPostgres: "stop" });
+    const { source } = inputsFor(world, { legacyPostgres: "stop", removal: removal() });
     expect(await databases.check(await databases.normalise(inputsFor(world).source), source)).toEqual([]);
     stopped = await databases.update(old.id, old.properties, source);
     expect(stopped.retirement).toMatchObject({ state: "stopped" });
+    expect(await readdir(folder)).toEqual([expect.stringMatching(/^Postgres-.*\.dump\.age$/)]);
     expect(world.railway.mutations()).not.toContain("volumeDelete");
     expect(await databases.read(old.id, stopped)).toEqual(stopped);
     expect(await databases.diff(old.id, stopped, source)).toBe(false);
@@ -258,12 +271,23 @@ describe("the old database, once the migration is promoted", () => {
     world.railway.setVariableByHand("metrics", "DATASOURCE", "");
   });
 
+  test("is retired from the same point by a stack that lost its state, and forgotten without a trace", async () => {
+    const { source } = inputsFor(world, { legacyPostgres: "stop", removal: removal() });
+    const adopted = await databases.create(source);
+    expect(adopted.id).toBe(old.id);
+    expect(adopted.properties.retirement).toEqual(stopped.retirement);
+    const requests = world.railway.requests().length;
+    await databases.delete(old.id, adopted.properties);
+    expect(world.railway.requests().length).toBe(requests);
+  });
+
   test("is removed with its volume first, and its evidence stays", async () => {
     const { source } = inputsFor(world, { legacyPostgres: "remove", removal: removal() });
     const removed = await databases.update(old.id, stopped, source);
     expect(removed.retirement).toMatchObject({ state: "removed" });
     expect(world.railway.mutations().slice(-2)).toEqual(["volumeDelete", "serviceDelete"]);
     expect(await databases.read(old.id, removed)).toEqual(removed);
+    expect(await readdir(folder)).toHaveLength(1);
     expect(await databases.diff(old.id, removed, source)).toBe(false);
     expect(await migration.create(inputsFor(world).migration)).toEqual(made);
   });

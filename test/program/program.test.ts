@@ -142,9 +142,10 @@ test("protects everything that holds data, the old database only while it is kep
     programRun.resources.filter((resource) => resource.isProtected).map(({ name }) => name);
   expect(isProtected(adopt)).toEqual(["target", "source"]);
   expect(isProtected(cutover)).toEqual(["target", "migration", "source"]);
-  const removal = { confirmServiceId: "0a1b", finalBackup: "s3://backups/final" };
+  const recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"];
+  const removal = { confirmServiceId: "0a1b", finalBackup: { to: "path", folder: "/backups", recipients } };
   const [stop, remove] = await Promise.all([
-    run({ phase: "cutover", legacyPostgres: "stop" }),
+    run({ phase: "cutover", legacyPostgres: "stop", removal }),
     run({ phase: "cutover", legacyPostgres: "remove", removal }),
   ]);
   expect(isProtected(stop)).toEqual(["target", "migration"]);

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { newEphemeralKey } from "../../components/backup/encryption.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { compareFingerprints, fingerprintProtected } from "../../components/postgres/fingerprint.ts";
 import type { Verdict } from "./apps/checker.ts";
@@ -45,8 +49,10 @@ export async function rehearse(options: RehearsalOptions): Promise<RehearsalRepo
     onOutput,
     ...(options.engine === undefined ? {} : { kind: options.engine }),
   });
+  const folder = await mkdtemp(path.join(tmpdir(), "rehearsal-backup-"));
   try {
-    const stage = new Stage(world, engine, options);
+    const { recipient } = await newEphemeralKey();
+    const stage = new Stage(world, engine, options, { to: "path", folder, recipients: [recipient] });
     for (const act of acts) {
       signal?.throwIfAborted();
       await act(stage);
@@ -59,6 +65,7 @@ export async function rehearse(options: RehearsalOptions): Promise<RehearsalRepo
   } finally {
     await engine.dispose();
     await world.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -68,9 +75,12 @@ class Stage {
   readonly world: World;
   readonly engine: Engine;
   readonly chapter: (title: string) => void;
+  /** Where the old database's final backup goes, as the stack's configuration has it. */
+  readonly finalBackup: object;
   #printed = "";
 
-  constructor(world: World, engine: Engine, { onChapter }: RehearsalOptions) {
+  constructor(world: World, engine: Engine, { onChapter }: RehearsalOptions, finalBackup: object) {
+    this.finalBackup = finalBackup;
     this.world = world;
     this.engine = engine;
     this.chapter = onChapter;
@@ -216,7 +226,7 @@ async function drift(stage: Stage): Promise<void> {
 
 async function stop(stage: Stage): Promise<void> {
   stage.chapter("pulumi up, legacyPostgres: stop (soak set to zero days)");
-  await stage.engine.setConfig({ legacyPostgres: "stop" });
+  await stage.engine.setConfig({ legacyPostgres: "stop", removal: { finalBackup: stage.finalBackup } });
   await stage.must(() => stage.engine.up());
   const reachable = await isReachable(stage.world);
   stage.observe(
@@ -232,7 +242,7 @@ async function remove(stage: Stage): Promise<void> {
   stage.chapter("pulumi up, legacyPostgres: remove, with the wrong id first");
   await engine.setConfig({
     legacyPostgres: "remove",
-    removal: { confirmServiceId: "not-this-one", finalBackup: "the rehearsal needs none" },
+    removal: { confirmServiceId: "not-this-one", finalBackup: stage.finalBackup },
   });
   const refused = await stage.run(() => engine.up());
   stage.observe(
@@ -241,7 +251,7 @@ async function remove(stage: Stage): Promise<void> {
     `exit code ${refused.exitCode}`,
   );
   await engine.setConfig({
-    removal: { confirmServiceId: serviceId, finalBackup: "the rehearsal needs none" },
+    removal: { confirmServiceId: serviceId, finalBackup: stage.finalBackup },
   });
   await stage.must(() => engine.up());
   const left = world.railway
