@@ -23,7 +23,7 @@ Asks Railway's live API for its schema and compares it with the part that this p
   --kind          its kind; default: project
   --endpoint      default: ${railwayEndpoint}
 
-Exit code: 0 nothing differs, 1 could not tell, 2 something differs.
+Exit codes: 0 nothing differs, 1 could not tell, or wrong arguments, 2 something differs.
 `;
 
 process.exitCode = await main();
@@ -43,7 +43,9 @@ async function main(): Promise<number> {
     );
     return report(await findDifferences(published));
   } catch (error) {
-    process.stderr.write(`Could not tell: ${describeError(error)}\n`);
+    const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
+    const what = isUsage ? `${(error as Error).message}. Try --help.` : describeError(error);
+    process.stderr.write(`Could not tell: ${what}\n`);
     return 1;
   }
 }
