@@ -34,6 +34,7 @@ export type Outcome =
  */
 export async function measure(command: ToolCommand, signal: AbortSignal): Promise<Outcome> {
   signal.throwIfAborted();
+  // Without --norc bash takes a socket as its input for a login from afar, and reads the user's settings (bash(1)).
   const child = spawn(
     "bash",
     ["-c", `set -o pipefail\n{ ${command.script}\n}\nstatus=$?\ntimes >&3\nexit $status`],

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { json } from "node:stream/consumers";
+import { describeError } from "../../components/errors.ts";
 import type { StartedAttempt } from "../../components/migration/attempt.ts";
 import { copyAndVerify } from "../../components/migration/copy-and-verify.ts";
 import { excludeOtherRuns } from "../../components/migration/exclusion.ts";
 import type { ExclusiveRun } from "../../components/migration/exclusive-run.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
 import { pauseWrites } from "../../components/migration/write-pause.ts";
 import { connect, endConnection, withConnection } from "../../components/postgres/connection.ts";
 import { dumpSchema } from "../../components/postgres/dump.ts";
@@ -11,13 +13,19 @@ import { closeTargetFence, fenceNewTables } from "../../components/postgres/fenc
 import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
 import { loadCopy } from "../../components/postgres/load.ts";
 import { listTables } from "../../components/postgres/relations.ts";
+import { StepClock } from "../step-clock.ts";
 import { type OurJob, type OurReport, ourJobSchema } from "./ours.ts";
 
 const protectedSchemas = ["llm_assistant"];
 
 const job = ourJobSchema.parse(await json(process.stdin));
-const report = job.withGate ? await copyWithGate(job) : await copy(job);
-process.stdout.write(`${JSON.stringify(report)}\n`);
+try {
+  const report = job.withGate ? await copyWithGate(job) : await copy(job);
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+}
 
 /** What the cutover does from its snapshot to the gate, which it leaves out. */
 async function copy({ source, target, schemas, workers }: OurJob): Promise<OurReport> {
@@ -39,9 +47,10 @@ async function copy({ source, target, schemas, workers }: OurJob): Promise<OurRe
     });
     const dumpMs = performance.now() - began;
     const loaderToken = randomBytes(24).toString("base64url");
-    await withConnection(target, { purpose: "fence" }, (client) =>
-      closeTargetFence(client, { tables: [], schemas, loaderToken }),
-    );
+    await withConnection(target, { purpose: "fence" }, async (client) => {
+      await ensureJournal(client);
+      await closeTargetFence(client, { tables: [], schemas, loaderToken });
+    });
     const { durationsMs } = await loadCopy({
       source,
       target,
@@ -67,6 +76,7 @@ async function copyWithGate({ source, target, schemas, workers }: OurJob): Promi
   const steps = new StepClock();
   const exclusion = await excludeOtherRuns({ source, target });
   try {
+    await ensureJournal(exclusion.target);
     const protectedBefore = await fingerprintProtected(exclusion.target, protectedSchemas);
     steps.step("Pause writes");
     const pause = await pauseWrites({
@@ -94,33 +104,5 @@ async function copyWithGate({ source, target, schemas, workers }: OurJob): Promi
     return { phasesMs: steps.finish(), dumpClient: steps.dumpClient };
   } finally {
     await exclusion.release();
-  }
-}
-
-/** Tells from a run's report how long each of its steps took. */
-class StepClock {
-  dumpClient = "";
-  readonly #began = new Map<string, number>();
-
-  step(title: string): void {
-    this.#began.set(title, performance.now());
-  }
-
-  detail(text: string): void {
-    if (text.startsWith("schema read by ")) {
-      this.dumpClient = text.slice("schema read by ".length);
-      this.step("Load");
-    }
-  }
-
-  finish(): Record<string, number> {
-    const starts = [...this.#began];
-    const ends = [...starts.slice(1).map(([, at]) => at), performance.now()];
-    return Object.fromEntries(
-      starts.map(([title, at], index) => [
-        title === "Copy" ? "read schema" : title.toLowerCase(),
-        (ends[index] as number) - at,
-      ]),
-    );
   }
 }

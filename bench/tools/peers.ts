@@ -6,11 +6,11 @@ import type { CopyJob, Tool, ToolSettings } from "./tool.ts";
 export function peerTools({ peers, jobs }: ToolSettings): Tool[] {
   const { postgresVersion, pgcopydbVersion } = peers;
   const analyze = `on_target vacuumdb --analyze-only --quiet --jobs=${jobs}`;
-  const tool = (name: Tool["name"], title: string, script: (job: CopyJob) => string): Tool => ({
+  const tool = (name: Tool["name"], title: string, script: string): Tool => ({
     name,
     title,
     command: (job) => ({
-      script: `${prelude}\n${script(job)}`,
+      script: `${prelude}\n${script}`,
       environment: { ROOT: peers.root, PATH: pathInside, ...servers(job) },
     }),
   });
@@ -18,22 +18,22 @@ export function peerTools({ peers, jobs }: ToolSettings): Tool[] {
     tool(
       "dump-psql",
       `pg_dump | psql ${postgresVersion}, vacuumdb --analyze-only -j ${jobs}`,
-      (job) => `on_source pg_dump ${schemaOptions(job)} |
+      `on_source pg_dump |
         on_target psql --no-psqlrc --quiet --output=/dev/null --set=ON_ERROR_STOP=1 &&
         ${analyze}`,
     ),
     tool(
       "dump-restore",
       `pg_dump -Fd -j ${jobs} --compress=lz4, pg_restore -j ${jobs} ${postgresVersion}, vacuumdb --analyze-only -j ${jobs}`,
-      (job) => `in_folder &&
-        on_source pg_dump --format=directory --compress=lz4 --jobs=${jobs} --file="$folder/copy" ${schemaOptions(job)} &&
+      `in_folder &&
+        on_source pg_dump --format=directory --compress=lz4 --jobs=${jobs} --file="$folder/copy" &&
         on_target pg_restore --exit-on-error --jobs=${jobs} --dbname="$TARGET_DATABASE" "$folder/copy" &&
         ${analyze}`,
     ),
     tool(
       "pgcopydb",
       `pgcopydb clone ${pgcopydbVersion}, ${jobs} jobs, --use-copy-binary, with its own VACUUM ANALYZE`,
-      () => `in_folder &&
+      `in_folder &&
         chroot "$ROOT" pgcopydb clone --fail-fast --use-copy-binary --dir "$folder/work" \\
           --table-jobs ${jobs} --index-jobs ${jobs} --restore-jobs ${jobs} >&2`,
     ),
@@ -48,10 +48,6 @@ in_folder() { outside=$(mktemp -d "$ROOT/tmp/bench-XXXXXX") && trap 'rm -rf "$ou
 
 /** The same inside of the root folder and outside, where `chroot` is. */
 const pathInside = "/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-function schemaOptions({ schemas }: CopyJob): string {
-  return schemas.map((name) => `--schema=${name}`).join(" ");
-}
 
 /** Passwords stand in the environment only, never in an argument. */
 function servers({ source, target }: CopyJob): Record<string, string> {
