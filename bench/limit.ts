@@ -98,15 +98,15 @@ async function planChunks(
   tables: readonly GeneratedTable[],
   folder: string,
 ): Promise<Chunk[]> {
-  const sized = await Promise.all(
-    tables.map(async (table) => {
-      const { rows } = await client.query<{ bytes: number; pages: number }>(
-        "SELECT pg_table_size($1::text::regclass)::float8 AS bytes, (pg_relation_size($1::text::regclass) / current_setting('block_size')::int)::int AS pages",
-        [quoteQualified(table.schema, table.name)],
-      );
-      return { table, ...(rows[0] as { bytes: number; pages: number }) };
-    }),
-  );
+  const sized: Array<{ table: GeneratedTable; bytes: number; pages: number }> = [];
+  for (const table of tables) {
+    const { rows } = await client.query<{ bytes: number; pages: number }>(
+      `SELECT pg_table_size($1::text::regclass)::float8 AS bytes,
+              (pg_relation_size($1::text::regclass) / current_setting('block_size')::int)::int AS pages`,
+      [quoteQualified(table.schema, table.name)],
+    );
+    sized.push({ table, ...(rows[0] as { bytes: number; pages: number }) });
+  }
   const total = sized.reduce((sum, { bytes }) => sum + bytes, 0);
   return sized.flatMap(({ table, bytes, pages }, number) => {
     const parts = Math.max(1, Math.min(pages, Math.ceil((bytes / total) * 4 * os.availableParallelism())));

@@ -25,7 +25,7 @@ export function renderReport(result: BenchResult): string {
 
 const peers: ReadonlyArray<readonly [ToolName, string]> = [
   ["pgcopydb", "× pgcopydb"],
-  ["dump-psql", "× pg_dump \\| psql"],
+  ["dump-psql", "× pg_dump | psql"],
   ["dump-restore", "× pg_restore -j"],
 ];
 
@@ -89,7 +89,7 @@ function renderGoals(result: BenchResult): string {
   return renderTable(
     ["goal", "at most", "measured", "met"],
     judgeGoals(result).map(({ what, atMost, measured, met }) => [
-      what.replace("|", "\\|"),
+      what,
       atMost,
       measured,
       met === null ? "" : met ? "yes" : "no",
@@ -99,7 +99,8 @@ function renderGoals(result: BenchResult): string {
 
 /** A Markdown table with its columns in line. Pure. */
 export function renderTable(header: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
-  const cells = (row: readonly string[]) => header.map((_, column) => row[column] ?? "");
+  const cells = (row: readonly string[]) =>
+    header.map((_, column) => (row[column] ?? "").replaceAll("|", "\\|"));
   const all = [header, ...rows].map(cells);
   const widths = header.map((_, column) => Math.max(3, ...all.map((row) => (row[column] ?? "").length)));
   const line = (row: readonly string[]) =>

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import path from "node:path";
 import { withConnection } from "../components/postgres/connection.ts";
 import { quoteIdentifier } from "../components/postgres/identifiers.ts";
@@ -49,6 +49,7 @@ export async function startServers(folder: string, log: (line: string) => void):
     const { dataParent, pathInside } = await chooseInstallation("target", log);
     const exchange = { folder: await mkdtemp(path.join(dataParent, "pgvector-bench-")), pathInside };
     folders.push(exchange.folder);
+    await chmod(exchange.folder, 0o755);
     return { source, target, exchange, stop };
   } catch (error) {
     await stop();
