@@ -5,6 +5,7 @@ import { debianPeers, type PeerPrograms } from "../test/world/postgres/debian-pe
 import { compareTools } from "./compare.ts";
 import { dataSize, type SizeName } from "./data/sizes.ts";
 import { startSlowLink } from "./link-proxy.ts";
+import { measurePause } from "./pause.ts";
 import type { BenchResult, Comparison } from "./result.ts";
 import { serverSettings, startServers } from "./servers.ts";
 import { ourTools } from "./tools/ours.ts";
@@ -17,6 +18,8 @@ export interface BenchOptions {
   readonly slowSizes: readonly SizeName[];
   readonly tools: readonly ToolName[];
   readonly withLimit: boolean;
+  /** Whether the write pause of whole cutovers is measured. */
+  readonly withPause: boolean;
   readonly repetitions: number;
   /** Parallel jobs of the peers on loopback, and streams of ours. */
   readonly jobs: number;
@@ -50,7 +53,9 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   try {
     await writeFile(path.join(scratch, "pg_dump"), dumpWrapper(peers), { mode: 0o755 });
     const comparisons: Comparison[] = [];
+    const dumpFolder = options.dumpClient === "installed" ? scratch : undefined;
     const result: BenchResult = {
+      pause: options.withPause ? await measurePause({ ...options, dumpFolder }) : null,
       startedAt: new Date().toISOString(),
       machine: {
         cores: os.availableParallelism(),
@@ -90,11 +95,14 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-function toolsFor(options: BenchOptions, peers: PeerPrograms, scratch: string, jobs: number): Tool[] {
-  const { workers, dumpClient } = options;
-  const dumpFolder = dumpClient === "installed" ? scratch : undefined;
+function toolsFor(
+  { workers, tools }: BenchOptions,
+  peers: PeerPrograms,
+  dumpFolder: string | undefined,
+  jobs: number,
+): Tool[] {
   const settings = { peers, jobs, workers, dumpFolder };
-  return [...ourTools(settings), ...peerTools(settings)].filter(({ name }) => options.tools.includes(name));
+  return [...ourTools(settings), ...peerTools(settings)].filter(({ name }) => tools.includes(name));
 }
 
 /** Deletes the built data. */

@@ -1,4 +1,5 @@
 import { judgeGoals } from "./goals.ts";
+import type { PauseResult } from "./pause.ts";
 import { type BenchResult, type Comparison, type ToolResult, wallOf } from "./result.ts";
 import type { Spread } from "./statistics.ts";
 import type { ToolName } from "./tools/tool.ts";
@@ -16,6 +17,7 @@ export function renderReport(result: BenchResult): string {
       .join(", ")}`,
     "",
     ...result.comparisons.flatMap((comparison) => [renderComparison(comparison), ""]),
+    ...(result.pause === null ? [] : [renderPause(result.pause), ""]),
     "### Goals",
     "",
     renderGoals(result),
@@ -83,6 +85,18 @@ function toolRow(tool: ToolResult, comparison: Comparison): string[] {
     ...peers.map(([name]) => (name === tool.name ? "" : ratio(wallOf(comparison, name)))),
     ratio(comparison.limit?.totalMs.median),
   ];
+}
+
+/** Pure. */
+export function renderPause({ pauseMs, phasesMs }: PauseResult): string {
+  const rows = Object.entries(phasesMs).map(([step, ms]) => [step, seconds(ms)]);
+  return [
+    "### Write pause of a whole cutover",
+    "",
+    `The local world's database of about 30 MB, without the deployments of its services: ${spread(pauseMs, seconds)} s.`,
+    "",
+    renderTable(["step", "median s"], rows),
+  ].join("\n");
 }
 
 function renderGoals(result: BenchResult): string {

@@ -1,5 +1,6 @@
 import type { LimitMeasurement } from "./limit.ts";
 import type { Measurement } from "./measure.ts";
+import type { PauseResult } from "./pause.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import type { ToolName } from "./tools/tool.ts";
 
@@ -12,6 +13,7 @@ export interface BenchResult {
   readonly serverSettings: Readonly<Record<string, string>>;
   readonly repetitions: number;
   readonly comparisons: readonly Comparison[];
+  readonly pause: PauseResult | null;
 }
 
 /** Every tool on one set of data, over one line. */

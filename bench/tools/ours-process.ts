@@ -32,6 +32,8 @@ async function copy({ source, target, schemas, workers }: OurJob): Promise<OurRe
   const { signal } = new AbortController();
   const holder = await connect(source, { purpose: "snapshot" });
   try {
+    // It only holds the snapshot; the write pause of a real run gives it signs of life instead.
+    await holder.query("set idle_in_transaction_session_timeout = 0");
     await holder.query("begin isolation level repeatable read read only");
     const { rows } = await holder.query<{ snapshot: string }>("select pg_export_snapshot() as snapshot");
     const snapshot = rows[0]?.snapshot ?? "";
