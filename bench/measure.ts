@@ -34,12 +34,12 @@ export type Outcome =
  */
 export async function measure(command: ToolCommand, signal: AbortSignal): Promise<Outcome> {
   signal.throwIfAborted();
-  // Without --norc bash takes a socket as its input for a login from afar, and reads the user's settings (bash(1)).
+  // At the first shell level bash takes a socket as its input for a login from afar, and reads the user's settings.
   const child = spawn(
     "bash",
     ["-c", `set -o pipefail\n{ ${command.script}\n}\nstatus=$?\ntimes >&3\nexit $status`],
     {
-      env: { PATH: process.env.PATH ?? "", LC_ALL: "C", ...command.environment },
+      env: { PATH: process.env.PATH ?? "", LC_ALL: "C", SHLVL: "1", ...command.environment },
       stdio: ["pipe", "pipe", "pipe", "pipe"],
       // A process group of its own, so that all of it can be ended.
       detached: true,
