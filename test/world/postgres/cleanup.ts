@@ -10,14 +10,21 @@ export interface Cleanup {
   run(): Promise<void>;
 }
 
-/** Makes sure that `folder` goes, and the server watched last, not later than this process (see `janitor.ts`). */
-export function arrangeCleanup(folder: string): Cleanup {
+/**
+ * Makes sure that the server watched last goes, and `folder` if there is one, not later than this process (see
+ * `janitor.ts`).
+ */
+export function arrangeCleanup(folder?: string): Cleanup {
   const script = fileURLToPath(new URL("janitor.ts", import.meta.url));
-  const janitor = spawn(process.execPath, ["--no-warnings", script, folder], {
-    // A session of its own: Ctrl-C in the terminal must not reach it before its work is due.
-    detached: true,
-    stdio: ["pipe", "ignore", "inherit"],
-  });
+  const janitor = spawn(
+    process.execPath,
+    ["--no-warnings", script, ...(folder === undefined ? [] : [folder])],
+    {
+      // A session of its own: Ctrl-C in the terminal must not reach it before its work is due.
+      detached: true,
+      stdio: ["pipe", "ignore", "inherit"],
+    },
+  );
   const exited = once(janitor, "exit");
   const input = janitor.stdin;
   input.on("error", () => {});

@@ -4,16 +4,15 @@ import { setTimeout } from "node:timers/promises";
 
 /**
  * A process beside each server that outlives the one which started it, even a `kill -9`: when its standard input
- * closes, it ends the server and deletes the folder given as its argument. Each line it reads is the process id of the
+ * closes, it ends the server and deletes the folder given as its argument, if any. Each line it reads is the process id of the
  * running server, or 0 while there is none.
  */
 const [folder] = process.argv.slice(2);
-if (folder === undefined) throw new Error("usage: janitor.ts <folder>");
 
 let server = 0;
 for await (const line of createInterface({ input: process.stdin })) server = Number(line);
 await endProcess(server);
-await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 
 async function endProcess(pid: number): Promise<void> {
   if (pid === 0) return;

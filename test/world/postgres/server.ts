@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFile, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, appendFile, chown, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type pg from "pg";
 import { type ConnectionTarget, withConnection } from "../../../components/postgres/connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../../../components/postgres/identifiers.ts";
 import { writeCertificate } from "./certificate.ts";
@@ -49,6 +50,8 @@ export interface ServerOptions {
   readonly log?: Log;
   /** Gets what takes time before the server starts (a download), and why pgvector is not to be had; default: `log`. */
   readonly progress?: Log;
+  /** A folder that keeps the data when the server ends, for a later one of the same kind; it is made where it is not. */
+  readonly keptIn?: string;
 }
 
 /** The database that each server has from the start, named as on Railway. */
@@ -58,8 +61,10 @@ export const defaultDatabase = "railway";
 export async function startServer(options: ServerOptions): Promise<PostgresServer> {
   const log = options.log ?? (() => {});
   const installation = await chooseInstallation(options.role, options.progress ?? log);
-  const workFolder = await mkdtemp(join(installation.dataParent, "pgvector-cutover-"));
-  const cleanup = arrangeCleanup(workFolder);
+  const { keptIn } = options;
+  if (keptIn !== undefined) await makePrivateFolder(keptIn);
+  const workFolder = keptIn ?? (await mkdtemp(join(installation.dataParent, "pgvector-cutover-")));
+  const cleanup = arrangeCleanup(keptIn === undefined ? workFolder : undefined);
   try {
     const facts: ServerFacts = {
       role: options.role,
@@ -69,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
       host: "127.0.0.1",
       port: await findFreePort(),
       user: "postgres",
-      password: randomBytes(16).toString("hex"),
+      password: await passwordIn(workFolder),
       offersTls: options.tls ?? options.role === "source",
     };
     const dataFolder = await createCluster(installation, workFolder, facts, options.settings ?? {});
@@ -85,14 +90,13 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
       running = await startProcess(command, { log, onSpawn: cleanup.watch });
     };
     const dispose = async () => {
-      await stop("immediate");
+      await stop(keptIn === undefined ? "immediate" : "fast");
       await cleanup.run();
     };
     const connection = (database?: string) => connectionTo(facts, database);
     await start();
-    await withConnection(connection("postgres"), { purpose: "world" }, (client) =>
-      client.query(`CREATE DATABASE ${quoteIdentifier(defaultDatabase)}`),
-    );
+    await withConnection(connection("postgres"), { purpose: "world" }, ensureDatabase);
+    if (keptIn === undefined) await rm(join(workFolder, "password"));
     return { ...facts, connection, stop, start, dispose };
   } catch (error) {
     await cleanup.run();
@@ -106,36 +110,67 @@ export function connectionTo(facts: ServerFacts, database: string = defaultDatab
   return { label: role, host, port, database, user, password, tls: offersTls ? "require" : "off" };
 }
 
-/** Makes the data folder and returns where the server's processes see it. */
+async function makePrivateFolder(folder: string): Promise<void> {
+  await mkdir(dirname(folder), { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+}
+
+async function ensureDatabase(client: pg.Client): Promise<void> {
+  const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = $1", [defaultDatabase]);
+  if (rowCount === 0) await client.query(`CREATE DATABASE ${quoteIdentifier(defaultDatabase)}`);
+}
+
+/** The password that a kept server was made with, or a new one. */
+async function passwordIn(workFolder: string): Promise<string> {
+  return readFile(join(workFolder, "password"), "utf8").catch(() => randomBytes(16).toString("hex"));
+}
+
+/** Makes the data folder, unless it is there, and returns where the server's processes see it. */
 async function createCluster(
   installation: Installation,
   workFolder: string,
   facts: ServerFacts,
   settings: Readonly<Record<string, string>>,
 ): Promise<string> {
+  const dataFolder = join(workFolder, "data");
+  const isThere = await access(dataFolder).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) await initializeCluster(installation, workFolder, dataFolder, facts);
+  const lines = Object.entries({ ...serverSettings(facts), ...installation.settings, ...settings });
+  await writeFile(
+    join(dataFolder, "world.conf"),
+    // The configuration file reads backslashes as escapes, but has no E'' form.
+    lines.map(([name, value]) => `${name} = ${quoteLiteral(value).trim().replace(/^E/, "")}\n`).join(""),
+  );
+  return installation.pathInside(dataFolder);
+}
+
+async function initializeCluster(
+  installation: Installation,
+  workFolder: string,
+  dataFolder: string,
+  facts: ServerFacts,
+): Promise<void> {
   const { account } = installation;
   if (account !== undefined) await chown(workFolder, account.uid, account.gid);
   await installation.prepare?.(workFolder);
   const passwordFile = join(workFolder, "password");
   await writeFile(passwordFile, facts.password, { mode: 0o600 });
   if (account !== undefined) await chown(passwordFile, account.uid, account.gid);
-  const dataFolder = join(workFolder, "data");
+  const unfinished = `${dataFolder}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
   const args = [
-    ...["--pgdata", installation.pathInside(dataFolder), "--username", facts.user, "--auth", "scram-sha-256"],
+    ...["--pgdata", installation.pathInside(unfinished), "--username", facts.user, "--auth", "scram-sha-256"],
     ...["--pwfile", installation.pathInside(passwordFile), "--encoding", "UTF8", "--no-sync"],
     ...["--locale", process.platform === "linux" ? "C.UTF-8" : "C"],
   ];
   const initdb = installation.command("initdb", args, workFolder);
   await promisify(execFile)(initdb.file, [...initdb.args], { ...initdb.options, cwd: "/" });
-  await rm(passwordFile);
-  if (facts.offersTls) await writeCertificate(dataFolder, account);
-  const lines = Object.entries({ ...serverSettings(facts), ...installation.settings, ...settings });
-  await appendFile(
-    join(dataFolder, "postgresql.conf"),
-    // The configuration file reads backslashes as escapes, but has no E'' form.
-    lines.map(([name, value]) => `${name} = ${quoteLiteral(value).trim().replace(/^E/, "")}\n`).join(""),
-  );
-  return installation.pathInside(dataFolder);
+  if (facts.offersTls) await writeCertificate(unfinished, account);
+  await appendFile(join(unfinished, "postgresql.conf"), "include 'world.conf'\n");
+  await rename(unfinished, dataFolder);
 }
 
 /** In the configuration file rather than on the command line, so that `ALTER SYSTEM` works as on a real server. */

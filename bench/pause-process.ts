@@ -1,0 +1,42 @@
+import { describeError } from "../components/errors.ts";
+import { runCutover } from "../components/migration/cutover.ts";
+import { createRailway } from "../components/railway/railway.ts";
+import { createRailwayToken } from "../components/railway/token.ts";
+import { migrationInputs, parseSettings } from "../components/settings.ts";
+import { quickPace } from "../test/world/railway/pace.ts";
+import { startWorld, type World } from "../test/world/world.ts";
+import { type PauseRun, pausedPhases } from "./pause.ts";
+import { serverSettings } from "./servers.ts";
+import { StepClock } from "./step-clock.ts";
+
+/**
+ * One whole cutover of the local world, as the rehearsal plays it, with services that keep writing. Its argument is the
+ * number of streams; it prints how long writes were paused, and by which steps.
+ */
+const world = await startWorld({ pace: quickPace, settings: { ...serverSettings } });
+try {
+  process.stdout.write(`${JSON.stringify(await cutOver(world, Number(process.argv[2])))}\n`);
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  await world.stop();
+}
+
+async function cutOver({ config, environment }: World, workers: number): Promise<PauseRun> {
+  const settings = parseSettings({
+    ...{ phase: "cutover", legacyPostgres: "keep", source: "Postgres", target: "pgvector" },
+    ...{ createTarget: false, accept: [], copy: { workers }, hooks: {}, removal: {} },
+    ...config,
+    limits: { ...(config.limits as object), healthyForMs: 0 },
+  });
+  const railway = createRailway({
+    token: createRailwayToken("project", environment.RAILWAY_TOKEN ?? ""),
+    endpoint: environment.RAILWAY_API_URL,
+    pollIntervalMs: 50,
+  });
+  const reporter = new StepClock();
+  const run = { railway, inputs: migrationInputs(settings), reporter };
+  await runCutover({ ...run, isEngineAlive: async () => true });
+  return { phasesMs: pausedPhases(reporter.finish()) };
+}

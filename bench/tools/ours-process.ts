@@ -1,0 +1,110 @@
+import { randomBytes } from "node:crypto";
+import { json } from "node:stream/consumers";
+import { describeError } from "../../components/errors.ts";
+import type { StartedAttempt } from "../../components/migration/attempt.ts";
+import { copyAndVerify } from "../../components/migration/copy-and-verify.ts";
+import { excludeOtherRuns } from "../../components/migration/exclusion.ts";
+import type { ExclusiveRun } from "../../components/migration/exclusive-run.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
+import { pauseWrites } from "../../components/migration/write-pause.ts";
+import { connect, endConnection, withConnection } from "../../components/postgres/connection.ts";
+import { dumpSchema } from "../../components/postgres/dump.ts";
+import { closeTargetFence, fenceNewTables } from "../../components/postgres/fence.ts";
+import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
+import { loadCopy } from "../../components/postgres/load.ts";
+import { listTables } from "../../components/postgres/relations.ts";
+import { StepClock } from "../step-clock.ts";
+import { type OurJob, type OurReport, ourJobSchema } from "./ours.ts";
+
+const protectedSchemas = ["llm_assistant"];
+
+const job = ourJobSchema.parse(await json(process.stdin));
+try {
+  const report = job.withGate ? await copyWithGate(job) : await copy(job);
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exitCode = 1;
+}
+
+/** What the cutover does from its snapshot to the gate, which it leaves out. */
+async function copy({ source, target, schemas, workers }: OurJob): Promise<OurReport> {
+  const { signal } = new AbortController();
+  const holder = await connect(source, { purpose: "snapshot" });
+  try {
+    // It only holds the snapshot; the write pause of a real run gives it signs of life instead.
+    await holder.query("set idle_in_transaction_session_timeout = 0");
+    await holder.query("begin isolation level repeatable read read only");
+    const { rows } = await holder.query<{ snapshot: string }>("select pg_export_snapshot() as snapshot");
+    const snapshot = rows[0]?.snapshot ?? "";
+    const tables = await listTables(holder, schemas);
+    const began = performance.now();
+    const dump = await dumpSchema({
+      source,
+      schemas,
+      snapshot,
+      minimumMajor: 17,
+      timeoutMs: 600_000,
+      signal,
+    });
+    const dumpMs = performance.now() - began;
+    const loaderToken = randomBytes(24).toString("base64url");
+    await withConnection(target, { purpose: "fence" }, async (client) => {
+      await ensureJournal(client);
+      await closeTargetFence(client, { tables: [], schemas, loaderToken });
+    });
+    const { durationsMs } = await loadCopy({
+      source,
+      target,
+      snapshot,
+      dump,
+      tables: tables.filter(({ kind }) => kind === "table"),
+      schemas,
+      loaderToken,
+      withDefinitions: fenceNewTables(schemas),
+      workers,
+      onProgress: () => {},
+      signal,
+    });
+    const { kind, version } = dump.client;
+    return { phasesMs: { "read schema": dumpMs, ...durationsMs }, dumpClient: `${kind} ${version}` };
+  } finally {
+    await endConnection(holder);
+  }
+}
+
+/** What the cutover does from its first lock to its green gate. */
+async function copyWithGate({ source, target, schemas, workers }: OurJob): Promise<OurReport> {
+  const steps = new StepClock();
+  const exclusion = await excludeOtherRuns({ source, target });
+  try {
+    await ensureJournal(exclusion.target);
+    const protectedBefore = await fingerprintProtected(exclusion.target, protectedSchemas);
+    steps.step("Pause writes");
+    const pause = await pauseWrites({
+      source,
+      lockSession: await connect(source, { purpose: "lock" }),
+      schemas,
+      lockTimeoutMs: 30_000,
+      pauseLimitMs: 15 * 60_000,
+      reporter: steps,
+      isEngineAlive: async () => true,
+    });
+    try {
+      const run = {
+        inputs: { schemas, protectedSchemas, accept: [], copy: { workers }, hooks: { beforeSwitch: null } },
+        world: { source: { connection: source }, target: { connection: target } },
+        reporter: steps,
+        exclusion,
+      };
+      const attempt = { pause, majors: { source: 15, target: 17 }, record: { load: { protectedBefore } } };
+      // What the copy looks at of a whole run; there is no Railway here, and no journal.
+      await copyAndVerify(run as unknown as ExclusiveRun, attempt as unknown as StartedAttempt);
+    } finally {
+      await pause.release();
+    }
+    return { phasesMs: steps.finish(), dumpClient: steps.dumpClient };
+  } finally {
+    await exclusion.release();
+  }
+}
