@@ -32,10 +32,11 @@ export function peerTools({ peers, jobs }: ToolSettings): Tool[] {
     ),
     tool(
       "pgcopydb",
-      `pgcopydb clone ${pgcopydbVersion}, ${jobs} jobs, --use-copy-binary, with its own VACUUM ANALYZE`,
+      `pgcopydb clone ${pgcopydbVersion}, ${jobs} jobs, --use-copy-binary --skip-vacuum, vacuumdb --analyze-only -j ${jobs}`,
       `in_folder &&
-        chroot "$ROOT" pgcopydb clone --fail-fast --use-copy-binary --dir "$folder/work" \\
-          --table-jobs ${jobs} --index-jobs ${jobs} --restore-jobs ${jobs} >&2`,
+        chroot "$ROOT" pgcopydb clone --fail-fast --use-copy-binary --skip-vacuum --dir "$folder/work" \\
+          --table-jobs ${jobs} --index-jobs ${jobs} --restore-jobs ${jobs} >&2 &&
+        ${analyze}`,
     ),
   ];
 }
