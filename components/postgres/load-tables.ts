@@ -81,6 +81,22 @@ interface EarlyEntry {
 
 const functionTypes: ReadonlySet<string> = new Set(["AGGREGATE", "FUNCTION", "PROCEDURE"]);
 
+/** From which size on, in bytes on the source's disk, a table is worth more than one statement a step. */
+export interface LoadThresholds {
+  /** Size of a piece of a table that is copied in pieces. */
+  readonly piece: number;
+  /** Its indexes are built side by side. */
+  readonly sideBySide: number;
+  /** Its rows are stored as visible to everybody at once; below, the new file costs more than it saves. */
+  readonly frozen: number;
+}
+
+export const normalThresholds: LoadThresholds = {
+  piece: 64 * 1024 * 1024,
+  sideBySide: 16 * 1024 * 1024,
+  frozen: 1024 * 1024,
+};
+
 export interface CopySources {
   /** Lends a session on the source. */
   take(): pg.Client;
@@ -98,16 +114,17 @@ export function copyTasks(
   work: TableWork,
   options: {
     readonly workers: number;
+    readonly thresholds: LoadThresholds;
     readonly sources: CopySources;
     readonly meter: ProgressMeter;
     onCopied(rows: number): void;
   },
 ): Array<LoadTask<pg.Client>> {
   const { table, format } = work;
-  const { sources, meter, onCopied } = options;
-  const ranges = splitTable(table, format.blocks, options.workers);
-  const write =
-    ranges.length === 1 && table.sizeBytes >= smallestFrozenBytes ? format.writeFrozen : format.write;
+  const { sources, meter, onCopied, thresholds } = options;
+  const ranges = splitTable(table, format.blocks, options.workers, thresholds.piece);
+  const isFrozen = ranges.length === 1 && table.sizeBytes >= thresholds.frozen;
+  const write = isFrozen ? format.writeFrozen : format.write;
   const label = labelOf(table);
   let left = ranges.length;
   let rows = 0;
@@ -126,7 +143,7 @@ export function copyTasks(
       if (left > 0) return [];
       meter.tableDone(rows, table.sizeBytes);
       onCopied(rows);
-      return followUps(work, meter);
+      return followUps(work, meter, thresholds.sideBySide);
     },
   }));
 }
@@ -148,8 +165,9 @@ function splitTable(
   { sizeBytes }: TableToCopy,
   blocks: number,
   workers: number,
+  pieceBytes: number,
 ): Array<BlockRange | undefined> {
-  const pieces = workers < 3 ? 1 : Math.min(Math.floor(sizeBytes / smallestPieceBytes), blocks, workers * 4);
+  const pieces = workers < 3 ? 1 : Math.min(Math.floor(sizeBytes / pieceBytes), blocks, workers * 4);
   if (pieces < 2) return [undefined];
   return Array.from({ length: pieces }, (_, piece) => ({
     from: Math.floor((blocks * piece) / pieces),
@@ -157,16 +175,14 @@ function splitTable(
   }));
 }
 
-const smallestPieceBytes = 64 * 1024 * 1024;
-/** Below that a new file costs more than it saves. */
-const smallestFrozenBytes = 1024 * 1024;
-/** From here on the parts of one table are built side by side. */
-const smallestSharedBytes = 16 * 1024 * 1024;
-
-function followUps(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.Client>> {
+function followUps(
+  work: TableWork,
+  meter: ProgressMeter,
+  sideBySideBytes: number,
+): Array<LoadTask<pg.Client>> {
   const { table, keys, indexes } = work;
   if (keys.length + indexes.length === 0 && !work.analyze) return [];
-  const isShared = table.sizeBytes >= smallestSharedBytes && keys.length + indexes.length > 1;
+  const isShared = table.sizeBytes >= sideBySideBytes && keys.length + indexes.length > 1;
   return isShared ? sharedBuilds(work, meter) : [singleBuild(work, meter)];
 }
 

@@ -12,7 +12,15 @@ import { runTasks } from "./load-schedule.ts";
 import { loadSearchPath } from "./load-search-path.ts";
 import { commitSynchronously, freeSessions, LoadSessions, mostWriters } from "./load-sessions.ts";
 import { readSourcePlan, type SourcePlan } from "./load-source-plan.ts";
-import { analyzeTable, copyTasks, type DividedWork, divideWork, type TableToCopy } from "./load-tables.ts";
+import {
+  analyzeTable,
+  copyTasks,
+  type DividedWork,
+  divideWork,
+  type LoadThresholds,
+  normalThresholds,
+  type TableToCopy,
+} from "./load-tables.ts";
 import { listSchemas, listTables } from "./relations.ts";
 import { readSequences, type SequenceState, setSequences } from "./sequences.ts";
 
@@ -33,6 +41,8 @@ export interface LoadOptions {
   readonly withDefinitions?: string;
   /** Tables and indexes worked on at once: as many sessions on the target, and as many on the source. */
   readonly workers: number;
+  /** Default: those that are worth it. */
+  readonly thresholds?: LoadThresholds;
   onProgress(progress: LoadProgress): void;
   readonly signal: AbortSignal;
 }
@@ -93,6 +103,7 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
     bytes = progress.bytes;
     options.onProgress(progress);
   });
+  meter.enter("definitions");
   const work = await startWork(options, sessions, meter);
   const [writer] = work.writers;
   const copied = await copyTables(work);
@@ -180,6 +191,7 @@ async function copyTables({
     } = work;
     return copyTasks(work, {
       workers: readers,
+      thresholds: options.thresholds ?? normalThresholds,
       meter,
       sources: {
         take: () => idle.pop() as pg.Client,
