@@ -300,6 +300,27 @@ describe("a table worth more than one statement", () => {
   });
 });
 
+test("an index waits for a function that waits for another table's key", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public.zone (id int PRIMARY KEY, shift int); INSERT INTO public.zone VALUES (1, 10);
+     CREATE FUNCTION public.shifted(x int) RETURNS int IMMUTABLE LANGUAGE sql
+       BEGIN ATOMIC SELECT z.shift + x FROM public.zone z GROUP BY z.id LIMIT 1; END;
+     CREATE TABLE public.early (a int); INSERT INTO public.early VALUES (5);
+     CREATE INDEX by_shift ON public.early (public.shifted(a));`,
+  );
+  const target = await newDatabase("target");
+  await copyAll(source, target, { schemas: ["public"] });
+  expect(
+    await ask(target, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.by_shift'::regclass"),
+  ).toEqual([{ indisvalid: true }]);
+  const analyzed = await ask(
+    target,
+    "SELECT most_common_vals IS NOT NULL OR n_distinct <> 0 AS known FROM pg_stats WHERE tablename = 'by_shift'",
+  );
+  expect(analyzed).toEqual([{ known: true }]);
+});
+
 describe("failures", () => {
   const filled = `CREATE TABLE public.note (id int, body text);
     INSERT INTO public.note SELECT g, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 40000) g;`;
