@@ -6,11 +6,27 @@ export interface TableName {
   readonly name: string;
 }
 
-/** The two ends of one table's copy. */
-export interface CopyStatements {
+/** Blocks of a table's heap, from the first one to before the second; `null`: to its end. */
+export interface BlockRange {
+  readonly from: number;
+  readonly to: number | null;
+}
+
+/** How one table's rows travel. */
+export interface CopyFormat {
   readonly format: "binary" | "text";
-  readonly read: string;
+  /** Blocks of the heap when it was planned; 0 where rows cannot be read by block. */
+  readonly blocks: number;
+  /** The statement that sends the rows, those of some blocks or all. */
+  read(range?: BlockRange): string;
+  /** The statement that takes them. */
   readonly write: string;
+  /**
+   * The same for a table that has no rows yet and that nobody else writes: they are stored as visible to everybody, so
+   * that no later reader has to look up and note whether they are. The table is made anew for that, in the same
+   * transaction.
+   */
+  readonly writeFrozen: string;
 }
 
 /** What `pg_type` says about a type, as far as the binary format depends on it. */
@@ -31,21 +47,36 @@ export interface TypeFacts {
 export async function planCopies(
   source: ClientBase,
   schemas: readonly string[],
-): Promise<(table: TableName) => CopyStatements> {
-  const [columns, types] = [await readColumns(source, schemas), await readTypes(source)];
+): Promise<(table: TableName) => CopyFormat> {
+  const [tables, types] = [await readTables(source, schemas), await readTypes(source)];
   return ({ schema, name }) => {
-    const own = columns.get(quoteQualified(schema, name)) ?? [];
-    const portable = own.every(({ type }) => isBinaryPortable(type, types));
-    const list = own.length === 0 ? "" : ` (${own.map((column) => quoteIdentifier(column.name)).join(", ")})`;
+    const qualified = quoteQualified(schema, name);
+    const { columns = [], blocks = 0 } = tables.get(qualified) ?? {};
+    const portable = columns.every(({ type }) => isBinaryPortable(type, types));
+    const list = columns.map((column) => quoteIdentifier(column.name)).join(", ");
     const format = portable ? "binary" : "text";
-    const relation = `${quoteQualified(schema, name)}${list}`;
+    const relation = list === "" ? qualified : `${qualified} (${list})`;
+    const from = `COPY ${relation} FROM STDIN (FORMAT ${format}`;
     return {
       format,
-      // COPY of a named table reads that table alone, as ONLY does in a query.
-      read: `COPY ${relation} TO STDOUT (FORMAT ${format})`,
-      write: `COPY ${relation} FROM STDIN (FORMAT ${format})`,
+      blocks: list === "" ? 0 : blocks,
+      read: (range) =>
+        range === undefined
+          ? // COPY of a named table reads that table alone, as ONLY does in a query.
+            `COPY ${relation} TO STDOUT (FORMAT ${format})`
+          : `COPY (SELECT ${list} FROM ONLY ${qualified} WHERE ${inBlocks(range)}) TO STDOUT (FORMAT ${format})`,
+      write: `${from})`,
+      // Sent as one message, both are one transaction.
+      writeFrozen: `TRUNCATE ONLY ${qualified}; ${from}, FREEZE)`,
     };
   };
+}
+
+/** Whatever the server takes for the end of the heap when it reads, rows behind the last bound are among them. */
+function inBlocks({ from, to }: BlockRange): string {
+  const bounds = [`ctid >= '(${from},0)'::pg_catalog.tid`];
+  if (to !== null) bounds.push(`ctid < '(${to},0)'::pg_catalog.tid`);
+  return bounds.join(" AND ");
 }
 
 /**
@@ -79,15 +110,14 @@ function isBuiltIn(oid: number): boolean {
   return oid < 16_384;
 }
 
-async function readColumns(
-  source: ClientBase,
-  schemas: readonly string[],
-): Promise<Map<string, ReadonlyArray<{ name: string; type: number }>>> {
-  const { rows } = await source.query<TableName & { columns: Array<{ name: string; type: number }> }>(
-    columnsQuery,
-    [schemas],
-  );
-  return new Map(rows.map(({ schema, name, columns }) => [quoteQualified(schema, name), columns]));
+interface TableFacts {
+  readonly blocks: number;
+  readonly columns: ReadonlyArray<{ readonly name: string; readonly type: number }>;
+}
+
+async function readTables(source: ClientBase, schemas: readonly string[]): Promise<Map<string, TableFacts>> {
+  const { rows } = await source.query<TableName & TableFacts>(tablesQuery, [schemas]);
+  return new Map(rows.map((table) => [quoteQualified(table.schema, table.name), table]));
 }
 
 async function readTypes(source: ClientBase): Promise<Map<number, TypeFacts>> {
@@ -95,16 +125,21 @@ async function readTypes(source: ClientBase): Promise<Map<number, TypeFacts>> {
   return new Map(rows.map((type) => [type.oid, type]));
 }
 
-const columnsQuery = `
+/** Rows have an address that can be compared in the built-in storage only. */
+const tablesQuery = `
   SELECT n.nspname::text AS schema, c.relname::text AS name,
+         CASE WHEN am.amname = 'heap'
+              THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8
+              ELSE 0 END::float8 AS blocks,
          pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid::int8)
                              ORDER BY a.attnum) AS columns
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
    WHERE n.nspname = ANY($1::text[]) AND c.relkind = 'r'
      AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-   GROUP BY n.nspname, c.relname`;
+   GROUP BY c.oid, n.nspname, c.relname, am.amname`;
 
 const typesQuery = `
   SELECT t.oid::int8::float8 AS oid, t.typname::text AS name, t.typtype AS kind,

@@ -3,7 +3,6 @@ import type { Readable, Writable } from "node:stream";
 import type pg from "pg";
 import { from, to } from "pg-copy-streams";
 import { CutoverError } from "../errors.ts";
-import type { CopyStatements } from "./copy-format.ts";
 import { copyFailed } from "./load-errors.ts";
 
 /**
@@ -18,7 +17,7 @@ export async function copyTable(
   source: pg.Client,
   target: pg.Client,
   label: string,
-  statements: CopyStatements,
+  statements: { readonly read: string; readonly write: string },
   onBytes: (bytes: number) => void,
 ): Promise<number> {
   const reader = source.query(to(statements.read));

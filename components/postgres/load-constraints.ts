@@ -20,8 +20,13 @@ export interface ConstraintName {
  * @throws CutoverError `LOAD_FAILED`
  */
 export async function buildIndex(client: pg.Client, entry: DumpEntry): Promise<void> {
+  for (const statement of splitStatements(entry.sql)) await buildStep(client, entry, statement);
+}
+
+/** Runs one statement that has to do with an index or key. @throws CutoverError `LOAD_FAILED` */
+export async function buildStep(client: pg.Client, entry: DumpEntry, statement: string): Promise<void> {
   try {
-    for (const statement of splitStatements(entry.sql)) await withoutDeadlock(client, statement);
+    await withoutDeadlock(client, statement);
   } catch (error) {
     throw loadFailed(`Building ${entryLabel(entry)}`, error);
   }

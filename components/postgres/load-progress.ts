@@ -25,6 +25,8 @@ export class ProgressMeter {
   readonly #inFlight = new Set<string>();
   #state: Omit<LoadProgress, "inFlight">;
   #unreportedBytes = 0;
+  #since = performance.now();
+  readonly #durationsMs = { definitions: 0, rows: 0, indexes: 0, constraints: 0, finish: 0 };
 
   constructor(
     tables: ReadonlyArray<{ readonly sizeBytes: number; readonly estimatedRows: number }>,
@@ -44,7 +46,20 @@ export class ProgressMeter {
   }
 
   enter(phase: LoadPhase): void {
+    this.#countTime();
     this.#update({ phase });
+  }
+
+  /** How long each phase has taken so far. */
+  durationsMs(): Record<LoadPhase, number> {
+    this.#countTime();
+    return { ...this.#durationsMs };
+  }
+
+  #countTime(): void {
+    const now = performance.now();
+    this.#durationsMs[this.#state.phase] += Math.round(now - this.#since);
+    this.#since = now;
   }
 
   addBytes(bytes: number): void {

@@ -10,6 +10,7 @@ export class LoadSessions {
   readonly #target: ConnectionTarget;
   readonly #snapshot: string;
   readonly #loaderToken: string;
+  readonly #buildKilobytes: number;
   readonly #open = new Set<pg.Client>();
   #cut = false;
 
@@ -18,11 +19,13 @@ export class LoadSessions {
     target: ConnectionTarget;
     snapshot: string;
     loaderToken?: string;
+    workers: number;
   }) {
     this.#source = options.source;
     this.#target = options.target;
     this.#snapshot = options.snapshot;
     this.#loaderToken = options.loaderToken ?? "";
+    this.#buildKilobytes = Math.floor(buildMemoryKilobytes / mostWriters(options.workers));
   }
 
   /**
@@ -47,10 +50,11 @@ export class LoadSessions {
    */
   async openSource(): Promise<pg.Client> {
     const client = await this.#track(connect(this.#source, { purpose: "copy", readOnly: true }));
-    await silenceServerLog(client);
-    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const snapshot = `SET TRANSACTION SNAPSHOT ${quoteLiteral(this.#snapshot)}`;
     try {
-      await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(this.#snapshot)}`);
+      await client.query(
+        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${snapshot}; ${silenceServerLogQuery}`,
+      );
     } catch (error) {
       throw sqlState(error) === undefined ? error : snapshotLost(error);
     }
@@ -65,9 +69,7 @@ export class LoadSessions {
    */
   async openTarget(searchPath: string): Promise<pg.Client> {
     const client = await this.#track(connect(this.#target, { purpose: "load" }));
-    await silenceServerLog(client);
-    await client.query(targetSettingsQuery, [searchPath]);
-    await client.query("SELECT pg_catalog.set_config($1, $2, false)", [loaderSetting, this.#loaderToken]);
+    await client.query(targetSettingsQuery, [searchPath, this.#loaderToken, this.#buildKilobytes]);
     return client;
   }
 
@@ -101,19 +103,41 @@ export async function commitSynchronously(client: pg.Client): Promise<void> {
   await client.query("SELECT pg_catalog.pg_logical_emit_message(true, 'pgvector_cutover', 'loaded')");
 }
 
+/** Sessions that write the copy: one for each that reads it, and some that build indexes meanwhile. */
+export function mostWriters(workers: number): number {
+  return workers + Math.ceil(workers / 2);
+}
+
+/** How many more sessions the server has room for at the moment. */
+export async function freeSessions(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ free: number }>(freeSessionsQuery);
+  return (rows[0] as { free: number }).free;
+}
+
+/** What all sessions together may use to build indexes; more makes them no faster (measured with 64 MB to 1 GB each). */
+const buildMemoryKilobytes = 512 * 1024;
+
+const freeSessionsQuery = `
+  SELECT pg_catalog.current_setting('max_connections')::int
+         - pg_catalog.current_setting('superuser_reserved_connections')::int
+         - COALESCE(pg_catalog.current_setting('reserved_connections', true)::int, 0)
+         - (SELECT sum(numbackends)::int FROM pg_catalog.pg_stat_database) AS free`;
+
 /**
- * Keeps row content out of the server's log: an error's message, DETAIL, CONTEXT and STATEMENT may quote it. Only
+ * Keep row content out of the server's log: an error's message, DETAIL, CONTEXT and STATEMENT may quote it. Only
  * a superuser may ask for that; anyone else's errors are logged as the server is configured. Where the server logs
  * statements on purpose, ours stay in that log: the level `log` is above errors, and row content is in no statement of ours.
  */
-async function silenceServerLog(client: pg.Client): Promise<void> {
-  await client.query(`
-    SELECT pg_catalog.set_config(name, value, false)
-      FROM (VALUES ('log_error_verbosity', 'terse'), ('log_min_error_statement', 'panic'),
-                   ('log_min_messages', CASE pg_catalog.current_setting('log_statement') WHEN 'none' THEN 'panic' ELSE 'log' END))
-           AS setting(name, value)
-     WHERE (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)`);
-}
+const silentSettings = `
+  ('log_error_verbosity', 'terse'), ('log_min_error_statement', 'panic'),
+  ('log_min_messages', CASE pg_catalog.current_setting('log_statement') WHEN 'none' THEN 'panic' ELSE 'log' END)`;
+
+const isSuperuser =
+  "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user)";
+
+const silenceServerLogQuery = `
+  SELECT pg_catalog.set_config(name, value, false)
+    FROM (VALUES ${silentSettings}) AS setting(name, value) WHERE ${isSuperuser}`;
 
 /**
  * - lz4 compresses TOAST several times faster than the default pglz; older or special builds lack it.
@@ -121,16 +145,24 @@ async function silenceServerLog(client: pg.Client): Promise<void> {
  * - The check interval ends a statement of ours soon after we are gone.
  */
 const targetSettingsQuery = `
-  SELECT pg_catalog.set_config(setting.name, setting.value, false)
+  SELECT pg_catalog.set_config(setting.name,
+           CASE setting.name WHEN 'maintenance_work_mem' THEN LEAST(known.setting::int8, $3::int8)::text
+                ELSE setting.value END, false)
     FROM (VALUES ('search_path', $1::text),
+                 ('${loaderSetting}', $2::text),
+                 ('maintenance_work_mem', ''),
                  ('check_function_bodies', 'off'),
                  ('synchronous_commit', 'off'),
                  ('xmloption', 'content'),
                  ('max_parallel_maintenance_workers', '0'),
                  ('client_connection_check_interval', '500ms'),
                  ('default_toast_compression', 'lz4')) AS setting(name, value)
-    JOIN pg_catalog.pg_settings known USING (name)
-   WHERE known.enumvals IS NULL OR setting.value = ANY(known.enumvals)`;
+    LEFT JOIN pg_catalog.pg_settings known USING (name)
+   WHERE (known.name IS NOT NULL OR setting.name = '${loaderSetting}')
+     AND (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
+  UNION ALL
+  SELECT pg_catalog.set_config(name, value, false)
+    FROM (VALUES ${silentSettings}) AS setting(name, value) WHERE ${isSuperuser}`;
 
 function snapshotLost(cause: unknown): CutoverError {
   return new CutoverError({

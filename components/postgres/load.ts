@@ -1,28 +1,30 @@
 import type pg from "pg";
 import type { ConnectionTarget } from "./connection.ts";
-import { type CopyStatements, planCopies, type TableName } from "./copy-format.ts";
-import { copyTable } from "./copy-table.ts";
+import type { CopyFormat, TableName } from "./copy-format.ts";
 import type { SchemaDump } from "./dump.ts";
 import { quoteQualified } from "./identifiers.ts";
-import { addForeignKeys, buildIndex, listDeferrableKeys, validate } from "./load-constraints.ts";
+import { addForeignKeys, buildIndex, validate } from "./load-constraints.ts";
 import { applyEntries, entryLabel, type LoadSteps, planSteps } from "./load-entries.ts";
-import { loadCancelled, loadFailed } from "./load-errors.ts";
-import { listPopulatedViews, populateMaterializedViews } from "./load-materialized-views.ts";
-import { shareAmong } from "./load-pool.ts";
+import { loadCancelled } from "./load-errors.ts";
+import { populateMaterializedViews } from "./load-materialized-views.ts";
 import { type LoadPhase, type LoadProgress, ProgressMeter } from "./load-progress.ts";
+import { runTasks } from "./load-schedule.ts";
 import { loadSearchPath } from "./load-search-path.ts";
-import { commitSynchronously, LoadSessions } from "./load-sessions.ts";
+import { commitSynchronously, freeSessions, LoadSessions, mostWriters } from "./load-sessions.ts";
+import { readSourcePlan, type SourcePlan } from "./load-source-plan.ts";
+import {
+  analyzeTable,
+  copyTasks,
+  type DividedWork,
+  divideWork,
+  type LoadThresholds,
+  normalThresholds,
+  type TableToCopy,
+} from "./load-tables.ts";
 import { listSchemas, listTables } from "./relations.ts";
 import { readSequences, type SequenceState, setSequences } from "./sequences.ts";
 
 export type { LoadPhase, LoadProgress } from "./load-progress.ts";
-
-/** An ordinary table, or a partition that holds rows. */
-export interface TableToCopy extends TableName {
-  /** On the source's disk: decides the order, largest first. */
-  readonly sizeBytes: number;
-  readonly estimatedRows: number;
-}
 
 export interface LoadOptions {
   readonly source: ConnectionTarget;
@@ -39,12 +41,16 @@ export interface LoadOptions {
   readonly withDefinitions?: string;
   /** Tables and indexes worked on at once: as many sessions on the target, and as many on the source. */
   readonly workers: number;
+  /** Default: those that are worth it. */
+  readonly thresholds?: LoadThresholds;
   onProgress(progress: LoadProgress): void;
   readonly signal: AbortSignal;
 }
 
 export interface LoadReport {
-  readonly tables: ReadonlyArray<TableName & { readonly rows: number; readonly format: "binary" | "text" }>;
+  readonly tables: ReadonlyArray<
+    TableName & { readonly rows: number; readonly format: CopyFormat["format"] }
+  >;
   readonly rows: number;
   /** Bytes that went over the wire as rows. */
   readonly bytes: number;
@@ -82,9 +88,12 @@ interface Work {
   readonly options: LoadOptions;
   readonly sessions: LoadSessions;
   readonly meter: ProgressMeter;
+  readonly plan: SourcePlan;
+  readonly steps: LoadSteps;
   /** The first one also does all that is done one after the other. */
   readonly writers: readonly [pg.Client, ...pg.Client[]];
-  readonly steps: LoadSteps;
+  /** Sessions that read rows at once. */
+  readonly readers: number;
 }
 
 async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadReport> {
@@ -94,98 +103,143 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
     bytes = progress.bytes;
     options.onProgress(progress);
   });
-  const durationsMs: Record<LoadPhase, number> = {
-    definitions: 0,
-    rows: 0,
-    indexes: 0,
-    constraints: 0,
-    finish: 0,
-  };
-  const timed = async <Result>(phase: LoadPhase, run: () => Promise<Result>): Promise<Result> => {
-    const start = performance.now();
-    meter.enter(phase);
-    const result = await run();
-    durationsMs[phase] = Math.round(performance.now() - start);
-    return result;
-  };
-
-  const work = await timed("definitions", () => startWork(options, sessions, meter));
+  meter.enter("definitions");
+  const work = await startWork(options, sessions, meter);
   const [writer] = work.writers;
-  const tables = await timed("rows", () => copyRows(work));
-  await timed("indexes", () => buildIndexes(work));
-  await timed("constraints", () => addConstraints(work));
-  const finished = await timed("finish", async () => {
-    const populated = await sessions.read((reader) => listPopulatedViews(reader, schemas));
-    await populateMaterializedViews(writer, populated, schemas);
-    await analyzeViews(writer, schemas);
-    const sequences = await sessions.read((reader) => readSequences(reader, schemas));
-    await setSequences(writer, sequences);
-    await commitSynchronously(writer);
-    return { materializedViews: populated.length, sequences };
-  });
-  return { tables, rows: tables.reduce((sum, { rows }) => sum + rows, 0), bytes, ...finished, durationsMs };
+  const copied = await copyTables(work);
+  const { tables } = copied;
+  meter.enter("indexes");
+  await buildRest(work, copied.late);
+  meter.enter("constraints");
+  await addConstraints(work, copied);
+  meter.enter("finish");
+  const { populatedViews } = work.plan;
+  await populateMaterializedViews(writer, populatedViews, schemas);
+  await analyzeViews(writer, schemas);
+  const sequences = await sessions.read((reader) => readSequences(reader, schemas));
+  await setSequences(writer, sequences);
+  await commitSynchronously(writer);
+  return {
+    tables,
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    bytes,
+    sequences,
+    materializedViews: populatedViews.length,
+    durationsMs: meter.durationsMs(),
+  };
 }
 
 async function startWork(options: LoadOptions, sessions: LoadSessions, meter: ProgressMeter): Promise<Work> {
-  const { schemas } = options;
-  const first = await sessions.openTarget("pg_catalog");
-  const searchPath = await sessions.read((reader) => loadSearchPath(reader, first, schemas));
-  const steps = planSteps(options.dump.entries, await listSchemas(first, schemas));
-  await first.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
-  await applyEntries(first, steps.definitions, options.withDefinitions);
-  const others = await Promise.all(
-    Array.from({ length: options.workers - 1 }, () => sessions.openTarget(searchPath)),
-  );
-  return { options, sessions, meter, writers: [first, ...others], steps };
+  const { schemas, workers } = options;
+  const [writer, reader] = await Promise.all([sessions.openTarget("pg_catalog"), sessions.openSource()]);
+  const searchPath = await loadSearchPath(reader, writer, schemas);
+  const steps = planSteps(options.dump.entries, await listSchemas(writer, schemas));
+  const readers = clamp(Math.min(workers, options.tables.length), await freeSessions(reader));
+  const writers = clamp(mostWriters(workers), await freeSessions(writer));
+  const define = async () => {
+    await writer.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
+    await applyEntries(writer, steps.definitions, options.withDefinitions);
+  };
+  const read = async () => {
+    const plan = await readSourcePlan(reader, schemas);
+    await sessions.release(reader);
+    return plan;
+  };
+  const [plan, others] = await Promise.all([
+    read(),
+    Promise.all(Array.from({ length: writers - 1 }, () => sessions.openTarget(searchPath))),
+    define(),
+  ]);
+  return { options, sessions, meter, plan, steps, writers: [writer, ...others], readers };
 }
 
-async function copyRows({ options, sessions, meter, writers }: Work): Promise<LoadReport["tables"]> {
-  const planFor = await sessions.read((reader) => planCopies(reader, options.schemas));
-  const largestFirst = options.tables.toSorted((first, second) => second.sizeBytes - first.sizeBytes);
-  const pairs = await Promise.all(
-    writers.slice(0, Math.max(1, largestFirst.length)).map(async (target) => ({
-      target,
-      source: await sessions.openSource(),
-    })),
-  );
-  const copied: Array<TableName & { rows: number; format: CopyStatements["format"] }> = [];
-  await shareAmong(
-    pairs,
-    largestFirst,
-    async ({ schema, name, sizeBytes }, { source, target }) => {
-      const label = `${schema}.${name}`;
-      const plan = planFor({ schema, name });
-      await meter.during(label, async () => {
-        const rows = await copyTable(source, target, label, plan, (bytes) => meter.addBytes(bytes));
-        copied.push({ schema, name, rows, format: plan.format });
-        meter.tableDone(rows, sizeBytes);
-      });
-    },
-    () => sessions.cut(),
-    ({ source }) => sessions.release(source),
-  );
-  return copied.toSorted((first, second) => compareNames(first, second));
+/** At least one, and what is free at the moment at most. */
+function clamp(wanted: number, free: number): number {
+  return Math.max(1, Math.min(wanted, free - spareSessions));
 }
 
-async function buildIndexes(work: Work): Promise<void> {
+/** What the run opens beside the load, and a person who looks what is wrong. */
+const spareSessions = 3;
+
+interface CopiedTables {
+  readonly tables: LoadReport["tables"];
+  /** What had to wait for all rows. */
+  readonly late: DividedWork["late"];
+  readonly analyzed: ReadonlySet<string>;
+}
+
+/** Copies the rows; what belongs to one ordinary table is made as soon as its rows are there. */
+async function copyTables({
+  options,
+  sessions,
+  meter,
+  writers,
+  readers,
+  plan,
+  steps,
+}: Work): Promise<CopiedTables> {
+  const divided = divideWork(options.tables, steps, plan);
+  await applyEntries(writers[0], divided.statistics);
+  meter.enter("rows");
+  const idle: pg.Client[] = [];
+  let left = 0;
+  const copied: Array<LoadReport["tables"][number]> = [];
+  const tasks = divided.tables.flatMap((work) => {
+    const {
+      table: { schema, name },
+      format: { format },
+    } = work;
+    return copyTasks(work, {
+      workers: readers,
+      thresholds: options.thresholds ?? normalThresholds,
+      meter,
+      sources: {
+        take: () => idle.pop() as pg.Client,
+        giveBack: async (source) => {
+          left -= 1;
+          // The server would end one that is idle in its transaction, and its locks would be in the application's way.
+          if (left < readers) await sessions.release(source);
+          else idle.push(source);
+        },
+      },
+      onCopied: (rows) => copied.push({ schema, name, rows, format }),
+    });
+  });
+  left = tasks.length;
+  const opened = Array.from({ length: Math.min(readers, left) }, () => sessions.openSource());
+  idle.push(...(await Promise.all(opened)));
+  await runTasks(writers, tasks, { copiesAtOnce: readers, onFailure: () => sessions.cut() });
+  return {
+    tables: copied.toSorted((first, second) => compareNames(first, second)),
+    late: divided.late,
+    analyzed: new Set(
+      divided.tables
+        .filter(({ analyze }) => analyze)
+        .map(({ table }) => quoteQualified(table.schema, table.name)),
+    ),
+  };
+}
+
+async function buildRest(work: Work, { keys, indexes }: DividedWork["late"]): Promise<void> {
   const { steps, writers, options } = work;
-  await inParallel(work, steps.keys, entryLabel, buildIndex);
+  await inParallel(work, keys, entryLabel, buildIndex);
   await applyEntries(writers[0], steps.postponed, options.withDefinitions);
-  await inParallel(work, steps.indexes, entryLabel, buildIndex);
+  await inParallel(work, indexes, entryLabel, buildIndex);
   await applyEntries(writers[0], steps.attachments);
 }
 
 /** Foreign keys are checked with the statistics at hand; privileges and triggers come last of all. */
-async function addConstraints(work: Work): Promise<void> {
-  const { steps, writers, sessions, options } = work;
+async function addConstraints(work: Work, { late, analyzed }: CopiedTables): Promise<void> {
+  const { steps, writers, options, plan } = work;
   const [writer] = writers;
-  await applyEntries(writer, steps.statistics);
+  await applyEntries(writer, late.statistics);
   const tables = await listTables(writer, options.schemas);
   // A partitioned table is analysed with all of its partitions.
-  const roots = tables.filter(({ isPartition }) => !isPartition);
-  await inParallel(work, roots, ({ schema, name }) => `statistics of ${schema}.${name}`, analyze);
-  const deferrable = await sessions.read((reader) => listDeferrableKeys(reader, options.schemas));
-  const unchecked = await addForeignKeys(writer, steps.foreignKeys, deferrable);
+  const roots = tables.filter(
+    ({ isPartition, schema, name }) => !isPartition && !analyzed.has(quoteQualified(schema, name)),
+  );
+  await inParallel(work, roots, ({ schema, name }) => `statistics of ${schema}.${name}`, analyzeTable);
+  const unchecked = await addForeignKeys(writer, steps.foreignKeys, plan.deferrableKeys);
   await inParallel(
     work,
     unchecked,
@@ -195,31 +249,27 @@ async function addConstraints(work: Work): Promise<void> {
   await applyEntries(writer, steps.rest);
 }
 
+/** In the given order. */
 function inParallel<Item>(
   { writers, meter, sessions }: Work,
   items: readonly Item[],
   label: (item: Item) => string,
   task: (client: pg.Client, item: Item) => Promise<void>,
 ): Promise<void> {
-  return shareAmong(
-    writers,
-    items,
-    (item, client) => meter.during(label(item), () => task(client, item)),
-    () => sessions.cut(),
-  );
-}
-
-async function analyze(client: pg.Client, { schema, name }: TableName): Promise<void> {
-  try {
-    await client.query(`ANALYZE ${quoteQualified(schema, name)}`);
-  } catch (error) {
-    throw loadFailed(`Analysing ${schema}.${name}`, error);
-  }
+  const tasks = items.map((item, position) => ({
+    kind: "build" as const,
+    size: items.length - position,
+    run: async (client: pg.Client) => {
+      await meter.during(label(item), () => task(client, item));
+      return [];
+    },
+  }));
+  return runTasks(writers, tasks, { copiesAtOnce: 1, onFailure: () => sessions.cut() });
 }
 
 async function analyzeViews(client: pg.Client, schemas: readonly string[]): Promise<void> {
   const { rows } = await client.query<TableName>(populatedViewsQuery, [schemas]);
-  for (const view of rows) await analyze(client, view);
+  for (const view of rows) await analyzeTable(client, view);
 }
 
 function compareNames(first: TableName, second: TableName): number {

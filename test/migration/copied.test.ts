@@ -4,6 +4,7 @@ import type { GateReport } from "../../components/migration/gate-report.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
+import type { LoadOptions } from "../../components/postgres/load.ts";
 import { richDdl, richSchemas, rolesDdl } from "../postgres/catalogue-ddl.ts";
 import { rareDdl, rareSchemas } from "../postgres/catalogue-rare-ddl.ts";
 import { ask, copyAll } from "../postgres/load-fixture.ts";
@@ -31,11 +32,12 @@ async function copied(
   source: ConnectionTarget,
   target: ConnectionTarget,
   schemas: readonly string[],
+  options: Partial<LoadOptions> = {},
 ): Promise<GateReport> {
   const protectedBefore = await withConnection(target, { purpose: "test" }, (client) =>
     fingerprintProtected(client, protectedSchemas),
   );
-  const { sequences } = await copyAll(source, target, { schemas });
+  const { sequences } = await copyAll(source, target, { schemas, ...options });
   return runGate({
     ...{ source, target, schemas, protectedSchemas, protectedBefore },
     ...{ expectedSequences: sequences, accept: [], workers: 2 },
@@ -45,31 +47,44 @@ async function copied(
 const bind = (settings: string) =>
   `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${settings.replaceAll("'", "''")}', current_database()); END $$`;
 
-it("brings over all that schemas hold, but what belongs to the database", async () => {
-  const source = await newDatabase(servers.source, richDdl);
-  const target = await newDatabase(servers.target, rolesDdl, protectedDdl);
-  expect(shown(await copied(source, target, richSchemas))).toEqual([
-    "CATALOGUE_MISSING cast (public.mood AS integer)",
-    "CATALOGUE_CHANGED large objects content",
-    "CATALOGUE_CHANGED large objects count",
-    "CATALOGUE_CHANGED large objects privileges",
-  ]);
-});
+/** Makes small tables go the ways of the large ones. */
+const waysOfLargeTables: Array<[string, Partial<LoadOptions>]> = [
+  ["one statement a table", {}],
+  ["tables in pieces, indexes side by side", { thresholds: { piece: 1, sideBySide: 0, frozen: 0 } }],
+  ["frozen rows, indexes side by side", { thresholds: { piece: Infinity, sideBySide: 0, frozen: 0 } }],
+];
 
-it("brings over what schemas seldom hold, where the target has what that needs", async () => {
-  const source = await newDatabase(
-    servers.source,
-    rareDdl,
-    "DROP FUNCTION rare.transformed; DROP TRANSFORM FOR rare.shape LANGUAGE sql; DROP CAST (rare.shape AS text)",
-  );
-  const target = await newDatabase(
-    servers.target,
-    rolesDdl,
-    protectedDdl,
-    "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere",
-  );
-  expect(shown(await copied(source, target, rareSchemas))).toEqual([]);
-});
+it.each(waysOfLargeTables)(
+  "brings over all that schemas hold, but what belongs to the database: %s",
+  async (_way, options) => {
+    const source = await newDatabase(servers.source, richDdl);
+    const target = await newDatabase(servers.target, rolesDdl, protectedDdl);
+    expect(shown(await copied(source, target, richSchemas, options))).toEqual([
+      "CATALOGUE_MISSING cast (public.mood AS integer)",
+      "CATALOGUE_CHANGED large objects content",
+      "CATALOGUE_CHANGED large objects count",
+      "CATALOGUE_CHANGED large objects privileges",
+    ]);
+  },
+);
+
+it.each(waysOfLargeTables)(
+  "brings over what schemas seldom hold, where the target has what that needs: %s",
+  async (_way, options) => {
+    const source = await newDatabase(
+      servers.source,
+      rareDdl,
+      "DROP FUNCTION rare.transformed; DROP TRANSFORM FOR rare.shape LANGUAGE sql; DROP CAST (rare.shape AS text)",
+    );
+    const target = await newDatabase(
+      servers.target,
+      rolesDdl,
+      protectedDdl,
+      "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere",
+    );
+    expect(shown(await copied(source, target, rareSchemas, options))).toEqual([]);
+  },
+);
 
 describe("an application with its habits", () => {
   it("is copied right, whatever settings stand on either database", async () => {

@@ -242,6 +242,85 @@ test("a snapshot that is gone is named", async () => {
   await expect(copying).rejects.toMatchObject({ code: "SNAPSHOT_LOST" });
 });
 
+describe("a table worth more than one statement", () => {
+  // Rows of many sizes, dead ones between them, and an index that another table's would be in the way of.
+  const ddl = `CREATE TABLE public.note (id int CONSTRAINT key PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, code text NOT NULL,
+      body text, UNIQUE (code) INCLUDE (id) WITH (fillfactor = 70));
+    INSERT INTO public.note SELECT g, 'c' || g, repeat(md5(g::text), g % 200) FROM generate_series(1, 5000) g;
+    DELETE FROM public.note WHERE id % 3 = 0;
+    CREATE INDEX clustered ON public.note (body);
+    ALTER TABLE public.note CLUSTER ON clustered;
+    CREATE UNIQUE INDEX identity ON public.note (code);
+    ALTER TABLE public.note REPLICA IDENTITY USING INDEX identity;
+    CREATE TABLE public.parent (x int); CREATE TABLE public.child (y int) INHERITS (public.parent);
+    INSERT INTO public.parent VALUES (1); INSERT INTO public.child VALUES (2, 3);`;
+  const facts = [
+    "SELECT md5(string_agg(note::text, ',' ORDER BY id)), count(*)::int AS n FROM public.note",
+    "SELECT conname, pg_get_constraintdef(oid) AS def FROM pg_constraint WHERE conrelid = 'public.note'::regclass AND contype <> 'n' ORDER BY 1",
+    "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS def, indisvalid, indisprimary, indimmediate, indisclustered, indisreplident FROM pg_index WHERE indrelid = 'public.note'::regclass ORDER BY 1",
+    "SELECT tableoid::regclass::text AS name, x FROM public.parent ORDER BY x",
+  ];
+
+  test.each([
+    ["in pieces", { piece: 65_536, sideBySide: 0, frozen: 0 }, false],
+    ["frozen", { piece: Number.POSITIVE_INFINITY, sideBySide: 0, frozen: 0 }, true],
+  ])("is the same on the target: %s", async (_way, thresholds, isFrozen) => {
+    const source = await newDatabase("source", ddl);
+    const target = await newDatabase("target");
+    const pieces: string[] = [];
+    const report = await copyAll(source, target, {
+      ...{ schemas: ["public"], thresholds, workers: 3 },
+      onProgress: ({ inFlight }) => pieces.push(...inFlight),
+    });
+    const rows = report.tables.map(({ name, rows }) => [name, rows]);
+    expect(rows).toEqual([
+      ["child", 1],
+      ["note", 3_334],
+      ["parent", 1],
+    ]);
+    for (const query of facts) expect(await ask(target, query)).toEqual(await ask(source, query));
+    expect(
+      await ask(
+        target,
+        "SELECT relallvisible > 0 AS frozen FROM pg_class WHERE oid = 'public.note'::regclass",
+      ),
+    ).toEqual([{ frozen: isFrozen }]);
+    const analyzed = await ask(
+      target,
+      "SELECT DISTINCT tablename, inherited FROM pg_stats WHERE schemaname = 'public' ORDER BY 1, 2",
+    );
+    expect(analyzed).toEqual(
+      [
+        ["child", false],
+        ["note", false],
+        ["parent", false],
+        ["parent", true],
+      ].map(([tablename, inherited]) => ({ tablename, inherited })),
+    );
+  });
+});
+
+test("an index waits for a function that waits for another table's key", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public.zone (id int PRIMARY KEY, shift int); INSERT INTO public.zone VALUES (1, 10);
+     CREATE FUNCTION public.shifted(x int) RETURNS int IMMUTABLE LANGUAGE sql
+       BEGIN ATOMIC SELECT z.shift + x FROM public.zone z GROUP BY z.id LIMIT 1; END;
+     CREATE TABLE public.early (a int); INSERT INTO public.early VALUES (5);
+     CREATE INDEX by_shift ON public.early (public.shifted(a));`,
+  );
+  const target = await newDatabase("target");
+  await copyAll(source, target, { schemas: ["public"] });
+  expect(
+    await ask(target, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.by_shift'::regclass"),
+  ).toEqual([{ indisvalid: true }]);
+  const analyzed = await ask(
+    target,
+    "SELECT most_common_vals IS NOT NULL OR n_distinct <> 0 AS known FROM pg_stats WHERE tablename = 'by_shift'",
+  );
+  expect(analyzed).toEqual([{ known: true }]);
+});
+
 describe("failures", () => {
   const filled = `CREATE TABLE public.note (id int, body text);
     INSERT INTO public.note SELECT g, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 40000) g;`;
@@ -257,7 +336,7 @@ describe("failures", () => {
       onProgress: ({ bytes }) => {
         if (bytes === 0) return;
         killed ??= killer.query(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%' AND application_name LIKE '%:${purpose}'`,
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%COPY %' AND application_name LIKE '%:${purpose}'`,
         );
       },
     }).catch((error: CutoverError) => error);

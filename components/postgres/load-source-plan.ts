@@ -1,0 +1,94 @@
+import type { ClientBase } from "pg";
+import { type CopyFormat, planCopies, type TableName } from "./copy-format.ts";
+import type { DumpEntry } from "./dump.ts";
+import { quoteQualified } from "./identifiers.ts";
+import { type ConstraintName, listDeferrableKeys } from "./load-constraints.ts";
+import { listPopulatedViews, type ViewName } from "./load-materialized-views.ts";
+
+/** What the load has to know about the source beside its dump, read in one go under the snapshot. */
+export interface SourcePlan {
+  formatOf(table: TableName): CopyFormat;
+  /** The table of an index, key or statistics object, where that is an ordinary one; its rows alone are waited for. */
+  partOf(entry: DumpEntry): TablePart | undefined;
+  /** Whether its statistics are its own affair: no partition, and nothing inherits from it. */
+  standsAlone(table: TableName): boolean;
+  readonly deferrableKeys: readonly ConstraintName[];
+  readonly populatedViews: readonly ViewName[];
+}
+
+/** Something that belongs to a table, as its entry in the dump is told apart. */
+export interface TablePart {
+  readonly table: TableName;
+  /** A key in two statements: an index, which can be built beside others of the table, and the key that takes it over. */
+  readonly asIndex: { readonly build: string; readonly adopt: string } | null;
+}
+
+export async function readSourcePlan(source: ClientBase, schemas: readonly string[]): Promise<SourcePlan> {
+  const formatOf = await planCopies(source, schemas);
+  const parts = await readParts(source, schemas);
+  const { rows } = await source.query<TableName>(aloneQuery, [schemas]);
+  const alone = new Set(rows.map(({ schema, name }) => quoteQualified(schema, name)));
+  return {
+    formatOf,
+    partOf: ({ type, schema, name }) => parts.get(`${type} ${schema} ${name}`),
+    standsAlone: ({ schema, name }) => alone.has(quoteQualified(schema, name)),
+    deferrableKeys: await listDeferrableKeys(source, schemas),
+    populatedViews: await listPopulatedViews(source, schemas),
+  };
+}
+
+interface PartRow {
+  readonly type: string;
+  readonly schema: string;
+  readonly name: string;
+  readonly tableSchema: string;
+  readonly tableName: string;
+  readonly build: string | null;
+  readonly adopt: string | null;
+}
+
+async function readParts(source: ClientBase, schemas: readonly string[]): Promise<Map<string, TablePart>> {
+  const { rows } = await source.query<PartRow>(partsQuery, [schemas]);
+  return new Map(
+    rows.map(({ type, schema, name, tableSchema, tableName, build, adopt }) => [
+      // As pg_dump prints it in a comment.
+      `${type} ${schema} ${name}`.replaceAll(/[\r\n]/g, " "),
+      {
+        table: { schema: tableSchema, name: tableName },
+        asIndex: build === null || adopt === null ? null : { build, adopt },
+      },
+    ]),
+  );
+}
+
+/** A key WITHOUT OVERLAPS (`conperiod`, PostgreSQL 18) needs another index than the one it would take over. */
+const partsQuery = `
+  WITH own AS (
+    SELECT c.oid, n.nspname, c.relname
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = ANY($1::text[]) AND c.relkind = 'r'
+  )
+  SELECT 'INDEX' AS type, own.nspname::text AS schema, i.relname::text AS name,
+         own.nspname::text AS "tableSchema", own.relname::text AS "tableName",
+         NULL::text AS build, NULL::text AS adopt
+    FROM own JOIN pg_catalog.pg_index x ON x.indrelid = own.oid JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+  UNION ALL
+  SELECT 'CONSTRAINT', own.nspname, own.relname || ' ' || k.conname, own.nspname, own.relname, key.build,
+         pg_catalog.format('ALTER TABLE ONLY %I.%I ADD CONSTRAINT %I %s USING INDEX %I%s%s', own.nspname, own.relname,
+           k.conname, CASE k.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END, i.relname,
+           CASE WHEN k.condeferrable THEN ' DEFERRABLE' END, CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' END)
+    FROM own JOIN pg_catalog.pg_constraint k ON k.conrelid = own.oid JOIN pg_catalog.pg_class i ON i.oid = k.conindid
+   CROSS JOIN LATERAL (SELECT CASE WHEN k.contype IN ('p', 'u')
+                                    AND NOT COALESCE((pg_catalog.to_jsonb(k) ->> 'conperiod')::bool, false)
+                                   THEN pg_catalog.pg_get_indexdef(k.conindid) END AS build) AS key
+   WHERE k.contype IN ('p', 'u', 'x')
+  UNION ALL
+  SELECT 'STATISTICS', n.nspname, s.stxname, own.nspname, own.relname, NULL, NULL
+    FROM own JOIN pg_catalog.pg_statistic_ext s ON s.stxrelid = own.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace`;
+
+const aloneQuery = `
+  SELECT n.nspname::text AS schema, c.relname::text AS name
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = ANY($1::text[]) AND c.relkind = 'r' AND NOT c.relispartition
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)`;
