@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { access, chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, sep } from "node:path";
 import { promisify } from "node:util";
 import { configuredMirrors } from "./apt-sources.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import type { Installation, Log } from "./installation.ts";
 
 const run = promisify(execFile);
@@ -61,7 +61,7 @@ async function installationIn(root: string): Promise<Installation> {
 
 /** The finished root folder. Two processes may make it at once: each in a folder of its own, and the first one's stays. */
 async function cachedRoot(log: Log): Promise<string | undefined> {
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "railway-pgvector-cutover");
+  const cache = cacheFolder();
   const root = join(cache, `debian-${release}-${process.arch}`);
   if (await exists(root)) return root;
   const mirrors = await configuredMirrors();
