@@ -1,4 +1,8 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { existsSync, watch } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { runGate } from "../../components/migration/gate.ts";
 import type { GateReport } from "../../components/migration/gate-report.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
@@ -41,6 +45,9 @@ async function copied(
     ...{ expectedSequences: sequences, accept: [], workers: 2 },
   });
 }
+
+/** What PostgreSQL's own processes share. */
+const isServers = (name: string) => /^(?:PostgreSQL\.|sem\.)/.test(name);
 
 const bind = (settings: string) =>
   `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${settings.replaceAll("'", "''")}', current_database()); END $$`;
@@ -184,6 +191,28 @@ describe("an application with its habits", () => {
       bind("SET restrict_nonsystem_relation_kind = 'view'"),
     );
     expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+  });
+
+  it("passes through memory only: nothing is written to this machine's temporary folders", async () => {
+    const source = await newDatabase(servers.source, caseDdl);
+    const target = await newDatabase(servers.target, protectedDdl);
+    const folder = await mkdtemp(join(tmpdir(), "watched-"));
+    vi.stubEnv("TMPDIR", folder);
+    const seen: string[] = [];
+    const watchers = [folder, process.cwd(), "/dev/shm"].filter(existsSync).map((path) =>
+      watch(path, (_event, name) => {
+        if (name !== null && !isServers(name)) seen.push(join(path, name));
+      }),
+    );
+    try {
+      expect(shown(await copied(source, target, caseSchemas))).toEqual([]);
+      expect(await readdir(folder)).toEqual([]);
+      expect(seen).toEqual([]);
+    } finally {
+      for (const watcher of watchers) watcher.close();
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it.skipIf(!servers.target.hasPgvector)("keeps vectors to the bit, and their indexes", async () => {
