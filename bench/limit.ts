@@ -12,9 +12,9 @@ import {
   endConnection,
 } from "../components/postgres/connection.ts";
 import { quoteLiteral, quoteQualified } from "../components/postgres/identifiers.ts";
-import { shareAmong } from "../components/postgres/load-pool.ts";
 import type { GeneratedTable } from "./data/columns.ts";
 import { definitions, indexes } from "./data/statements.ts";
+import { eachOf } from "./each-of.ts";
 import type { BenchServers } from "./servers.ts";
 
 /** How fast these servers are with no client between them. */
@@ -144,19 +144,6 @@ async function withSessions<Result>(
     signal.removeEventListener("abort", cut);
     await Promise.all(sessions.map(endConnection));
   }
-}
-
-function eachOf<Item>(
-  sessions: readonly pg.Client[],
-  items: readonly Item[],
-  work: (item: Item, client: pg.Client) => Promise<unknown>,
-): Promise<void> {
-  return shareAmong(
-    sessions,
-    items,
-    async (item, client) => void (await work(item, client)),
-    () => {},
-  );
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

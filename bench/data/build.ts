@@ -2,8 +2,8 @@ import os from "node:os";
 import type pg from "pg";
 import { connect, endConnection, withConnection } from "../../components/postgres/connection.ts";
 import { quoteIdentifier } from "../../components/postgres/identifiers.ts";
-import { shareAmong } from "../../components/postgres/load-pool.ts";
 import type { PostgresServer } from "../../test/world/postgres/server.ts";
+import { eachOf } from "../each-of.ts";
 import { paragraphs } from "./columns.ts";
 import { type DataSize, dataVersion } from "./sizes.ts";
 import { constraints, definitions, fill, indexes } from "./statements.ts";
@@ -41,12 +41,7 @@ async function build(server: PostgresServer, database: string, { tables }: DataS
   );
   const [first] = clients as [pg.Client];
   const inParallel = (statements: readonly string[]) =>
-    shareAmong(
-      clients,
-      statements,
-      async (statement, client) => void (await client.query(statement)),
-      () => {},
-    );
+    eachOf(clients, statements, (statement, client) => client.query(statement));
   try {
     for (const statement of paragraphs.make) await first.query(statement);
     await first.query(["BEGIN", ...definitions(tables), "COMMIT"].join(";\n"));

@@ -74,6 +74,7 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
   client.on("error", () => {});
   try {
     await client.connect();
+    await client.query(laterSettings);
   } catch (error) {
     await client.end().catch(() => {});
     throw connectionError(target, error);
@@ -180,6 +181,7 @@ function sessionSettings(readOnly: boolean): string {
     search_path: "pg_catalog",
     statement_timeout: "0",
     lock_timeout: "0",
+    idle_session_timeout: "0",
     idle_in_transaction_session_timeout: String(idleTransactionTimeoutMs),
     DateStyle: "ISO,YMD",
     IntervalStyle: "postgres",
@@ -203,6 +205,15 @@ function sessionSettings(readOnly: boolean): string {
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(" ");
 }
+
+/**
+ * Settings that older servers do not know and refuse a session for: `transaction_timeout` came with 17,
+ * `restrict_nonsystem_relation_kind` with the minor versions of August 2024 (CVE-2024-7348).
+ */
+const laterSettings = `
+  SELECT pg_catalog.set_config(own.name, own.value, false)
+    FROM (VALUES ('transaction_timeout', '0'), ('restrict_nonsystem_relation_kind', '')) AS own(name, value)
+   WHERE pg_catalog.current_setting(own.name, true) IS NOT NULL`;
 
 function connectionError(target: ConnectionTarget, error: unknown): CutoverError {
   const where = `the ${target.label} database at ${target.host}:${target.port}`;
@@ -253,7 +264,7 @@ const knownFailures: ReadonlyArray<{
   {
     matches: (state) => state === "42704",
     code: "CONNECTION_FAILED",
-    what: "it is older than PostgreSQL 12 and does not know a setting of the session",
+    what: "it is older than PostgreSQL 14 and does not know a setting of the session",
     remedy: "Upgrade the server first: the source needs PostgreSQL 14, the target 15.",
   },
   {

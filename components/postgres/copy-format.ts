@@ -90,7 +90,8 @@ export function isBinaryPortable(oid: number, types: ReadonlyMap<number, TypeFac
   if (type.isArray) return isBuiltIn(type.inner) && isBinaryPortable(type.inner, types);
   switch (type.kind) {
     case "b":
-      return isBuiltIn(type.oid) && !type.name.startsWith("reg");
+      // An empty tsquery is not read by 18 (18.4) in the binary form in which every version sends it.
+      return isBuiltIn(type.oid) && !type.name.startsWith("reg") && type.name !== "tsquery";
     case "e":
       return true;
     case "d":

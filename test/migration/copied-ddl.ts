@@ -72,6 +72,60 @@ export const valuesDdl = `
      '00:00:00:00:00:00:00:00', '((0,-0))', '', '', 0, '');
 `;
 
+/** Names and shapes that break what is put together out of names; a vector of words with its language beside it. */
+export const namesDdl = `
+  CREATE SCHEMA "Odd; names";
+  CREATE TABLE "Odd; names"."TABLE" (
+    "XMIN" int, "xmin " int, "ctid_" text, "a""b" text, "$1" text, "%s" text, "tableoid2" int, "${"é".repeat(31)}" text,
+    "new
+line" text, "select" int, "😀" text, "oid" oid, "c" int);
+  INSERT INTO "Odd; names"."TABLE" VALUES (1, 2, '3', '4', '5', '6', 7, '8', '9', 10, '11', 12, 13);
+  CREATE INDEX "an ""index""" ON "Odd; names"."TABLE" ("new
+line", "a""b");
+  DO $$ BEGIN
+    EXECUTE 'CREATE TABLE "Odd; names".wide (' || (SELECT string_agg('c' || g || ' int', ',') FROM generate_series(1, 1600) g) || ')';
+    INSERT INTO "Odd; names".wide (c1, c1600) VALUES (1, 2);
+  END $$;
+  CREATE TABLE "Odd; names".notes (
+    body text, words tsvector GENERATED ALWAYS AS (to_tsvector('spanish'::regconfig, body)) STORED);
+  INSERT INTO "Odd; names".notes VALUES ('los médicos atienden a los pacientes'), (NULL), ('');
+  CREATE INDEX ON "Odd; names".notes USING gin (words);
+  CREATE TABLE "Odd; names".catalogue_values (
+    a regclass, b regtype, c regproc, d regprocedure, e regoperator, f regrole, g regnamespace, h regconfig, i regcollation,
+    k aclitem, l pg_snapshot, n refcursor, o tid, p cid, q xid, t int2vector, u oidvector, w box, x circle, y line, z lseg,
+    aa path, ab point, ad bit(3), ae oid[], af regclass[], ag name[], ah aclitem[], aj tsquery[], ak xml[], al jsonpath[]);
+  INSERT INTO "Odd; names".catalogue_values VALUES (
+    '"Odd; names".notes', '"Odd; names"."TABLE"', 'now', 'lower(text)', '+(integer,integer)', 'postgres', 'public', 'english', '"C"',
+    'postgres=r/postgres', '10:20:10,14', 'cursor', '(0,1)', '1', '2', '1 2', '1 2', '((0,0),(1,1))', '<(0,0),1>', '{1,-1,0}',
+    '[(0,0),(1,1)]', '[(0,0),(1,1)]', '(NaN,Infinity)', '101', '{1,2}', '{pg_class}', '{a,b}', '{postgres=r/postgres}',
+    '{a,"b & c"}', ARRAY['<a/>'::xml], ARRAY['$.a'::jsonpath]);
+`;
+
+/** Types and operators of the extensions that applications use most. */
+export const contribDdl = `
+  CREATE TABLE public.kinds (
+    h hstore, hs hstore[], l ltree, q lquery, c citext, u cube, i isbn13, s seg, x ltxtquery, y query_int);
+  INSERT INTO public.kinds VALUES
+    ('a=>1, b=>NULL', ARRAY['x=>y'::hstore, NULL], 'a.b.c', 'a.*', 'MixEd', '(1,2),(3,4)', '978-0-393-04002-9', '1 .. 2', 'a & b', '1&2'),
+    ('', '{}', '', '*', '', '(0)', NULL, '<1', NULL, NULL);
+  CREATE INDEX ON public.kinds USING gin (h); CREATE INDEX ON public.kinds USING gist (l);
+  CREATE UNIQUE INDEX ON public.kinds (c); CREATE INDEX ON public.kinds USING gin ((c::text) gin_trgm_ops);
+  CREATE TABLE public.booked (room int, during tstzrange, EXCLUDE USING gist (room WITH =, during WITH &&));
+  INSERT INTO public.booked VALUES (1, '[2025-01-01 10:00+00, 2025-01-01 11:00+00)');
+`;
+
+export const contrib = [
+  "hstore",
+  "ltree",
+  "citext",
+  "cube",
+  "isn",
+  "seg",
+  "intarray",
+  "pg_trgm",
+  "btree_gist",
+];
+
 export const caseSchemas = ["clinic", "tools"];
 
 export const vectorDdl = `

@@ -1,4 +1,8 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { existsSync, watch } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { runGate } from "../../components/migration/gate.ts";
 import type { GateReport } from "../../components/migration/gate-report.ts";
 import type { ConnectionTarget } from "../../components/postgres/connection.ts";
@@ -10,7 +14,7 @@ import { rareDdl, rareSchemas } from "../postgres/catalogue-rare-ddl.ts";
 import { ask, copyAll } from "../postgres/load-fixture.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
-import { caseDdl, caseSchemas, valuesDdl, vectorDdl } from "./copied-ddl.ts";
+import { caseDdl, caseSchemas, contrib, contribDdl, namesDdl, valuesDdl, vectorDdl } from "./copied-ddl.ts";
 import { protectedDdl, protectedSchemas, shown } from "./gate-world.ts";
 
 const servers = sharedServers();
@@ -43,6 +47,9 @@ async function copied(
     ...{ expectedSequences: sequences, accept: [], workers: 2 },
   });
 }
+
+/** What PostgreSQL's own processes share. */
+const isServers = (name: string) => /^(?:PostgreSQL\.|sem\.)/.test(name);
 
 const bind = (settings: string) =>
   `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${settings.replaceAll("'", "''")}', current_database()); END $$`;
@@ -80,7 +87,8 @@ it.each(waysOfLargeTables)(
       servers.target,
       rolesDdl,
       protectedDdl,
-      "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere",
+      `CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+       CREATE USER MAPPING FOR postgres SERVER elsewhere OPTIONS (password 'SENTINEL')`,
     );
     expect(shown(await copied(source, target, rareSchemas, options))).toEqual([]);
   },
@@ -131,6 +139,95 @@ describe("an application with its habits", () => {
       ask(target, "INSERT INTO clinic.booking VALUES (1, '[2025-01-01 10:00, 2025-01-01 11:00)')"),
     ).rejects.toMatchObject({ code: "23P01" });
     await ask(target, "CALL clinic.settle()");
+  });
+
+  it("is copied right, whatever its tables and columns are called, and however many there are", async () => {
+    const source = await newDatabase(servers.source, namesDdl);
+    const target = await newDatabase(servers.target, protectedDdl);
+    expect(shown(await copied(source, target, ["Odd; names"]))).toEqual([]);
+    const stem = `SELECT words::text FROM "Odd; names".notes WHERE words @@ to_tsquery('spanish', 'paciente')`;
+    expect(await ask(target, stem)).toEqual([{ words: expect.stringContaining("pacient") }]);
+  });
+
+  it("keeps the values of the extensions that it uses", async ({ skip }) => {
+    const available = `SELECT count(*)::int AS n FROM pg_available_extensions WHERE name IN ('${contrib.join("', '")}')`;
+    for (const server of [servers.source, servers.target]) {
+      const [found] = await ask(server.connection(), available);
+      if (found?.n < contrib.length) return skip("no contrib modules here");
+    }
+    const extensions = contrib.map((name) => `CREATE EXTENSION ${name} SCHEMA public;`).join(" ");
+    const source = await newDatabase(servers.source, extensions, `SET search_path = public; ${contribDdl}`);
+    const target = await newDatabase(servers.target, extensions, protectedDdl);
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    await expect(
+      ask(target, "INSERT INTO public.booked SELECT room, during FROM public.booked"),
+    ).rejects.toMatchObject({ code: "23P01" });
+  });
+
+  it("lies on the target where everything lies there, whatever tablespaces the source has", async () => {
+    const source = await newDatabase(
+      servers.source,
+      "CREATE TABLE public.kept (id int, note text); INSERT INTO public.kept VALUES (1, 'x'); CREATE INDEX kept_id ON public.kept (id)",
+    );
+    const target = await newDatabase(servers.target, protectedDdl);
+    const server = servers.source.connection("postgres");
+    await withConnection(server, { purpose: "test" }, async (client) => {
+      await client.query("SET allow_in_place_tablespaces = on");
+      await client.query("CREATE TABLESPACE fast LOCATION ''");
+    });
+    try {
+      await ask(
+        source,
+        "ALTER TABLE public.kept SET TABLESPACE fast; ALTER INDEX public.kept_id SET TABLESPACE fast",
+      );
+      expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    } finally {
+      await ask(
+        source,
+        "ALTER TABLE public.kept SET TABLESPACE pg_default; ALTER INDEX public.kept_id SET TABLESPACE pg_default",
+      );
+      await ask(server, "DROP TABLESPACE fast");
+    }
+  });
+
+  it.skipIf(servers.target.majorVersion < 17)("outlives time limits of a newer server", async () => {
+    const source = await newDatabase(
+      servers.source,
+      `CREATE TABLE public.t AS SELECT g AS id, repeat('x', 500) AS body FROM generate_series(1, 500) g;
+       CREATE FUNCTION public.slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM pg_catalog.pg_sleep(0.0001); RETURN $1; END';
+       CREATE INDEX ON public.t (public.slow(id)); CREATE VIEW public.v AS SELECT id FROM public.t;
+       CREATE MATERIALIZED VIEW public.m AS SELECT count(*) AS n FROM public.v`,
+    );
+    const target = await newDatabase(
+      servers.target,
+      protectedDdl,
+      bind("SET transaction_timeout = '500ms'"),
+      bind("SET idle_session_timeout = '500ms'"),
+      bind("SET restrict_nonsystem_relation_kind = 'view'"),
+    );
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+  });
+
+  it("passes through memory only: nothing is written to this machine's temporary folders", async () => {
+    const source = await newDatabase(servers.source, caseDdl);
+    const target = await newDatabase(servers.target, protectedDdl);
+    const folder = await mkdtemp(join(tmpdir(), "watched-"));
+    vi.stubEnv("TMPDIR", folder);
+    const seen: string[] = [];
+    const watchers = [folder, process.cwd(), "/dev/shm"].filter(existsSync).map((path) =>
+      watch(path, (_event, name) => {
+        if (name !== null && !isServers(name)) seen.push(join(path, name));
+      }),
+    );
+    try {
+      expect(shown(await copied(source, target, caseSchemas))).toEqual([]);
+      expect(await readdir(folder)).toEqual([]);
+      expect(seen).toEqual([]);
+    } finally {
+      for (const watcher of watchers) watcher.close();
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it.skipIf(!servers.target.hasPgvector)("keeps vectors to the bit, and their indexes", async () => {

@@ -14,7 +14,7 @@ import { createRailwayToken } from "../../components/railway/token.ts";
 import { migrationInputs, parseSettings } from "../../components/settings.ts";
 import type { Verdict } from "../world/apps/checker.ts";
 import { quickPace } from "../world/railway/pace.ts";
-import { startWorld, type World } from "../world/world.ts";
+import { type Servers, startWorld, type World } from "../world/world.ts";
 
 /** The local world with what tests of whole runs do to it. */
 export interface CutoverWorld {
@@ -41,8 +41,12 @@ export interface RunOptions {
   readonly onLine?: (line: string) => unknown;
 }
 
-export async function startCutoverWorld(): Promise<CutoverWorld> {
-  const world = await startWorld({ pace: quickPace, rows: 2_000 });
+/** @param servers running ones with the fixtures loaded; by default new ones */
+export async function startCutoverWorld(servers?: Servers): Promise<CutoverWorld> {
+  const world = await startWorld({
+    ...{ pace: quickPace, rows: 2_000 },
+    ...(servers === undefined ? {} : { servers }),
+  });
   const settings = parseSettings({
     ...{ phase: "cutover", legacyPostgres: "keep", source: "Postgres", target: "pgvector" },
     ...{ createTarget: false, accept: [], copy: { workers: 2 }, hooks: {}, removal: {} },

@@ -138,6 +138,27 @@ export const rareMutations: readonly Mutation[] = [
   ],
   ["a row type's comment", "COMMENT ON TYPE rare.item IS 'x'", [changed(item, "rowTypeComment")]],
 
+  [
+    "a partition that is being detached",
+    "UPDATE pg_inherits SET inhdetachpending = true WHERE inhrelid = 'rare.hashed_0'::regclass",
+    [changed("table rare.hashed_0", "detachPending")],
+  ],
+  [
+    "another foreign server",
+    "ALTER SERVER elsewhere OPTIONS (ADD host 'SENTINEL')",
+    [changed("foreign server elsewhere", "options")],
+  ],
+  [
+    "another wrapper",
+    "ALTER FOREIGN DATA WRAPPER nowhere OPTIONS (ADD debug 'on')",
+    [changed("foreign data wrapper nowhere", "options")],
+  ],
+  [
+    "another password there",
+    "ALTER USER MAPPING FOR postgres SERVER elsewhere OPTIONS (SET password 'OTHER')",
+    [changed("user mapping elsewhere.postgres", "options")],
+  ],
+
   // Constraints, indexes, statistics
   [
     "a constraint not deferrable",
@@ -302,6 +323,16 @@ export const rareMutations: readonly Mutation[] = [
     [changed("type rare.tag", "base")],
   ],
   [
+    "a base type's elements",
+    "UPDATE pg_type SET typelem = 'int8'::regtype WHERE oid = 'rare.tag'::regtype",
+    [changed("type rare.tag", "base")],
+  ],
+  [
+    "a base type with a collation",
+    "UPDATE pg_type SET typcollation = 'pg_catalog.default'::regcollation WHERE oid = 'rare.tag'::regtype",
+    [changed("type rare.tag", "base"), changed("column rare.item.tag", "collation")],
+  ],
+  [
     "a type for less",
     "REVOKE USAGE ON TYPE rare.step FROM clinic_reader",
     [changed("enum rare.step", "acl")],
@@ -311,6 +342,14 @@ export const rareMutations: readonly Mutation[] = [
     "a cast dropped",
     "DROP CAST (rare.shape AS text)",
     ["CATALOGUE_MISSING cast (rare.shape AS pg_catalog.text)"],
+  ],
+  [
+    "a cast that the source has not",
+    "CREATE CAST (varchar AS int) WITH INOUT",
+    [
+      "CATALOGUE_EXTRA cast (character varying AS integer)",
+      "PROTECTED_CHANGED cast (character varying AS integer) added",
+    ],
   ],
   [
     "a cast that is taken unasked",
@@ -384,6 +423,11 @@ export const rareMutations: readonly Mutation[] = [
     "an operator's comment",
     "COMMENT ON OPERATOR rare.<<< (int, int) IS NULL",
     [changed('operator rare."<<<"(integer, integer)', "comment")],
+  ],
+  [
+    "one of two prefix operators",
+    "DROP OPERATOR rare.!!! (NONE, int)",
+    ['CATALOGUE_MISSING operator rare."!!!"(NONE, integer)'],
   ],
   [
     "an operator family more",
@@ -498,6 +542,21 @@ export const rareMutations: readonly Mutation[] = [
     "the database for everybody",
     "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database()); END $$",
     [widened("database privileges")],
+  ],
+  [
+    "a language for fewer",
+    "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC",
+    [changed("database privileges of extension plpgsql", "acl")],
+  ],
+  [
+    "a function of PostgreSQL's own for somebody",
+    "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO clinic_reader",
+    [widened("database privileges of what PostgreSQL brings")],
+  ],
+  [
+    "a column of PostgreSQL's own for somebody",
+    "GRANT SELECT (rolpassword) ON pg_catalog.pg_authid TO clinic_reader",
+    [widened("database privileges of what PostgreSQL brings")],
   ],
   ["the schema for somebody", "GRANT USAGE ON SCHEMA rare TO clinic_reader", [widened("schema rare")]],
   ["the schema's owner", "ALTER SCHEMA rare OWNER TO clinic_owner", [changed("schema rare", "owner")]],

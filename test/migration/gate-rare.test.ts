@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withConnection } from "../../components/postgres/connection.ts";
 import { rareDdl, rareSchemas } from "../postgres/catalogue-rare-ddl.ts";
+import { sharedServers } from "../world/postgres/shared.ts";
 import { inBatches, objectOf } from "./gate-batches.ts";
 import { rareMutations } from "./gate-mutations-rare.ts";
 import { createGateWorld, type GateWorld, shown } from "./gate-world.ts";
@@ -7,10 +9,20 @@ import { createGateWorld, type GateWorld, shown } from "./gate-world.ts";
 let world: GateWorld;
 
 beforeAll(async () => {
+  await onTarget("SET allow_in_place_tablespaces = on; ", "CREATE TABLESPACE gate_elsewhere LOCATION ''");
   world = await createGateWorld(rareDdl, rareSchemas);
 });
 
-afterAll(() => world?.drop());
+afterAll(async () => {
+  await world?.drop();
+  await onTarget("DROP TABLESPACE gate_elsewhere");
+});
+
+async function onTarget(...statements: string[]): Promise<void> {
+  await withConnection(sharedServers().target.connection("postgres"), { purpose: "test" }, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
 
 it("is green for what schemas seldom hold", async () => {
   expect(shown(await world.gateAfter(""))).toEqual([]);
@@ -35,5 +47,7 @@ describe("a copy that is wrong turns red and names what", () => {
 
 const harmless = [
   // Another place for the same rows.
-  "ALTER TABLE rare.plain_rows SET TABLESPACE pg_default; VACUUM FULL rare.plain_rows",
+  "SET allow_in_place_tablespaces = on; ALTER TABLE rare.plain_rows SET TABLESPACE gate_elsewhere; ALTER INDEX rare.item_lower SET TABLESPACE gate_elsewhere",
+  // Servers that the target reaches for itself.
+  "CREATE SERVER own FOREIGN DATA WRAPPER nowhere; CREATE USER MAPPING FOR PUBLIC SERVER own",
 ].flatMap((statements) => statements.split("; "));

@@ -15,6 +15,8 @@ afterAll(() => fixture?.drop());
 const onDatabase = (statement: string) =>
   `DO $$ BEGIN EXECUTE format('${statement.replaceAll("'", "''")}', current_database()); END $$`;
 
+const foreignServer = "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER archive FOREIGN DATA WRAPPER far";
+
 interface Case {
   readonly name: string;
   readonly source?: string;
@@ -31,6 +33,77 @@ const cases: readonly Case[] = [
       "CREATE TYPE public.address AS (street text); CREATE FUNCTION public.street(public.address) RETURNS text LANGUAGE sql AS 'SELECT ($1).street'; CREATE CAST (public.address AS text) WITH FUNCTION public.street(public.address)",
     expected: "blocker CATALOGUE_MISSING cast (public.address AS pg_catalog.text)",
     absent: /OUTSIDE_OBJECT/,
+  },
+  {
+    name: "a cast between types that PostgreSQL brings, and none that comes with a range type",
+    source:
+      "CREATE CAST (varchar AS integer) WITH INOUT AS IMPLICIT; CREATE TYPE public.span AS RANGE (subtype = int)",
+    expected: "blocker CATALOGUE_MISSING cast (character varying AS integer)",
+    absent: /span/,
+  },
+  {
+    name: "a cast that only the target has",
+    target: "CREATE CAST (varchar AS integer) WITH INOUT AS IMPLICIT",
+    expected: "blocker CATALOGUE_EXTRA cast (character varying AS integer)",
+  },
+  {
+    name: "a foreign server that functions can name, not the one that both have",
+    source: `${foreignServer}; CREATE SERVER billing FOREIGN DATA WRAPPER far`,
+    target: `${foreignServer}; CREATE SERVER own FOREIGN DATA WRAPPER far; CREATE USER MAPPING FOR PUBLIC SERVER own`,
+    expected: "blocker CATALOGUE_MISSING foreign server billing",
+    absent: /archive|own|wrapper/,
+  },
+  {
+    name: "how to log in to a foreign server",
+    source: `${foreignServer}; CREATE USER MAPPING FOR PUBLIC SERVER archive OPTIONS (password 'SENTINEL')`,
+    target: foreignServer,
+    expected: "blocker CATALOGUE_MISSING user mapping archive.public",
+    absent: /SENTINEL|foreign server/,
+  },
+  {
+    name: "a foreign server that leads elsewhere",
+    source: `${foreignServer}; ALTER SERVER archive OPTIONS (host 'SENTINEL')`,
+    target: foreignServer,
+    expected: "blocker CATALOGUE_CHANGED foreign server archive",
+    absent: /SENTINEL/,
+  },
+  {
+    name: "what only the source took away of an extension",
+    source: "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC",
+    expected: "blocker PRIVILEGES_WIDENED database privileges of extension plpgsql",
+  },
+  {
+    name: "a function of PostgreSQL's own that is granted",
+    source: "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO PUBLIC",
+    expected: "blocker CATALOGUE_CHANGED database privileges of what PostgreSQL brings",
+  },
+  {
+    name: "rows in a table that an extension was given, not an empty one",
+    source:
+      "CREATE TABLE public.kept (id int); INSERT INTO public.kept VALUES (1); CREATE TABLE public.hollow (id int); ALTER EXTENSION plpgsql ADD TABLE public.kept; ALTER EXTENSION plpgsql ADD TABLE public.hollow",
+    expected: "blocker EXTENSION_ROWS_NOT_MOVED public.kept",
+    absent: /hollow/,
+  },
+  {
+    name: "rows that an extension marks as its users', and none that are its own",
+    source: `CREATE SCHEMA part; CREATE TABLE part.config (id int); INSERT INTO part.config VALUES (1), (2);
+      CREATE TABLE part.given (id int); INSERT INTO part.given VALUES (1);
+      ALTER EXTENSION plpgsql ADD TABLE part.config; ALTER EXTENSION plpgsql ADD TABLE part.given;
+      UPDATE pg_extension SET extconfig = ARRAY['part.config'::regclass::oid, 'part.given'::regclass],
+             extcondition = ARRAY['WHERE id > 1', 'WHERE id > 1'] WHERE extname = 'plpgsql'`,
+    expected: "blocker EXTENSION_ROWS_NOT_MOVED part.config",
+    absent: /EXTENSION_ROWS_NOT_MOVED part.given/,
+  },
+  {
+    name: "a function that calls the protected schema's with as many arguments as it does not take",
+    source: `SET check_function_bodies = off;
+      CREATE FUNCTION public.wrong() RETURNS int LANGUAGE sql AS 'SELECT llm_assistant.find(ARRAY[1, 2], ''a,b'', (3), 4)';
+      CREATE FUNCTION public.right() RETURNS int LANGUAGE sql AS 'SELECT llm_assistant.find(ARRAY[1, 2], ''a,b'') + llm_assistant.find(NULL, f(1, 2), 3)';
+      CREATE FUNCTION public.many() RETURNS int LANGUAGE sql AS 'SELECT llm_assistant.all_of(1, 2, 3) + llm_assistant.all_of(1)'`,
+    target: `CREATE FUNCTION llm_assistant.find(int[], text, int DEFAULT 1) RETURNS int LANGUAGE sql AS 'SELECT 1';
+      CREATE FUNCTION llm_assistant.all_of(VARIADIC int[]) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+    expected: "blocker BODY_NAMES_OUTSIDE function public.wrong()",
+    absent: /BODY_NAMES_OUTSIDE function public.(?:right|many)/,
   },
   {
     name: "a security label",

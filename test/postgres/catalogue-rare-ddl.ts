@@ -27,6 +27,8 @@ export const rareDdl = `
   CREATE OPERATOR rare.<<< (LEFTARG = int, RIGHTARG = int, FUNCTION = int4gt, COMMUTATOR = OPERATOR(rare.>>>), RESTRICT = scalargtsel);
   CREATE OPERATOR rare.>>> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4lt, COMMUTATOR = OPERATOR(rare.<<<));
   COMMENT ON OPERATOR rare.<<< (int, int) IS 'greater';
+  CREATE OPERATOR rare.!!! (RIGHTARG = int, FUNCTION = int4um);
+  CREATE OPERATOR rare.!!! (RIGHTARG = bigint, FUNCTION = int8um);
   CREATE OPERATOR FAMILY rare.turned USING btree;
   CREATE OPERATOR CLASS rare.turned_int FOR TYPE int USING btree FAMILY rare.turned AS
     OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 rare.compare(int, int);
@@ -92,6 +94,7 @@ export const rareDdl = `
 
   CREATE FOREIGN DATA WRAPPER nowhere;
   CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+  CREATE USER MAPPING FOR postgres SERVER elsewhere OPTIONS (password 'SENTINEL');
   CREATE FOREIGN TABLE rare.remote(id int OPTIONS (key 'true'), v text) SERVER elsewhere OPTIONS (table_name 'far');
 
   CREATE VIEW rare.cheap WITH (check_option = 'cascaded') AS SELECT id, name, price FROM rare.item WHERE price < 10;

@@ -83,6 +83,11 @@ describe("what is never theirs", () => {
       ["definition of function llm_assistant.detect_modules(text)"],
     ],
     ["GRANT USAGE ON SCHEMA llm_assistant TO PUBLIC", ["definition of schema llm_assistant"]],
+    ["ALTER SCHEMA llm_assistant OWNER TO pg_monitor", ["definition of schema llm_assistant"]],
+    [
+      "ALTER DEFAULT PRIVILEGES IN SCHEMA llm_assistant GRANT SELECT ON TABLES TO pg_monitor",
+      ["added of default privileges llm_assistant.postgres on tables"],
+    ],
     ["COMMENT ON SCHEMA llm_assistant IS 'x'", ["definition of schema llm_assistant"]],
     [
       "SELECT setval('llm_assistant.llm_docs_chunks_id_seq', 1)",

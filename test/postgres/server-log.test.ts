@@ -49,6 +49,52 @@ const failures = [
       CREATE TABLE public.note (body text CHECK (public.fine(body))); INSERT INTO public.note VALUES ('SENTINELMRN')`,
   },
   {
+    name: "a missing value",
+    code: "23502",
+    ddl: `CREATE TABLE public.note (id int, body text); INSERT INTO public.note VALUES (NULL, 'SENTINELMRN');
+      UPDATE pg_attribute SET attnotnull = true WHERE attrelid = 'public.note'::regclass AND attname = 'id'`,
+  },
+  {
+    name: "an exclusion that the rows break there",
+    code: "23P01",
+    ddl: `CREATE FUNCTION public.key(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN CASE WHEN current_database() ~ '^here' THEN t ELSE left(t, 11) END; END $$;
+      CREATE TABLE public.note (body text, EXCLUDE USING btree (public.key(body) WITH =));
+      INSERT INTO public.note VALUES ('SENTINELMRN1'), ('SENTINELMRN2')`,
+  },
+  {
+    name: "a domain that a value breaks there",
+    code: "23514",
+    ddl: `CREATE FUNCTION public.fine(t text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN current_database() ~ '^here'; END $$;
+      CREATE DOMAIN public.fine_text AS text CHECK (public.fine(VALUE));
+      CREATE TABLE public.note (body public.fine_text); INSERT INTO public.note VALUES ('SENTINELMRN')`,
+  },
+  {
+    name: "a value of the text format that is not read there",
+    code: "23514",
+    ddl: `CREATE FUNCTION public.fine(t text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN current_database() ~ '^here'; END $$;
+      CREATE DOMAIN public.fine_text AS text CHECK (public.fine(VALUE)); CREATE TYPE public.pair AS (a int, b public.fine_text);
+      CREATE TABLE public.note (body public.pair); INSERT INTO public.note VALUES (ROW(1, 'SENTINELMRN')::public.pair)`,
+  },
+  {
+    name: "a generated column that cannot be computed there",
+    code: "P0001",
+    ddl: `CREATE FUNCTION public.odd(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN IF current_database() !~ '^here' THEN RAISE 'no % here', t USING DETAIL = t, HINT = t; END IF; RETURN t; END $$;
+      CREATE TABLE public.note (body text, made text GENERATED ALWAYS AS (public.odd(body)) STORED);
+      INSERT INTO public.note VALUES ('SENTINELMRN')`,
+  },
+  {
+    name: "a materialised view that cannot be filled there",
+    code: "22P02",
+    ddl: `CREATE FUNCTION public.number(t text) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN CASE WHEN current_database() ~ '^here' THEN 1 ELSE t::int END; END $$;
+      CREATE TABLE public.note (body text); INSERT INTO public.note VALUES ('SENTINELMRN');
+      CREATE MATERIALIZED VIEW public.counted AS SELECT public.number(body) FROM public.note`,
+  },
+  {
     name: "a function that quotes the row itself",
     code: "P0001",
     ddl: `CREATE FUNCTION public.odd(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS

@@ -3,11 +3,11 @@ import { activityDefinitions } from "./database/activity.ts";
 import { contentDefinitions } from "./database/contents.ts";
 import { dependencyDefinitions } from "./database/dependencies.ts";
 import { eventTriggerDefinitions } from "./database/event-triggers.ts";
-import { existingSchemaDefinitions } from "./database/existing-schemas.ts";
+import { existingObjectDefinitions } from "./database/existing-objects.ts";
+import { extensionRowDefinitions } from "./database/extension-rows.ts";
 import { extensionDefinitions } from "./database/extensions.ts";
 import { identityDefinitions } from "./database/identity.ts";
 import { inheritanceDefinitions } from "./database/inheritance.ts";
-import { leftBehindDefinitions } from "./database/left-behind.ts";
 import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
 import { lockDefinitions } from "./database/locks.ts";
 import { outsideNameDefinitions } from "./database/outside-names.ts";
@@ -44,9 +44,9 @@ export const findingDefinitions: FindingDefinitions = {
   ...dumpClientDefinitions,
   ...environmentSettingDefinitions,
   ...eventTriggerDefinitions,
-  ...existingSchemaDefinitions,
+  ...existingObjectDefinitions,
+  ...extensionRowDefinitions,
   ...inheritanceDefinitions,
-  ...leftBehindDefinitions,
   ...leftoverFenceDefinitions,
   ...lockDefinitions,
   ...outsideNameDefinitions,

@@ -2,19 +2,25 @@ import { comment, notOfExtension } from "./fragments.ts";
 
 /** Casts, transforms and security labels of what the schemas hold: in no schema themselves, and in no dump of schemas. */
 export const unscopedQueries: readonly string[] = [
+  // One between types that PostgreSQL or an extension brings works in every schema. A range type's own comes with it.
   `SELECT 'cast' AS kind, ARRAY[]::text[] AS path,
           (pg_identify_object('pg_cast'::regclass, k.oid, 0)).identity AS suffix, NULL AS parent,
           json_build_object(
             'definition', concat_ws(' ', k.castcontext, k.castmethod, NULLIF(k.castfunc, 0)::regprocedure),
             'comment', ${comment("pg_cast", "k.oid")}) AS aspects
      FROM pg_cast k
-     LEFT JOIN pg_proc p ON p.oid = k.castfunc
-    WHERE ${notOfExtension("pg_cast", "k.oid")}
-      AND EXISTS (
-            SELECT 1 FROM pg_namespace n
-             WHERE n.nspname = ANY($1::text[])
-               AND (n.oid = p.pronamespace
-                    OR n.oid IN (SELECT t.typnamespace FROM pg_type t WHERE t.oid IN (k.castsource, k.casttarget))))`,
+    CROSS JOIN LATERAL (
+      SELECT bool_or(n.nspname = ANY($1::text[])) AS moved,
+             bool_or(n.nspname <> ALL($1::text[]) AND NOT part.is_given) AS elsewhere
+        FROM (SELECT t.typnamespace AS namespace, t.oid < 16384 OR NOT ${notOfExtension("pg_type", "t.oid")} AS is_given
+                FROM pg_type t WHERE t.oid IN (k.castsource, k.casttarget)
+              UNION ALL
+              SELECT p.pronamespace, p.oid < 16384 OR NOT ${notOfExtension("pg_proc", "p.oid")}
+                FROM pg_proc p WHERE p.oid = k.castfunc) AS part
+        JOIN pg_namespace n ON n.oid = part.namespace) AS parts
+    WHERE k.oid >= 16384 AND (parts.moved OR NOT parts.elsewhere)
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d
+                       WHERE d.classid = 'pg_cast'::regclass AND d.objid = k.oid AND d.deptype IN ('e', 'i'))`,
 
   `SELECT 'transform' AS kind, ARRAY[]::text[] AS path,
           'for ' || format_type(m.trftype, NULL) || ' language ' || l.lanname AS suffix, NULL AS parent,

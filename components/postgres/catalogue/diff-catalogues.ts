@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { compareText } from "../../text-order.ts";
 import type { Catalogue, CatalogueObject } from "./catalogue.ts";
-import { normaliseAcl, sameDefinition } from "./major-differences.ts";
+import { isKept, normaliseAcl, sameDefinition } from "./major-differences.ts";
 
 export const catalogueDifferenceCodes = [
   "CATALOGUE_MISSING",
@@ -26,17 +26,20 @@ export type CatalogueDifference = z.infer<typeof catalogueDifferenceSchema>;
  * Compares what the target declares with what the source does; sorted by object and aspect. The parts of a table
  * that is missing or extra as a whole are not listed again. An index that is invalid on the source is not expected on
  * the target: `pg_dump` leaves it out, and no query uses it. Nor is a publication, which stays behind by declaration.
+ * An extension that one side lacks has no privileges to compare, and the target may reach servers of its own.
  */
 export function diffCatalogues(source: Catalogue, target: Catalogue): CatalogueDifference[] {
   const missing = onlyIn(source, target)
-    .filter(({ key, aspects }) => aspects.validity !== "invalid" && !key.startsWith("publication "))
+    .filter(({ key, aspects }) => aspects.validity !== "invalid" && !/^publication |^database /.test(key))
     .map(({ key }): CatalogueDifference => ({ code: "CATALOGUE_MISSING", object: key, aspect: null }));
-  const extra = onlyIn(target, source).map(
-    ({ key }): CatalogueDifference =>
-      key.startsWith("default privileges ")
-        ? { code: "PRIVILEGES_WIDENED", object: key, aspect: "acl" }
-        : { code: "CATALOGUE_EXTRA", object: key, aspect: null },
-  );
+  const extra = onlyIn(target, source)
+    .filter(({ key }) => !/^database |^foreign (?:data wrapper|server) |^user mapping /.test(key))
+    .map(
+      ({ key }): CatalogueDifference =>
+        key.startsWith("default privileges ")
+          ? { code: "PRIVILEGES_WIDENED", object: key, aspect: "acl" }
+          : { code: "CATALOGUE_EXTRA", object: key, aspect: null },
+    );
   const changed = [...source.objects.values()].flatMap((object) => {
     const counterpart = target.objects.get(object.key);
     return counterpart === undefined ? [] : changesOf(object, counterpart, [source.major, target.major]);
@@ -56,7 +59,7 @@ function changesOf(
   const aspects = new Set([...Object.keys(object.aspects), ...Object.keys(counterpart.aspects)]);
   return [...aspects].flatMap((aspect): CatalogueDifference[] => {
     const [before, after] = [object.aspects[aspect] ?? "", counterpart.aspects[aspect] ?? ""];
-    if (before === after) return [];
+    if (before === after || !isKept(aspect, majors)) return [];
     if (/acl$/i.test(aspect)) {
       const [held, holds] = [normaliseAcl(before, majors), normaliseAcl(after, majors)];
       if (isWidened(held, holds)) {

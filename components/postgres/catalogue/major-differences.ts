@@ -22,6 +22,11 @@ export function sameDefinition(before: string, after: string, majors: Majors): b
   );
 }
 
+/** Whether both servers know such a property: NOT NULL has a name from 18 on. */
+export function isKept(aspect: string, majors: Majors): boolean {
+  return aspect !== "notNullName" || Math.min(...majors) >= 18;
+}
+
 /**
  * The entries of an access control list as `aclLines` writes it. When only one side knows MAINTAIN (17), it is left
  * out for whoever holds everything else on the table: `GRANT ALL` includes it there.

@@ -21,6 +21,7 @@ export const relationQueries: readonly string[] = [
             'partitionBound', pg_get_expr(c.relpartbound, c.oid),
             'inherits', (SELECT string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
                            FROM pg_inherits i WHERE i.inhrelid = c.oid),
+            'detachPending', (SELECT true FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhdetachpending),
             'owner', pg_get_userbyid(c.relowner),
             'acl', ${aclLines("c.relacl", "r", "c.relowner")},
             'rowTypeAcl', ${aclLines("row_type.typacl", "T", "row_type.typowner")},
@@ -49,6 +50,8 @@ export const relationQueries: readonly string[] = [
                                                           ${comment("pg_constraint", "k.oid")}), '')
                                     FROM pg_constraint k
                                    WHERE k.contype = 'n' AND k.conrelid = a.attrelid AND k.conkey = ARRAY[a.attnum]),
+            'notNullName', (SELECT k.conname FROM pg_constraint k
+                             WHERE k.contype = 'n' AND k.conrelid = a.attrelid AND k.conkey = ARRAY[a.attnum]),
             'local', CASE WHEN a.attinhcount > 0 AND NOT c.relispartition THEN a.attislocal END,
             'default', pg_get_expr(d.adbin, d.adrelid),
             'generated', NULLIF(a.attgenerated, ''),

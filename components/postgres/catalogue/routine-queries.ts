@@ -33,8 +33,8 @@ export const routineQueries: readonly string[] = [
     WHERE n.nspname = ANY($1::text[]) AND ${notOfExtension("pg_proc", "p.oid")}`,
 
   `SELECT 'operator' AS kind, ARRAY[n.nspname, o.oprname]::text[] AS path,
-          '(' || format_type(NULLIF(o.oprleft, 0), NULL) || ', ' || format_type(NULLIF(o.oprright, 0), NULL) || ')'
-            AS suffix,
+          '(' || CASE WHEN o.oprleft = 0 THEN 'NONE' ELSE format_type(o.oprleft, NULL) END
+              || ', ' || format_type(o.oprright, NULL) || ')' AS suffix,
           NULL AS parent,
           json_build_object(
             'definition', concat_ws(' ', o.oprcode::regprocedure, o.oprcanmerge, o.oprcanhash, o.oprcom::regoperator,

@@ -3,7 +3,7 @@ import { comment, notOfExtension } from "./fragments.ts";
 
 /** What hangs on a table: constraints, indexes, triggers, rules, policies. */
 export const tablePartQueries: readonly string[] = [
-  // NOT NULL is a constraint with a generated name from 18 on, and an aspect of its column here. A
+  // NOT NULL is a constraint with a name from 18 on, and an aspect of its column here. A
   // foreign key to a partitioned table has one more entry a partition, named by the server.
   `SELECT 'constraint' AS kind, ARRAY[n.nspname, c.relname, k.conname]::text[] AS path, NULL AS suffix,
           ARRAY[n.nspname, c.relname]::text[] AS parent,

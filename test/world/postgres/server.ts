@@ -42,6 +42,8 @@ export interface PostgresServer extends ServerFacts {
 
 export interface ServerOptions {
   readonly role: ServerRole;
+  /** What it runs on; by default what `chooseInstallation` takes for the role. */
+  readonly installation?: Installation;
   /** Default: as on Railway, the source (postgres-ssl image) offers TLS and the target (pgvector image) does not. */
   readonly tls?: boolean;
   /** Server settings beside the defaults, for example `log_statement`. */
@@ -60,7 +62,8 @@ export const defaultDatabase = "railway";
 /** Starts a new server with an empty database `railway`, reachable on loopback by password only. */
 export async function startServer(options: ServerOptions): Promise<PostgresServer> {
   const log = options.log ?? (() => {});
-  const installation = await chooseInstallation(options.role, options.progress ?? log);
+  const installation =
+    options.installation ?? (await chooseInstallation(options.role, options.progress ?? log));
   const { keptIn } = options;
   if (keptIn !== undefined) await makePrivateFolder(keptIn);
   const workFolder = keptIn ?? (await mkdtemp(join(installation.dataParent, "pgvector-cutover-")));

@@ -4,16 +4,17 @@ import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
 import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
 import { checkEventTriggers } from "./event-triggers.ts";
-import { compareExistingSchemas } from "./existing-schemas.ts";
+import { compareExistingObjects } from "./existing-objects.ts";
+import { checkExtensionRows } from "./extension-rows.ts";
 import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
 import { checkInheritance } from "./inheritance.ts";
-import { checkSourceLeftBehind, checkTargetPublications } from "./left-behind.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
 import { checkLockTable } from "./locks.ts";
 import type { DatabaseObservation } from "./observe.ts";
 import { checkOutsideNames } from "./outside-names.ts";
 import { checkProtectedIndexes } from "./protected-indexes.ts";
+import { checkTargetPublications } from "./publications.ts";
 import { checkReadOnly, readOnlySetting } from "./read-only.ts";
 import { checkRestrictedBuilds } from "./restricted-builds.ts";
 import { checkSourceRoles, compareRoles } from "./roles.ts";
@@ -33,7 +34,7 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...(source.scheduledJobs ? checkScheduledJobs(source.scheduledJobs) : []),
     ...(schemas ? checkSourceSchemas(schemas, inputs.schemas, inputs.protectedSchemas) : []),
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
-    ...(source.unscopedObjects ? checkSourceLeftBehind(source.unscopedObjects) : []),
+    ...checkExtensionRows(source.extensionRows ?? []),
     ...checkInheritance(source.splitFamilies ?? []),
     ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
@@ -54,7 +55,7 @@ export function checkTarget(target: DatabaseObservation, inputs: MigrationInputs
       ? checkTargetSchemas(schemas, target.tables ?? [], inputs.schemas, inputs.protectedSchemas)
       : []),
     ...(dependencies ? checkTargetDependencies(dependencies, inputs.protectedSchemas) : []),
-    ...(target.unscopedObjects ? checkTargetPublications(target.unscopedObjects) : []),
+    ...checkTargetPublications(target.publications ?? []),
     ...checkProtectedIndexes(target.invalidProtectedIndexes ?? []),
     ...checkEventTriggers("target", target.eventTriggersOff ?? []),
     ...(extensions ? checkVector(extensions) : []),
@@ -93,11 +94,11 @@ export function compareDatabases(
         ...compareServerSettings(source.serverSettings, target.serverSettings, target.settings ?? []),
       );
     }
-    if (source.schemaProperties && target.schemaProperties && !isSame) {
+    if (source.existingObjects && target.existingObjects && !isSame) {
       findings.push(
-        ...compareExistingSchemas(
-          { major: source.server.major, objects: source.schemaProperties },
-          { major: target.server.major, objects: target.schemaProperties },
+        ...compareExistingObjects(
+          { major: source.server.major, objects: source.existingObjects },
+          { major: target.server.major, objects: target.existingObjects },
         ),
       );
     }

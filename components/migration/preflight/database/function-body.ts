@@ -33,16 +33,41 @@ export function readBody(body: string, known: KnownNames<ReadonlySet<string>>): 
   return { unqualified: [...unqualified].toSorted(), called: [...called].toSorted() };
 }
 
-/** Every `schema.name` in the body, each once, in order. A table's column looks the same: `users.id`. */
-export function qualifiedNames(body: string): Array<{ schema: string; name: string }> {
+export interface QualifiedName {
+  readonly schema: string;
+  readonly name: string;
+  /** How many arguments it is called with; absent where it is not called. */
+  readonly arguments?: number;
+}
+
+/** Every `schema.name` in the body, each once for each way to use it, in order. A table's column looks the same: `users.id`. */
+export function qualifiedNames(body: string): QualifiedName[] {
   const words = significantWords(body);
-  const names = new Map<string, { schema: string; name: string }>();
+  const names = new Map<string, QualifiedName>();
   words.forEach(({ name: schema }, index) => {
     const name = words[index + 2]?.name;
     if (schema === undefined || name === undefined || words[index + 1]?.text !== ".") return;
-    if (words[index - 1]?.text !== ".") names.set(`${schema}.${name}`, { schema, name });
+    if (words[index - 1]?.text === ".") return;
+    const count = words[index + 3]?.text === "(" ? countArguments(words.slice(index + 4)) : undefined;
+    names.set(`${schema}.${name} ${count}`, {
+      ...{ schema, name },
+      ...(count === undefined ? {} : { arguments: count }),
+    });
   });
   return [...names.values()];
+}
+
+/** @param words from behind the opening parenthesis on */
+function countArguments(words: readonly Word[]): number {
+  let depth = 0;
+  let commas = 0;
+  for (const [index, { text }] of words.entries()) {
+    if (text === ")" && depth === 0) return index === 0 ? 0 : commas + 1;
+    if (text === "(" || text === "[") depth += 1;
+    else if (text === ")" || text === "]") depth -= 1;
+    else if (text === "," && depth === 0) commas += 1;
+  }
+  return commas + 1;
 }
 
 const relationsFollow = new Set(["from", "join", "only"]);

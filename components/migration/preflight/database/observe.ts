@@ -9,13 +9,14 @@ import { attempt } from "../problems.ts";
 import { type ActivityFacts, readActivity } from "./activity.ts";
 import { type ContentFacts, readContents } from "./contents.ts";
 import { type DependencyFacts, readDependencies } from "./dependencies.ts";
-import { readSchemaProperties } from "./existing-schemas.ts";
+import { readExistingObjects } from "./existing-objects.ts";
+import { type ExtensionRows, readExtensionRows } from "./extension-rows.ts";
 import { type ExtensionFacts, readExtensions } from "./extensions.ts";
 import { readSplitFamilies, type SplitFamily } from "./inheritance.ts";
-import { readUnscopedObjects, type UnscopedObjects } from "./left-behind.ts";
 import { type LockNeeds, readLockNeeds } from "./locks.ts";
 import { readTextBodies, type TextBodies } from "./outside-names.ts";
 import { readInvalidProtectedIndexes } from "./protected-indexes.ts";
+import { readPublications } from "./publications.ts";
 import { type RestrictedBuilds, readRestrictedBuilds } from "./restricted-builds.ts";
 import { type RoleFacts, readRoles } from "./roles.ts";
 import { readScheduledJobs, type ScheduledJobs } from "./scheduled-jobs.ts";
@@ -37,12 +38,13 @@ export interface DatabaseObservation {
   readonly serverSettings: Readonly<Record<string, string>> | undefined;
   readonly activity: ActivityFacts | undefined;
   readonly contents: ContentFacts | undefined;
-  readonly schemaProperties: Catalogue["objects"] | undefined;
+  readonly existingObjects: Catalogue["objects"] | undefined;
+  readonly extensionRows: readonly ExtensionRows[] | undefined;
   readonly lockNeeds: LockNeeds | undefined;
   readonly restrictedBuilds: RestrictedBuilds | undefined;
   readonly scheduledJobs: ScheduledJobs | undefined;
   readonly splitFamilies: readonly SplitFamily[] | undefined;
-  readonly unscopedObjects: UnscopedObjects | undefined;
+  readonly publications: readonly string[] | undefined;
   readonly textBodies: TextBodies | undefined;
   readonly invalidProtectedIndexes: readonly string[] | undefined;
   /** Where event triggers are switched off. */
@@ -87,12 +89,13 @@ export async function observeDatabase(
     serverSettings: read("server settings", () => readServerSettings(client)),
     activity: read("activity", () => readActivity(client)),
     contents: read("contents", () => readContents(client, schemas)),
-    schemaProperties: read("schema properties", () => readSchemaProperties(client, schemas)),
+    existingObjects: read("existing objects", () => readExistingObjects(client, schemas)),
+    extensionRows: read("rows of extensions", () => readExtensionRows(client, schemas)),
     lockNeeds: read("locks", () => readLockNeeds(client, schemas)),
     restrictedBuilds: read("functions", () => readRestrictedBuilds(client, schemas)),
     scheduledJobs: read("scheduled jobs", () => readScheduledJobs(client)),
     splitFamilies: read("inheritance", () => readSplitFamilies(client, schemas)),
-    unscopedObjects: read("unscoped objects", () => readUnscopedObjects(client, schemas)),
+    publications: read("publications", () => readPublications(client, schemas)),
     textBodies: read("function bodies", () => readTextBodies(client, schemas)),
     invalidProtectedIndexes: read("protected indexes", () =>
       readInvalidProtectedIndexes(client, protectedSchemas),

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
-import { qualifiedNames } from "./function-body.ts";
+import { type QualifiedName, qualifiedNames } from "./function-body.ts";
 
 /** Functions whose text no dependency is recorded for, and what there is outside of the moved schemas to be named. */
 export interface TextBodies {
@@ -11,6 +11,12 @@ export interface TextBodies {
   readonly schemas: readonly string[];
   /** `schema.name` of their relations, routines and types. */
   readonly names: readonly string[];
+  /** With how many arguments each of their routines can be called; `most` is `null` for a variadic one. */
+  readonly calls: ReadonlyArray<{
+    readonly name: string;
+    readonly least: number;
+    readonly most: number | null;
+  }>;
 }
 
 export const outsideNameDefinitions = {
@@ -34,21 +40,35 @@ export async function readTextBodies(client: ClientBase, schemas: readonly strin
 
 /**
  * Names in function bodies that lead out of the moved schemas, to something that the target does not have under that
- * name. `pg_depend` knows nothing of them. Best effort: names in dynamic SQL, and such without a schema, are not seen.
+ * name, or calls with another number of arguments than it takes there. `pg_depend` knows nothing of them. Best effort:
+ * names in dynamic SQL, and such without a schema, are not seen.
  */
-export function checkOutsideNames(source: TextBodies, target: Pick<TextBodies, "names">): Finding[] {
-  const outside = new Set(source.schemas);
+export function checkOutsideNames(
+  source: TextBodies,
+  target: Pick<TextBodies, "schemas" | "names" | "calls">,
+): Finding[] {
+  const outside = new Set([...source.schemas, ...target.schemas]);
   const there = new Set(target.names);
+  const calls = Map.groupBy(target.calls, ({ name }) => name);
+  const isThere = ({ schema, name, arguments: count }: QualifiedName) => {
+    const routines = calls.get(`${schema}.${name}`);
+    if (count === undefined || routines === undefined) return there.has(`${schema}.${name}`);
+    return routines.some(({ least, most }) => count >= least && count <= (most ?? count));
+  };
   return source.routines.flatMap(({ object, body }): Finding[] => {
     const missing = qualifiedNames(body)
-      .filter(({ schema, name }) => outside.has(schema) && !there.has(`${schema}.${name}`))
-      .map(({ schema, name }) => `${schema}.${name}`);
+      .filter((name) => outside.has(name.schema) && !isThere(name))
+      .map(({ schema, name, arguments: count }) =>
+        count !== undefined && there.has(`${schema}.${name}`)
+          ? `${schema}.${name} with ${count} arguments`
+          : `${schema}.${name}`,
+      );
     if (missing.length === 0) return [];
     return [
       found(
         "BODY_NAMES_OUTSIDE",
         object,
-        `Its body names ${listNames(missing, 4)}, which is outside of the moved schemas and not on the target.`,
+        `Its body names ${listNames(missing, 4)}, which is outside of the moved schemas and not so on the target.`,
       ),
     ];
   });
@@ -80,4 +100,9 @@ const outsideQuery = `
   )
   SELECT ARRAY(SELECT schema FROM scope ORDER BY 1) AS schemas,
          ARRAY(SELECT DISTINCT scope.schema || '.' || named.name
-                 FROM named JOIN scope ON scope.oid = named.namespace ORDER BY 1) AS names`;
+                 FROM named JOIN scope ON scope.oid = named.namespace ORDER BY 1) AS names,
+         COALESCE((SELECT json_agg(json_build_object(
+                            'name', scope.schema || '.' || p.proname,
+                            'least', p.pronargs - p.pronargdefaults,
+                            'most', CASE WHEN p.provariadic = 0 THEN p.pronargs END))
+                     FROM pg_proc p JOIN scope ON scope.oid = p.pronamespace), '[]') AS calls`;
