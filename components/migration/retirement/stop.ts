@@ -1,7 +1,11 @@
 import type pg from "pg";
 import { openStore } from "../../backup/store.ts";
 import { findArchiveClient } from "../../postgres/archive/client.ts";
-import { type DatabaseContents, readContents } from "../../postgres/archive/database-contents.ts";
+import {
+  type DatabaseContents,
+  readContents,
+  userSchemas,
+} from "../../postgres/archive/database-contents.ts";
 import { copyDatabase, dropDatabase, scratchDatabases } from "../../postgres/archive/scratch-database.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
 import { dropSourceSchema, openSourceFence, readFence, removeFence } from "../../postgres/fence.ts";
@@ -140,14 +144,7 @@ async function lookInside(
       await removeFence(client);
       await dropSourceSchema(client);
     }
-    const { rows } = await client.query<{ name: string }>(
-      "select nspname::text as name from pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1",
-    );
-    const searchPath = await loadSearchPath(
-      client,
-      client,
-      rows.map(({ name }) => name),
-    );
+    const searchPath = await loadSearchPath(client, client, await userSchemas(client));
     return { fence, cronJobs, searchPath };
   });
   const signal = source.admission?.signal ?? new AbortController().signal;
