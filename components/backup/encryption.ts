@@ -35,9 +35,14 @@ export async function decrypt(content: AsyncIterable<Uint8Array>, identity: stri
 type WebStream = globalThis.ReadableStream<Uint8Array>;
 
 function toWeb(content: AsyncIterable<Uint8Array>): WebStream {
-  return Readable.toWeb(Readable.from(content, { objectMode: false })) as unknown as WebStream;
+  return Readable.toWeb(heard(Readable.from(content, { objectMode: false }))) as unknown as WebStream;
 }
 
 function fromWeb(stream: WebStream): Readable {
-  return Readable.fromWeb(stream as unknown as ReadableStream);
+  return heard(Readable.fromWeb(stream as unknown as ReadableStream));
+}
+
+/** Whoever reads it is told of its failure; where nobody reads any more, it must not end the process. */
+function heard(stream: Readable): Readable {
+  return stream.on("error", () => {});
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
+import { failing, readable } from "./failing-streams.ts";
 import type { BackupStore } from "./store.ts";
 import { notReadable, notStored } from "./store-errors.ts";
 
@@ -61,27 +62,6 @@ async function syncFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-/** Tells a failure of what is read from one of what is written to. */
-export async function* failing(
-  content: AsyncIterable<Uint8Array>,
-  onFailure: () => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* content;
-  } catch (error) {
-    onFailure();
-    throw error;
-  }
-}
-
-async function* readable(content: AsyncIterable<Uint8Array>, place: string): AsyncGenerator<Uint8Array> {
-  try {
-    yield* content;
-  } catch (error) {
-    throw notReadable(place, error);
   }
 }
 

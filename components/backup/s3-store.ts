@@ -1,6 +1,6 @@
 import { CutoverError } from "../errors.ts";
 import type { S3Credentials, StoredFinalBackup } from "./destination.ts";
-import { failing } from "./file-store.ts";
+import { failing, readable } from "./failing-streams.ts";
 import { S3Object } from "./s3-object.ts";
 import type { BackupStore } from "./store.ts";
 import { notReadable, notStored } from "./store-errors.ts";
@@ -76,14 +76,6 @@ async function* inParts(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buff
     bytes = 0;
   }
   if (bytes > 0) yield Buffer.concat(chunks);
-}
-
-async function* readable(content: AsyncIterable<Uint8Array>, place: string): AsyncGenerator<Uint8Array> {
-  try {
-    yield* content;
-  } catch (error) {
-    throw notReadable(place, error);
-  }
 }
 
 function credentialsMissing(): CutoverError {

@@ -53,10 +53,14 @@ export function backupName(source: string, migrationId: string): string {
 export async function makeFinalBackup(work: FinalBackupWork): Promise<RestoredBackup> {
   const { store, client, copy, reporter, signal, maintenance } = work;
   const key = await newEphemeralKey();
-  const written = new Measured(
-    await encrypt(dumpArchive(client, copy, signal), [...work.recipients, key.recipient]),
-  );
-  await store.write(written);
+  const archive = await encrypt(dumpArchive(client, copy, signal), [...work.recipients, key.recipient]);
+  const written = new Measured(archive);
+  try {
+    await store.write(written);
+  } finally {
+    // Where the store gave up, pg_dump would wait for a reader for ever.
+    archive.destroy();
+  }
   reporter.detail(`final backup stored at ${store.place}: ${written.bytes} bytes, encrypted`);
   const object = await store.look();
   if (object === undefined || object.bytes !== written.bytes) throw changed(store.place);

@@ -69,6 +69,13 @@ export function proofStands({
   return retirement !== undefined && deploymentsSince(retirement, deployments).length === 0;
 }
 
+/** Whether the database can be copied on its server for a look: nobody is on it, and there is room. Pure. */
+export function canBeCopied({ server, volume }: Pick<RetirementFacts, "server" | "volume">): boolean {
+  if (server === null || volume === null) return false;
+  const isAlone = server.sessions.length === 0 && server.links.length === 0;
+  return isAlone && volume.freeBytes >= neededBytes(server);
+}
+
 function commonReasons(facts: RetirementFacts): string[] {
   const { record, serviceId } = facts;
   const soakEndsAt = soakEnd(facts);
@@ -101,8 +108,12 @@ function serverReasons({ server, volume }: RetirementFacts): string[] {
 }
 
 /** A copy of the database, or the restored backup, lies beside it for the time of the proof. */
-function roomReasons({ databaseBytes, walBytes }: ServerFacts, freeBytes: number): string[] {
-  const needed = Math.ceil(databaseBytes * 1.2 + walBytes);
+function neededBytes({ databaseBytes, walBytes }: ServerFacts): number {
+  return Math.ceil(databaseBytes * 1.2 + walBytes);
+}
+
+function roomReasons(server: ServerFacts, freeBytes: number): string[] {
+  const needed = neededBytes(server);
   if (freeBytes >= needed) return [];
   return [
     `its volume has ${megabytes(freeBytes)} free, and proving a backup there needs ${megabytes(needed)}: enlarge the volume`,

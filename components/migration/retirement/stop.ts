@@ -1,7 +1,11 @@
 import type pg from "pg";
 import { openStore } from "../../backup/store.ts";
 import { findArchiveClient } from "../../postgres/archive/client.ts";
-import { type DatabaseContents, readContents } from "../../postgres/archive/database-contents.ts";
+import {
+  type DatabaseContents,
+  readContents,
+  userSchemas,
+} from "../../postgres/archive/database-contents.ts";
 import { copyDatabase, dropDatabase, scratchDatabases } from "../../postgres/archive/scratch-database.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
 import { dropSourceSchema, openSourceFence, readFence, removeFence } from "../../postgres/fence.ts";
@@ -18,7 +22,7 @@ import type { RetirementFacts, VolumeFacts } from "./facts.ts";
 import { backupName, makeFinalBackup } from "./final-backup.ts";
 import { type FinishedEntry, finishedOrRefused, noteRetirement } from "./finished-entry.ts";
 import { observeRetirement } from "./observe.ts";
-import { contentReasons, proofStands, reasonsAgainstStopping } from "./reasons.ts";
+import { canBeCopied, contentReasons, proofStands, reasonsAgainstStopping } from "./reasons.ts";
 import { refused } from "./refused.ts";
 import type { RetirementRun } from "./run.ts";
 import { readCronJobs } from "./server-facts.ts";
@@ -66,11 +70,11 @@ async function prove(
   await dropScratch(maintenance);
   try {
     if (reasons.length > 0) throw refused("stop", [...reasons, ...(await reasonsInside())]);
-    const volume = facts.volume as VolumeFacts;
-    const volumeBackup = await backUpVolume(run, alone.railway, world.scope, volume, entry.record);
     const store = openStoreOf(run, entry);
     const client =
       store === undefined ? undefined : await findArchiveClient((facts.server as { major: number }).major);
+    const volume = facts.volume as VolumeFacts;
+    const volumeBackup = await backUpVolume(run, alone.railway, world.scope, volume, entry.record);
     const seen = await lookInside(maintenance, connection, entry, inputs);
     if (seen.reasons.length > 0) throw refused("stop", seen.reasons);
     reporter.detail(`${entry.record.fence.tables.length} tables are as they were hashed at the fence`);
@@ -106,8 +110,7 @@ async function prove(
 
   /** So that one refusal names all: as far as it can be copied, its content is looked at all the same. */
   async function reasonsInside(): Promise<readonly string[]> {
-    const { server } = facts;
-    if (server === null || server.sessions.length > 0 || server.links.length > 0) return [];
+    if (!canBeCopied(facts)) return [];
     return (await lookInside(maintenance, connection, entry, inputs)).reasons;
   }
 }
@@ -140,14 +143,7 @@ async function lookInside(
       await removeFence(client);
       await dropSourceSchema(client);
     }
-    const { rows } = await client.query<{ name: string }>(
-      "select nspname::text as name from pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1",
-    );
-    const searchPath = await loadSearchPath(
-      client,
-      client,
-      rows.map(({ name }) => name),
-    );
+    const searchPath = await loadSearchPath(client, client, await userSchemas(client));
     return { fence, cronJobs, searchPath };
   });
   const signal = source.admission?.signal ?? new AbortController().signal;

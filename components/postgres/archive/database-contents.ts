@@ -1,3 +1,4 @@
+import type { ClientBase } from "pg";
 import { type Catalogue, readCatalogue } from "../catalogue/catalogue.ts";
 import { diffCatalogues } from "../catalogue/diff-catalogues.ts";
 import { type ConnectionTarget, connect, withConnection } from "../connection.ts";
@@ -19,10 +20,7 @@ export async function readContents(
   { workers, signal }: { readonly workers: number; readonly signal: AbortSignal },
 ): Promise<DatabaseContents> {
   return withConnection(database, { purpose: "contents", readOnly: true }, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      "select nspname::text as name from pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1",
-    );
-    const schemas = rows.map(({ name }) => name);
+    const schemas = await userSchemas(client);
     const tables = await listTables(client, schemas);
     return {
       tables: await hashTables({
@@ -37,6 +35,14 @@ export async function readContents(
       catalogue: await readCatalogue(client, schemas, { databaseWide: false }),
     };
   });
+}
+
+/** Every schema but the server's own, sorted. */
+export async function userSchemas(client: ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    "select nspname::text as name from pg_namespace where nspname <> 'information_schema' and nspname !~ '^pg_' order by 1",
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** What a restored database has otherwise than the one that was dumped, by name; empty when it is the same. Pure. */
