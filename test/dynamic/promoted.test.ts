@@ -301,7 +301,8 @@ async function leaveAnOrphan(): Promise<void> {
     await expect(provider.create(inputsFor(world).migration)).rejects.toThrow(
       /everything is back on the source/,
     );
-    expect(world.railway.mutations()).toEqual([]);
+    // The trial of the token's right to write, which sets nothing.
+    expect(new Set(world.railway.mutations())).toEqual(new Set(["variableCollectionUpsert"]));
   } finally {
     await orphan.stop();
   }

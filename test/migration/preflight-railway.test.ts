@@ -556,7 +556,7 @@ describe("acceptances", () => {
       inputs: { accept: [{ code: "STAGED_CHANGES", object: "production", reason }] },
     });
     const finding = findings.find(({ code }) => code === "STAGED_CHANGES");
-    expect(finding).toMatchObject({ severity: "warning", why: expect.stringContaining(reason) });
+    expect(finding).toMatchObject({ severity: "warning", acceptedBecause: reason });
   });
 
   test("are called stale when nothing is found for them and everything was looked at", () => {

@@ -247,11 +247,11 @@ describe("putting back", () => {
         return client.deploymentVariables(id);
       },
       // The last that is looked at for the proof.
-      renderedVariables: async (...service: Parameters<typeof client.renderedVariables>) => {
-        const rendered = await client.renderedVariables(...service);
+      serviceVariables: async (...service: Parameters<typeof client.serviceVariables>) => {
+        const variables = await client.serviceVariables(...service);
         if (isProven) railway.variables.set("DATABASE_URL", newText);
         isProven = false;
-        return rendered;
+        return variables;
       },
     };
     await back(owner, record, ["api"], { railway: late });
