@@ -6,6 +6,7 @@ import { compareTools } from "./compare.ts";
 import { dataSize, type SizeName } from "./data/sizes.ts";
 import { startSlowLink } from "./link-proxy.ts";
 import { measurePause } from "./pause.ts";
+import { measurePreview } from "./preview.ts";
 import type { BenchResult, Comparison } from "./result.ts";
 import { serverSettings, startServers } from "./servers.ts";
 import { ourTools } from "./tools/ours.ts";
@@ -20,6 +21,8 @@ export interface BenchOptions {
   readonly withLimit: boolean;
   /** Whether the write pause of whole cutovers is measured. */
   readonly withPause: boolean;
+  /** Whether previews without changes are measured, where there is the real engine. */
+  readonly withPreview: boolean;
   readonly repetitions: number;
   /** Parallel jobs of the peers on loopback, and streams of ours. */
   readonly jobs: number;
@@ -55,6 +58,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     const comparisons: Comparison[] = [];
     const dumpFolder = options.dumpClient === "installed" ? scratch : undefined;
     const result: BenchResult = {
+      preview: options.withPreview ? await measurePreview(options) : null,
       pause: options.withPause ? await measurePause({ ...options, dumpFolder }) : null,
       startedAt: new Date().toISOString(),
       machine: {

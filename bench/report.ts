@@ -1,5 +1,6 @@
 import { judgeGoals } from "./goals.ts";
 import type { PauseResult } from "./pause.ts";
+import type { PreviewResult } from "./preview.ts";
 import { type BenchResult, type Comparison, type ToolResult, wallOf } from "./result.ts";
 import type { Spread } from "./statistics.ts";
 import type { ToolName } from "./tools/tool.ts";
@@ -18,6 +19,7 @@ export function renderReport(result: BenchResult): string {
     "",
     ...result.comparisons.flatMap((comparison) => [renderComparison(comparison), ""]),
     ...(result.pause === null ? [] : [renderPause(result.pause), ""]),
+    ...(result.preview === null ? [] : [renderPreview(result.preview), ""]),
     "### Goals",
     "",
     renderGoals(result),
@@ -96,6 +98,15 @@ export function renderPause({ pauseMs, phasesMs }: PauseResult): string {
     `The local world's database of about 30 MB, without the deployments of its services: ${spread(pauseMs, seconds)} s.`,
     "",
     renderTable(["step", "median s"], rows),
+  ].join("\n");
+}
+
+/** Pure. */
+export function renderPreview({ version, wallMs }: PreviewResult): string {
+  return [
+    "### `pulumi preview` when nothing is to be done",
+    "",
+    `After the local world's cutover, on Pulumi ${version}: ${spread(wallMs, seconds)} s.`,
   ].join("\n");
 }
 

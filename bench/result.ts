@@ -1,6 +1,7 @@
 import type { LimitMeasurement } from "./limit.ts";
 import type { Measurement } from "./measure.ts";
 import type { PauseResult } from "./pause.ts";
+import type { PreviewResult } from "./preview.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import type { ToolName } from "./tools/tool.ts";
 
@@ -14,6 +15,7 @@ export interface BenchResult {
   readonly repetitions: number;
   readonly comparisons: readonly Comparison[];
   readonly pause: PauseResult | null;
+  readonly preview: PreviewResult | null;
 }
 
 /** Every tool on one set of data, over one line. */

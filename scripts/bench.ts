@@ -12,7 +12,7 @@ do at most. Needs Debian and root: the peers come from Debian's packages. The da
 
   npm run bench                              everything; takes an hour
   npm run bench -- --sizes 50MB,tables       of ${sizeNames.join(", ")} (default: all)
-  npm run bench -- --tools ours,pgcopydb     of ${toolNames.join(", ")}, limit, pause (default: all)
+  npm run bench -- --tools ours,pgcopydb     of ${toolNames.join(", ")}, limit, pause, preview (default: all)
   npm run bench -- --clean                   deletes the built data
   --slow-link SIZES   measured over 40 ms and 200 Mbit/s as well (default 500MB; none)
   --repetitions N     runs of each tool (default 3)
@@ -26,11 +26,13 @@ do at most. Needs Debian and root: the peers come from Debian's packages. The da
 Exit codes: 0 everything was measured, 1 something failed, 2 wrong arguments.
 `;
 
+const everything = [...toolNames, "limit", "pause", "preview"] as const;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       sizes: { type: "string", default: sizeNames.join(",") },
-      tools: { type: "string", default: [...toolNames, "limit", "pause"].join(",") },
+      tools: { type: "string", default: everything.join(",") },
       "slow-link": { type: "string", default: "500MB" },
       repetitions: { type: "string", default: "3" },
       jobs: { type: "string", default: String(os.availableParallelism()) },
@@ -52,13 +54,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const [dumpClient] = chosen("dump-client", values["dump-client"], ["installed", "wasm"] as const);
-  const tools = chosen("tools", values.tools, [...toolNames, "limit", "pause"] as const);
+  const tools = chosen("tools", values.tools, everything);
   const options = {
     sizes: chosen("sizes", values.sizes, sizeNames),
     slowSizes: values["slow-link"] === "none" ? [] : chosen("slow-link", values["slow-link"], sizeNames),
-    tools: tools.filter((name) => name !== "limit" && name !== "pause"),
+    tools: toolNames.filter((name) => tools.includes(name)),
     withLimit: tools.includes("limit"),
     withPause: tools.includes("pause"),
+    withPreview: tools.includes("preview"),
     repetitions: atLeastOne("repetitions", values.repetitions),
     jobs: atLeastOne("jobs", values.jobs),
     workers: atLeastOne("workers", values.workers),

@@ -35,7 +35,7 @@ test("a tool's row has the median, the extremes, the speed and the ratio; a fail
 });
 
 test("a goal is met, missed, or not measured", () => {
-  const judged = judgeGoals({ comparisons: [comparison], pause: null });
+  const judged = judgeGoals({ comparisons: [comparison], pause: null, preview: null });
   const of = (what: string) => judged.find((goal) => goal.what === what);
   expect(of("1.5GB: ours / pgcopydb")).toMatchObject({ measured: "0.50", met: true });
   expect(of("1.5GB: ours / pg_dump | psql")).toMatchObject({ measured: "not measured", met: null });
@@ -45,7 +45,9 @@ test("a goal is met, missed, or not measured", () => {
     tools: [summarize("ours", "", [run(9)]), summarize("pgcopydb", "", [run(3)])],
   };
   expect(
-    judgeGoals({ comparisons: [slower], pause: null }).find(({ what }) => what === "tables: ours / pgcopydb"),
+    judgeGoals({ comparisons: [slower], pause: null, preview: null }).find(
+      ({ what }) => what === "tables: ours / pgcopydb",
+    ),
   ).toMatchObject({ met: false });
 });
 
