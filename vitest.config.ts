@@ -13,7 +13,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     // Node runs the files as it does in production: vitest's own module runner rewrites `import()`, which
-    // breaks Pulumi's closure serialisation of the dynamic providers.
+    // would stand in the dynamic providers' text.
     experimental: { viteModuleRunner: false },
   },
 });
