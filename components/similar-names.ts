@@ -1,12 +1,15 @@
-/** Those of the candidates that somebody may have meant by a name that does not exist. */
+/** Those of the candidates that somebody may have meant by a name that does not exist, the most similar first. */
 export function similarNames(wanted: string, candidates: readonly string[]): string[] {
-  return [...new Set(candidates)].filter((candidate) => isNear(wanted, candidate));
-}
-
-function isNear(left: string, right: string): boolean {
-  const a = left.toLowerCase();
-  const b = right.toLowerCase();
-  return a.includes(b) || b.includes(a) || editDistance(a, b) <= Math.max(1, Math.floor(a.length / 4));
+  const name = wanted.toLowerCase();
+  return [...new Set(candidates)]
+    .map((candidate) => ({ candidate, lower: candidate.toLowerCase() }))
+    .map((each) => ({ ...each, distance: editDistance(name, each.lower) }))
+    .filter(
+      ({ lower, distance }) =>
+        name.includes(lower) || lower.includes(name) || distance <= Math.max(1, Math.floor(name.length / 4)),
+    )
+    .toSorted((first, second) => first.distance - second.distance)
+    .map(({ candidate }) => candidate);
 }
 
 /** Levenshtein's distance. */

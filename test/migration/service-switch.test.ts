@@ -102,12 +102,12 @@ describe("moving one service", () => {
     const id = await deploy(move());
     railway.rendered[newText] = newUrl;
     const client = railway.client();
-    const renderedVariables: typeof client.renderedVariables = async (...where) => {
-      const seen = await client.renderedVariables(...where);
+    const serviceVariables: typeof client.serviceVariables = async (...where) => {
+      const seen = await client.serviceVariables(...where);
       railway.rendered[newText] = rotatedUrl;
       return seen;
     };
-    await expect(proveDeployment({ ...client, renderedVariables }, move(), id)).resolves.toBeUndefined();
+    await expect(proveDeployment({ ...client, serviceVariables }, move(), id)).resolves.toBeUndefined();
   });
 
   it("refuses its own deployment when somebody has changed the variable back since", async () => {

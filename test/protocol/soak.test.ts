@@ -94,8 +94,8 @@ describe("a life under faults", () => {
 test("the crash table of the documentation has exactly these rows, beside those that no wire shows", async () => {
   const text = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
   const documented = [...text.matchAll(/^\| ([0-9]+|[a-z]) \|/gm)].map(([, row]) => row);
-  // 2 and b only look; 21 and 22 are the engine's and the command's.
-  expect(documented.filter((row) => !["2", "b", "21", "22"].includes(row ?? "")).sort()).toEqual(
+  // b only looks; 21 and 22 are the engine's and the command's.
+  expect(documented.filter((row) => !["b", "21", "22"].includes(row ?? "")).sort()).toEqual(
     [...crashRows].sort(),
   );
 });

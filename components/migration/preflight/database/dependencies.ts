@@ -162,6 +162,7 @@ const dependenciesQuery = `
       LEFT JOIN extension_member e ON e.classid = d.refclassid AND e.objid = d.refobjid
      WHERE d.refobjid >= 16384 AND d.deptype <> 'e'
        AND NOT (d.refclassid = 'pg_class'::regclass AND d.refobjid IN (SELECT oid FROM index))
+       AND NOT (d.classid = 'pg_trigger'::regclass AND d.objid IN (SELECT oid FROM internal_trigger))
        AND NOT EXISTS (SELECT FROM moved o WHERE o.classid = d.refclassid AND o.objid = d.refobjid)
   ),
   incoming AS MATERIALIZED (
