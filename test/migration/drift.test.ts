@@ -16,6 +16,7 @@ import { connect, endConnection, withConnection } from "../../components/postgre
 import { closeTargetFence, removeFence, setSeal } from "../../components/postgres/fence.ts";
 import { eventTriggerNames } from "../../components/postgres/fence-parts.ts";
 import { listTables } from "../../components/postgres/relations.ts";
+import type { Railway } from "../../components/railway/railway.ts";
 import { driftDocumentSchema, renderDrift } from "../../scripts/render-drift.ts";
 import { root } from "../docs/markdown.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
@@ -432,6 +433,21 @@ describe("after a cutover", () => {
     ]);
     await recordBaseline(here.railway, here.inputs);
     expect(names(await found())).toEqual([]);
+  });
+
+  test("a retirement that is noted while a base is recorded is not lost, nor the base", async () => {
+    const retirement = retirementOf({ stoppedAt: null });
+    const railway: Railway = {
+      ...here.railway,
+      async tcpProxies(...given) {
+        await noteRetired(retirement);
+        return here.railway.tcpProxies(...given);
+      },
+    };
+    const { recordedAt } = await recordBaseline(railway, here.inputs);
+    const record = (await here.journal())?.record;
+    await noteRetired(undefined);
+    expect(record).toMatchObject({ state: "finished", retirement, baseline: { recordedAt } });
   });
 
   describe("the new database", () => {
