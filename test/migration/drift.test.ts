@@ -566,6 +566,42 @@ describe("after a cutover", () => {
       expect(items.map(({ code }) => code)).toEqual(here.inputs.services.map(() => "NOT_SEEN"));
     });
 
+    test.each([["source"], ["target"], [admin]])(
+      "staged edits that Railway does not tell are not seen of %s alone either",
+      async (only) => {
+        const times = Number.POSITIVE_INFINITY;
+        dashboard().failRequests({ operation: "CutoverEnvironmentState", mode: "not-authorized", times });
+        const { items } = await look({}, { ...kept, only });
+        dashboard().clearRequestFaults();
+        expect(names(items)).toEqual([`${only} NOT_SEEN staged edits`]);
+      },
+    );
+
+    test("a sealed text without a reference may hold the old address, unless somebody knows better", async () => {
+      const { host, port } = here.world.source;
+      const seal = (name: string, value: string) => {
+        dashboard().setVariableByHand("metrics", name, value);
+        dashboard().sealVariable("metrics", name);
+      };
+      seal("SINK", `postgresql://x:y@${host}:${port}/railway`);
+      seal("REFERENCE", newText);
+      const report = await look();
+      const reason = "looked at: it is the key of the mail service";
+      const accepted = await look({
+        accept: [{ code: "VARIABLE_UNREADABLE", object: "metrics SINK", reason }],
+      });
+      seal("REFERENCE", oldText);
+      const named = await look();
+      for (const name of ["SINK", "REFERENCE"]) dashboard().removeVariableByHand("metrics", name);
+      expect(report).toMatchObject({ verdict: "unseen", complete: false });
+      expect(names(report.items)).toEqual(["source VARIABLE_UNREADABLE metrics SINK"]);
+      expect(accepted.items).toEqual([]);
+      expect(names(named.items)).toEqual([
+        "source OLD_DATABASE_NAMED metrics REFERENCE",
+        "source VARIABLE_UNREADABLE metrics SINK",
+      ]);
+    });
+
     test("what Railway does not tell of a deployment is told to be so", async () => {
       const silent = { ...here.railway, deploymentVariables: async () => undefined };
       const masked = new Map([["DATABASE_URL", null]]);

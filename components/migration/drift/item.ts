@@ -157,6 +157,11 @@ export const driftDefinitions = {
     severity: "unseen",
     remedy: "Look at the deployment's variables in Railway's dashboard; its API does not show them.",
   },
+  VARIABLE_UNREADABLE: {
+    severity: "unseen",
+    remedy:
+      "Ask its owner whether it holds the old database's address. If not, accept it: code VARIABLE_UNREADABLE with the object as it stands here.",
+  },
   BASELINE_MISSING: {
     severity: "unseen",
     remedy: "`npm run drift -- --record-baseline` takes how things are now as right, from then on.",
