@@ -1,8 +1,7 @@
 import { parseArgs } from "node:util";
 import { recordBaseline } from "../components/migration/drift/baseline.ts";
-import type { OldDatabaseFate } from "../components/migration/drift/old-database.ts";
+import { fatesOf } from "../components/migration/drift/old-database.ts";
 import { readDrift } from "../components/migration/drift.ts";
-import type { Settings } from "../components/settings.ts";
 import { driftDocument, exitCodeOf, renderDrift } from "./render-drift.ts";
 import { readStack, runScript } from "./stack.ts";
 
@@ -45,7 +44,7 @@ await runScript(async () => {
     );
     return 0;
   }
-  const report = await readDrift(railway, inputs, { oldDatabase: fatesOf(settings) });
+  const report = await readDrift(railway, inputs, { oldDatabase: fatesOf(settings.legacyPostgres) });
   process.stdout.write(
     values.json
       ? `${JSON.stringify(driftDocument(report, values.stack), null, 2)}\n`
@@ -53,17 +52,3 @@ await runScript(async () => {
   );
   return exitCodeOf(report);
 }, 1);
-
-/** What the configuration lets become of the old database: a stop or removal may be still to come. */
-function fatesOf({ legacyPostgres }: Settings): readonly OldDatabaseFate[] {
-  switch (legacyPostgres) {
-    case "keep":
-      return ["running"];
-    case "stop":
-      return ["running", "stopped"];
-    case "remove":
-      return ["running", "stopped", "removed"];
-    default:
-      return legacyPostgres satisfies never;
-  }
-}

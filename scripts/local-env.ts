@@ -14,13 +14,14 @@ const help = `Sets ${variableName} for development on this machine: in apps/doct
 the application's monorepo, to the new database as this machine reaches it. Everything else in the files stays as it
 is, byte for byte. The password is read from Railway, tried, and never printed.
 
-  npm run local-env -- --monorepo ../clinic [--stack prod] [--via public | --via tunnel --port 15432] [--yes]
+  npm run local-env -- --monorepo ../clinic [--stack prod] [--via public | --via tunnel --port 15432] [--yes [--allow-tracked]]
   npm run local-env -- --monorepo ../clinic --undo [--yes]
 
 Without --yes it only shows what would change.
 
 --via   how this machine reaches the database: public (its TCP proxy), tunnel (--port: what a tunnel forwards), private.
         Default: as the stack's transport.target says, if that is not private.
+--allow-tracked  writes into files that git tracks, too, from where the next commit takes the password. Refused without.
 --undo  puts back what stood there before the first call. Kept for that in $XDG_STATE_HOME/railway-pgvector-cutover
         (or ~/.local/state), readable by you alone, and deleted afterwards.
 
@@ -40,6 +41,7 @@ await runScript(async () => {
       via: { type: "string" },
       port: { type: "string" },
       undo: { type: "boolean", default: false },
+      "allow-tracked": { type: "boolean", default: false },
       yes: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -55,30 +57,34 @@ await runScript(async () => {
   if (values.undo && (via !== undefined || port !== undefined)) {
     throw wrongArguments("--undo takes neither --via nor --port");
   }
+  const modes = { yes: values.yes, allowTracked: values["allow-tracked"] };
   const transport = via === undefined && port === undefined ? undefined : parseTransport(via, port);
   const files = await readEnvFiles(monorepo);
   const place = undoLocation(await findRoot(monorepo));
   const records = await readUndo(place);
   return values.undo
     ? takeBack(files, records, place, values.yes)
-    : set(files, records, place, values.yes, await urlFor(await readStack(values.stack), transport));
+    : set(files, records, place, modes, await urlFor(await readStack(values.stack), transport));
 });
 
 async function set(
   files: readonly EnvFile[],
   records: readonly FileRecord[],
   place: string,
-  yes: boolean,
+  { yes, allowTracked }: { readonly yes: boolean; readonly allowTracked: boolean },
   url: string,
 ): Promise<number> {
   const changes = files
     .map((file) => planSetting(file, url, recordOf(file, records)))
     .filter((change) => change !== undefined);
   process.stdout.write(renderChanges(changes));
+  const tracked: string[] = [];
   for (const file of files) {
-    for (const warning of warningsOf(file, await gitState(file.location)))
-      process.stdout.write(`${warning}\n`);
+    const git = await gitState(file.location);
+    for (const warning of warningsOf(file, git)) process.stdout.write(`${warning}\n`);
+    if (git === "tracked" && changes.some((change) => change.file === file)) tracked.push(file.name);
   }
+  if (tracked.length > 0 && yes && !allowTracked) throw isTracked(tracked);
   if (changes.length > 0 && yes) {
     const noted = changes.map(({ record }) => record).filter((record) => record !== null);
     const others = records.filter(({ location }) => !noted.some((record) => record.location === location));
@@ -102,20 +108,38 @@ async function takeBack(
   });
   const changes = plans.flatMap(({ change }) => (typeof change === "object" ? [change] : []));
   const left = plans.filter(({ change }) => change === "changed since");
+  const elsewhere = records.filter(({ location }) => !files.some((file) => file.location === location));
   process.stdout.write(renderChanges(changes));
   if (yes) {
     for (const { file, text } of changes) await writeEnvFile(file, text);
-    await writeUndo(
-      place,
-      left.flatMap(({ record }) => (record === undefined ? [] : [record])),
-    );
+    await writeUndo(place, [
+      ...elsewhere,
+      ...left.flatMap(({ record }) => (record === undefined ? [] : [record])),
+    ]);
   }
   process.stdout.write(`${conclusion(changes, yes, "Taken back.")}\n`);
+  if (elsewhere.length > 0) throw isElsewhere(elsewhere, place);
   if (left.length === 0) return 0;
   throw new CutoverError({
     code: "LOCAL_ENV_CHANGED_SINCE",
     message: `${variableName} holds another value than was written in ${left.map(({ file }) => file.name).join(", ")}, which is left as it is.`,
     remedy: "Somebody set it since: change it by hand if it is to be as before.",
+  });
+}
+
+function isTracked(names: readonly string[]): CutoverError {
+  return new CutoverError({
+    code: "LOCAL_ENV_TRACKED",
+    message: `git tracks ${names.join(", ")}: the next commit would publish the password. Nothing was written.`,
+    remedy: `Stop that: git rm --cached ${names.join(" ")}, and a line in .gitignore. --allow-tracked writes it all the same.`,
+  });
+}
+
+function isElsewhere(records: readonly FileRecord[], place: string): CutoverError {
+  return new CutoverError({
+    code: "LOCAL_ENV_ELSEWHERE",
+    message: `${variableName} was written into ${records.map(({ location }) => location).join(", ")}, where none of the monorepo's files leads any more. That is left as it is, and stays noted.`,
+    remedy: `Restore the link that led there and take it back once more; or change it by hand and delete ${place}.`,
   });
 }
 

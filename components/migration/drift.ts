@@ -145,7 +145,10 @@ async function seeAll(parts: readonly Part[], { only }: DriftOptions): Promise<D
     // A staged edit may be anybody's.
     ({ resource, object }) => only === undefined || resource === only || object === stagedEdits,
   );
-  const found = await Promise.all(chosen.map(({ resource, object, see }) => seeing(resource, object, see)));
+  // What is not seen is missing in the look at that one resource, whoever's it would have been.
+  const found = await Promise.all(
+    chosen.map(({ resource, object, see }) => seeing(only ?? resource, object, see)),
+  );
   return found.flat();
 }
 

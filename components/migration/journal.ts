@@ -1,7 +1,12 @@
 import type pg from "pg";
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
-import { type MigrationRecord, type MigrationState, migrationRecordSchema } from "./record.ts";
+import {
+  afterwardsSchema,
+  type MigrationRecord,
+  type MigrationState,
+  migrationRecordSchema,
+} from "./record.ts";
 
 /** The schema of ours on the target (journal and fence) and, while it is fenced, on the source (witness and fence). */
 export const cutoverSchema = "pgvector_cutover";
@@ -127,6 +132,26 @@ export async function transition(
   );
   if (rowCount !== 1) throw journalLost(owner, from);
   await addEvent(target, owner, record.state, text);
+}
+
+/**
+ * Notes something of a finished migration. Only the given fields are written: what another run noted meanwhile stays.
+ *
+ * @throws CutoverError `JOURNAL_LOST`
+ */
+export async function noteAfterwards(
+  target: pg.Client,
+  owner: JournalOwner,
+  fields: z.infer<typeof afterwardsSchema>,
+  text: string,
+): Promise<void> {
+  const { rowCount } = await target.query(
+    `update pgvector_cutover.migration set record = record || $3, updated_at = now()
+      where id = $1 and epoch = $2 and state = 'finished'`,
+    [owner.id, owner.epoch, JSON.stringify(afterwardsSchema.parse(fields))],
+  );
+  if (rowCount !== 1) throw journalLost(owner, "finished");
+  await addEvent(target, owner, "finished", text);
 }
 
 /** The dated history of one migration, oldest first. */

@@ -107,6 +107,14 @@ const fenceSchema = z.object({
 
 const promotionSchema = z.object({ promotedAt: z.iso.datetime(), writePauseMs: z.number() });
 
+/** What is noted of a finished migration, by runs that do not wait for each other. */
+export const afterwardsSchema = z.object({
+  /** Records of earlier versions lack it, and those whose finish could not look at everything. */
+  baseline: driftBaselineSchema.optional(),
+  /** What became of the old database; absent as long as nothing did. */
+  retirement: retirementRecordSchema.optional(),
+});
+
 /** What the journal remembers, by state: each state carries all that finishing or undoing it needs. */
 export const migrationRecordSchema = z.discriminatedUnion("state", [
   z.object({ state: z.literal("loading"), context: contextSchema, load: loadSchema }),
@@ -124,10 +132,7 @@ export const migrationRecordSchema = z.discriminatedUnion("state", [
     load: loadSchema,
     fence: fenceSchema,
     promotion: promotionSchema,
-    /** Records of earlier versions lack it, and those whose finish could not look at everything. */
-    baseline: driftBaselineSchema.optional(),
-    /** What became of the old database; absent as long as nothing did. */
-    retirement: retirementRecordSchema.optional(),
+    ...afterwardsSchema.shape,
   }),
   z.object({
     state: z.literal("aborting"),

@@ -22,7 +22,7 @@ export function warningsOf(file: Change["file"], git: GitState): string[] {
   return [
     ...(git === "tracked"
       ? [
-          `WARNING: git tracks ${file.name}: a commit would publish the password. Stop that first: git rm --cached ${file.name}`,
+          `WARNING: git tracks ${file.name}: a commit would publish the password, so --yes alone refuses it. Stop that first: git rm --cached ${file.name}`,
         ]
       : []),
     ...(git === "unignored"

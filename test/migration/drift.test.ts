@@ -8,12 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reconcileAppService } from "../../components/migration/app-service.ts";
 import { recordBaseline } from "../../components/migration/drift/baseline.ts";
 import type { DriftItem } from "../../components/migration/drift/item.ts";
+import { fatesOf } from "../../components/migration/drift/old-database.ts";
 import { type DriftOptions, type DriftReport, readDrift } from "../../components/migration/drift.ts";
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
+import type { RetirementRecord } from "../../components/migration/retirement/evidence.ts";
 import { connect, endConnection, withConnection } from "../../components/postgres/connection.ts";
 import { closeTargetFence, removeFence, setSeal } from "../../components/postgres/fence.ts";
 import { eventTriggerNames } from "../../components/postgres/fence-parts.ts";
 import { listTables } from "../../components/postgres/relations.ts";
+import type { Railway } from "../../components/railway/railway.ts";
 import { driftDocumentSchema, renderDrift } from "../../scripts/render-drift.ts";
 import { root } from "../docs/markdown.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
@@ -78,6 +81,26 @@ function seal(sealed: boolean): Promise<void> {
   const { source } = here.world;
   return withConnection(source.connection("postgres"), { purpose: "world" }, (client) =>
     setSeal(client, source.connection().database, sealed),
+  );
+}
+
+/** What the stack would have noted of the old database. */
+function retirementOf(change: Partial<RetirementRecord>): RetirementRecord {
+  const at = "2026-01-01T00:00:00.000Z";
+  return {
+    ...{ provenAt: at, deploymentId: null, tables: 1, environments: ["production"] },
+    volumeBackup: { id: "backup", volumeId: "volume" },
+    finalBackup: { to: "own", place: "the safe", restoredAt: at },
+    ...{ stoppedAt: at, removalBegunAt: null, removedAt: null, ...change },
+  };
+}
+
+function noteRetired(retirement: RetirementRecord | undefined): Promise<unknown> {
+  const note = retirement === undefined ? {} : { retirement };
+  return here.query(
+    "target",
+    `update pgvector_cutover.migration set record = (record - 'retirement') || '${JSON.stringify(note)}'
+      where state = 'finished'`,
   );
 }
 
@@ -369,6 +392,36 @@ describe("after a cutover", () => {
         "source OLD_DATABASE_RUNS_AGAIN Postgres",
       ]);
     });
+
+    test.each([["stop"], ["remove"]] as const)(
+      "is told by the journal, whatever legacyPostgres: %s still lets come",
+      async (lifecycle) => {
+        const options: DriftOptions = { oldDatabase: fatesOf(lifecycle) };
+        expect(names(await found(options))).toEqual([]);
+        dashboard().crash("Postgres");
+        const unproven = names(await found(options));
+        await noteRetired(retirementOf({}));
+        const stopped = names(await found(options));
+        dashboard().pushDeployment("Postgres");
+        await dashboard().settle();
+        const again = await found(options);
+        await noteRetired(retirementOf({ stoppedAt: null }));
+        const proven = names(await found(options));
+        await noteRetired(undefined);
+        expect(unproven).toEqual(["source OLD_DATABASE_DOWN Postgres"]);
+        expect(stopped).toEqual([]);
+        expect(names(again)).toEqual(["source OLD_DATABASE_RUNS_AGAIN Postgres"]);
+        expect(again[0]?.remedy).toContain("legacyPostgres: stop");
+        expect(proven).toEqual([]);
+      },
+    );
+
+    test("may be deployed again where the configuration went back to legacyPostgres: keep", async () => {
+      await noteRetired(retirementOf({}));
+      const named = names(await found({ oldDatabase: fatesOf("keep") }));
+      await noteRetired(undefined);
+      expect(named).toEqual([]);
+    });
   });
 
   test("a TCP proxy that was opened again is found, and belongs to its database", async () => {
@@ -380,6 +433,21 @@ describe("after a cutover", () => {
     ]);
     await recordBaseline(here.railway, here.inputs);
     expect(names(await found())).toEqual([]);
+  });
+
+  test("a retirement that is noted while a base is recorded is not lost, nor the base", async () => {
+    const retirement = retirementOf({ stoppedAt: null });
+    const railway: Railway = {
+      ...here.railway,
+      async tcpProxies(...given) {
+        await noteRetired(retirement);
+        return here.railway.tcpProxies(...given);
+      },
+    };
+    const { recordedAt } = await recordBaseline(railway, here.inputs);
+    const record = (await here.journal())?.record;
+    await noteRetired(undefined);
+    expect(record).toMatchObject({ state: "finished", retirement, baseline: { recordedAt } });
   });
 
   describe("the new database", () => {
@@ -496,6 +564,42 @@ describe("after a cutover", () => {
       const { items } = await look();
       dashboard().clearRequestFaults();
       expect(items.map(({ code }) => code)).toEqual(here.inputs.services.map(() => "NOT_SEEN"));
+    });
+
+    test.each([["source"], ["target"], [admin]])(
+      "staged edits that Railway does not tell are not seen of %s alone either",
+      async (only) => {
+        const times = Number.POSITIVE_INFINITY;
+        dashboard().failRequests({ operation: "CutoverEnvironmentState", mode: "not-authorized", times });
+        const { items } = await look({}, { ...kept, only });
+        dashboard().clearRequestFaults();
+        expect(names(items)).toEqual([`${only} NOT_SEEN staged edits`]);
+      },
+    );
+
+    test("a sealed text without a reference may hold the old address, unless somebody knows better", async () => {
+      const { host, port } = here.world.source;
+      const seal = (name: string, value: string) => {
+        dashboard().setVariableByHand("metrics", name, value);
+        dashboard().sealVariable("metrics", name);
+      };
+      seal("SINK", `postgresql://x:y@${host}:${port}/railway`);
+      seal("REFERENCE", newText);
+      const report = await look();
+      const reason = "looked at: it is the key of the mail service";
+      const accepted = await look({
+        accept: [{ code: "VARIABLE_UNREADABLE", object: "metrics SINK", reason }],
+      });
+      seal("REFERENCE", oldText);
+      const named = await look();
+      for (const name of ["SINK", "REFERENCE"]) dashboard().removeVariableByHand("metrics", name);
+      expect(report).toMatchObject({ verdict: "unseen", complete: false });
+      expect(names(report.items)).toEqual(["source VARIABLE_UNREADABLE metrics SINK"]);
+      expect(accepted.items).toEqual([]);
+      expect(names(named.items)).toEqual([
+        "source OLD_DATABASE_NAMED metrics REFERENCE",
+        "source VARIABLE_UNREADABLE metrics SINK",
+      ]);
     });
 
     test("what Railway does not tell of a deployment is told to be so", async () => {
@@ -625,7 +729,14 @@ describe("after a cutover", () => {
     test("its removal by hand is drift, its removal by the stack is none, and who names it is found", async () => {
       dashboard().deleteServiceByHand("Postgres");
       expect(names(await found())).toEqual(["source SERVICE_VANISHED Postgres"]);
-      const removed: DriftOptions = { oldDatabase: ["removed"] };
+      const removed: DriftOptions = { oldDatabase: fatesOf("remove") };
+      expect(names(await found(removed))).toEqual(["source SERVICE_VANISHED Postgres"]);
+      await noteRetired(retirementOf({}));
+      expect(names(await found(removed))).toEqual(["source SERVICE_VANISHED Postgres"]);
+      const removalBegunAt = "2026-01-02T00:00:00.000Z";
+      await noteRetired(retirementOf({ removalBegunAt }));
+      expect(await found(removed)).toEqual([]);
+      await noteRetired(retirementOf({ removalBegunAt, removedAt: removalBegunAt }));
       expect(await found(removed)).toEqual([]);
       dashboard().setVariableByHand("metrics", "SOURCE", oldText);
       expect(names(await found(removed))).toEqual(["source OLD_DATABASE_NAMED metrics SOURCE"]);

@@ -306,6 +306,26 @@ describe("the stop", () => {
     expect(await reasonsAgainstRemoval()).toContainEqual(expect.stringMatching(/^it was not stopped/));
   });
 
+  test("does not touch what the journal holds no proof of any more", async () => {
+    const run = retirement.run("stop");
+    const cut = withAnswers(run.railway, { stopDeployment: () => Promise.reject(new Error("cut off")) });
+    await expect(stopLegacy({ ...run, railway: cut })).rejects.toThrow("cut off");
+    expect((await journal()).retirement).toMatchObject({ stoppedAt: null });
+    const forgetting = withAnswers(run.railway, {
+      async listDeployments(...given) {
+        const { world } = retirement;
+        await withConnection(world.target.connection(), { purpose: "world" }, (client) =>
+          client.query("update pgvector_cutover.migration set record = record - 'retirement'"),
+        );
+        return run.railway.listDeployments(...given);
+      },
+    });
+    await expect(stopLegacy({ ...run, railway: forgetting })).rejects.toMatchObject({
+      code: "RETIREMENT_REFUSED",
+    });
+    expect(await isServing()).toBe(true);
+  });
+
   test("goes on from there, and is done once", async () => {
     const { railway } = retirement.world;
     const record = await stopLegacy(retirement.run("stop"));

@@ -103,7 +103,6 @@ describe("npm run local-env", () => {
     await write(database, former);
     await chmod(path.join(monorepo, database), 0o640);
     await write(".env", "B=1");
-    await git("add", "--force", ".env");
   });
   afterAll(() => rm(monorepo, { recursive: true }));
 
@@ -129,7 +128,9 @@ describe("npm run local-env", () => {
 
   test("shows first: a diff without secrets, and whom the files are open to", async () => {
     const before = await transactionIds(here.world);
+    await git("add", "--force", ".env");
     const { exitCode, output } = await localEnv(...up, "--via", "public");
+    await git("rm", "--cached", "--quiet", ".env");
     expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
     expect(output).toMatch(/^apps\/doctor\/\.env\.local \(new\), line 1$/m);
     expect(output).toMatch(/^ {2}- LLM_DATABASE_URL=postgresql:\/\/\[redacted\]@old-host:5432\/railway$/m);
@@ -144,6 +145,25 @@ describe("npm run local-env", () => {
     expect(await read(".env")).toBe("B=1");
     // The services of this world write on the source only.
     expect((await transactionIds(here.world))[1]).toBe(before[1]);
+  });
+
+  test("into a file that git tracks it is written on request only, and otherwise into none", async () => {
+    await git("add", "--force", ".env");
+    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+      exitCode: 1,
+      errors: expect.stringMatching(/^LOCAL_ENV_TRACKED: .*\.env.* Remedy: .*--allow-tracked/),
+    });
+    await expect(read(doctor)).rejects.toThrow("ENOENT");
+    expect([await read(database), await read(".env")]).toEqual([former, "B=1"]);
+    const allowed = await localEnv(...up, "--via", "public", "--yes", "--allow-tracked");
+    expect(allowed).toMatchObject({
+      exitCode: 0,
+      output: expect.stringContaining("WARNING: git tracks .env:"),
+    });
+    expect(await read(".env")).toContain("LLM_DATABASE_URL=");
+    expect(await localEnv("--undo", "--yes")).toMatchObject({ exitCode: 0 });
+    expect(await read(".env")).toBe("B=1");
+    await git("rm", "--cached", "--quiet", ".env");
   });
 
   test("with --yes the URL is in all three files, it works, and nothing else is other than before", async () => {
@@ -201,6 +221,29 @@ describe("npm run local-env", () => {
     expect(await readFile(path.join(folder, file), "utf8")).not.toContain(here.world.target.password);
     await localEnv("--undo", "--yes");
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("--undo keeps what it cannot reach any more, and says so", async () => {
+    const own = "packages/database/own.env";
+    await write(own, "LLM_DATABASE_URL=before\n");
+    await rm(path.join(monorepo, database));
+    await symlink("own.env", path.join(monorepo, database));
+    await localEnv(...up, "--via", "public", "--yes");
+    await rm(path.join(monorepo, database));
+    await write(database, former);
+    expect(await localEnv("--undo", "--yes")).toMatchObject({
+      exitCode: 1,
+      output: expect.stringContaining("Taken back."),
+      errors: expect.stringMatching(/^LOCAL_ENV_ELSEWHERE: .*own\.env/),
+    });
+    await expect(read(doctor)).rejects.toThrow("ENOENT");
+    await rm(path.join(monorepo, database));
+    await symlink("own.env", path.join(monorepo, database));
+    expect(await localEnv("--undo", "--yes")).toMatchObject({ exitCode: 0 });
+    expect(await read(own)).toBe("LLM_DATABASE_URL=before\n");
+    await rm(path.join(monorepo, database));
+    await rm(path.join(monorepo, own));
+    await write(database, former);
   });
 
   test("two names of one file are one file, and a link that leads out is refused", async () => {

@@ -4,7 +4,7 @@ import { fingerprintStructure } from "../../postgres/fingerprint.ts";
 import { currentMajor } from "../../postgres/relations.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import type { MigrationInputs } from "../inputs.ts";
-import { transition } from "../journal.ts";
+import { noteAfterwards } from "../journal.ts";
 import { readPrimary } from "../primary.ts";
 import type { MigrationContext } from "../record.ts";
 import type { DriftBaseline } from "./baseline-schema.ts";
@@ -52,7 +52,7 @@ export async function recordBaseline(railway: Railway, inputs: MigrationInputs):
   }
   const baseline = await readBaseline(railway, scope, target, record.context);
   await withConnection(target.connection, { purpose: "observe" }, (client) =>
-    transition(client, entry, "finished", { ...record, baseline }, "base for drift recorded"),
+    noteAfterwards(client, entry, { baseline }, "base for drift recorded"),
   );
   return baseline;
 }

@@ -7,8 +7,9 @@ import { type DriftItem, drifted } from "./item.ts";
 import type { ServiceLook } from "./service.ts";
 
 /**
- * Every variable of the environment that still leads to the old database, but for those of the moved services, which
- * are told as theirs, and those whose loss was accepted. Of a sealed one only its references can be seen.
+ * Every variable of the environment that still leads to the old database, or may, but for those of the moved services, which
+ * are told as theirs, and those that were accepted. Of a sealed one only its references can be seen: one without any is
+ * a text that nobody can look into.
  */
 export async function readConsumers(
   look: ServiceLook,
@@ -26,51 +27,60 @@ export async function readConsumers(
     owners.map(async ({ id, name: owner }) => {
       const moved = new Set(inputs.services.find(({ name }) => name === owner)?.variables);
       const raw = await railway.rawVariables(scope, id);
-      const names = [...raw]
-        .filter(([name]) => !moved.has(name))
-        .filter(([name, text]) =>
+      return [...raw].flatMap(([name, text]) => {
+        if (moved.has(name)) return [];
+        const code =
           text === null
-            ? refersTo(records, id, name, inputs.source)
-            : leadsToSource(text, inputs.source, look.addresses),
-        )
-        .map(([name]) => name);
-      return names.map((name) => ({ id, name, object: `${owner} ${name}` }));
+            ? codeOfSealed(referencesOf(records, id, name), inputs.source)
+            : codeOfText(text, inputs.source, look.addresses);
+        return code === undefined ? [] : [{ id, name, object: `${owner} ${name}`, code }];
+      });
     }),
-  );
-  const accepted = new Set(
-    inputs.accept.filter(({ code }) => code === "OTHER_CONSUMER").map(({ object }) => object),
   );
   return Promise.all(
     found
       .flat()
-      .filter(({ object }) => !accepted.has(object))
-      .map(async ({ id, name, object }) =>
-        drifted("OLD_DATABASE_NAMED", {
+      .filter(
+        ({ code, object }) =>
+          !inputs.accept.some((one) => one.code === acceptedBy[code] && one.object === object),
+      )
+      .map(async ({ id, name, object, code }) =>
+        drifted(code, {
           ...{ resource: "source", object, was: "nobody names the old database" },
-          is: `the variable names ${inputs.source}`,
+          is: code === "OLD_DATABASE_NAMED" ? `the variable names ${inputs.source}` : "sealed: unreadable",
           who: await look.authors.editor(id, name),
         }),
       ),
   );
 }
 
-function leadsToSource(text: string, source: string, addresses: AddressPair): boolean {
-  return (
-    namesService(text, source) ||
-    (addresses.source !== undefined && classifyVariable(text, text, { source: addresses.source }) !== "other")
-  );
+/** The code under which the configuration accepts each. */
+const acceptedBy = {
+  OLD_DATABASE_NAMED: "OTHER_CONSUMER",
+  VARIABLE_UNREADABLE: "VARIABLE_UNREADABLE",
+} as const;
+
+type ConsumerCode = keyof typeof acceptedBy;
+
+function codeOfSealed(references: readonly string[], source: string): ConsumerCode | undefined {
+  if (references.some((reference) => reference.startsWith(`${source}.`))) return "OLD_DATABASE_NAMED";
+  return references.length === 0 ? "VARIABLE_UNREADABLE" : undefined;
 }
 
-function refersTo(
+function codeOfText(text: string, source: string, addresses: AddressPair): ConsumerCode | undefined {
+  const isNamed =
+    namesService(text, source) ||
+    (addresses.source !== undefined &&
+      classifyVariable(text, text, { source: addresses.source }) !== "other");
+  return isNamed ? "OLD_DATABASE_NAMED" : undefined;
+}
+
+function referencesOf(
   records: readonly VariableRecord[],
   serviceId: string | null,
   name: string,
-  source: string,
-): boolean {
-  return records.some(
-    (record) =>
-      record.serviceId === serviceId &&
-      record.name === name &&
-      record.references.some((reference) => reference.startsWith(`${source}.`)),
-  );
+): readonly string[] {
+  return records
+    .filter((record) => record.serviceId === serviceId && record.name === name)
+    .flatMap(({ references }) => references);
 }

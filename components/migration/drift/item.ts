@@ -100,7 +100,8 @@ export const driftDefinitions = {
   },
   OLD_DATABASE_RUNS_AGAIN: {
     severity: "drift",
-    remedy: "Find out who deployed it, and stop its deployment on Railway.",
+    remedy:
+      "Find out who deployed it, and leave it running: `pulumi refresh`, then `pulumi up` with legacyPostgres: stop proves it anew and stops it.",
   },
   OLD_DATABASE_CLOSED: {
     severity: "drift",
@@ -155,6 +156,11 @@ export const driftDefinitions = {
   SERVICE_NOT_TOLD: {
     severity: "unseen",
     remedy: "Look at the deployment's variables in Railway's dashboard; its API does not show them.",
+  },
+  VARIABLE_UNREADABLE: {
+    severity: "unseen",
+    remedy:
+      "Ask its owner whether it holds the old database's address. If not, accept it: code VARIABLE_UNREADABLE with the object as it stands here.",
   },
   BASELINE_MISSING: {
     severity: "unseen",

@@ -10,6 +10,7 @@ import { maintenanceDatabase } from "../maintenance.ts";
 import { listNames } from "../preflight/definitions.ts";
 import type { PromotedRecord } from "../record.ts";
 import { type ResolvedDatabase, resolveDatabase } from "../resolve.ts";
+import type { RetirementRecord } from "../retirement/evidence.ts";
 import { foreignSessions } from "../source-sessions.ts";
 import { type DriftItem, drifted } from "./item.ts";
 import { findPresence } from "./presence.ts";
@@ -26,14 +27,17 @@ const resource = "source";
 /**
  * The old database after the promotion: whether it is where it was left, sealed, fenced, unused and unwritten. Behind
  * the seal nothing can be written, so only one that stands open is looked into. Reads only; does not need it to exist.
+ *
+ * @param configured what may become of it by and by
  */
 export async function readOldDatabaseDrift(
   look: { readonly railway: Railway; readonly scope: EnvironmentScope; readonly authors: Authors },
   services: readonly RailwayService[],
   inputs: Inputs,
   migration: Migration,
-  allowed: readonly OldDatabaseFate[],
+  configured: readonly OldDatabaseFate[],
 ): Promise<DriftItem[]> {
+  const allowed = fatesSoFar(configured, migration.record);
   const { railway, scope, authors } = look;
   const { serviceId: id } = migration.record.context.source;
   const { service, items } = findPresence(services, resource, { name: inputs.source, id });
@@ -50,6 +54,20 @@ export async function readOldDatabaseDrift(
   }
   const database = await resolveDatabase(railway, scope, { ...inputs, source: id }, "source");
   return [...items, ...(await lookAtServer(database, migration))];
+}
+
+/** What the configuration lets become of the old database by and by. */
+export function fatesOf(legacyPostgres: "keep" | "stop" | "remove"): readonly OldDatabaseFate[] {
+  switch (legacyPostgres) {
+    case "keep":
+      return ["running"];
+    case "stop":
+      return ["running", "stopped"];
+    case "remove":
+      return ["running", "stopped", "removed"];
+    default:
+      return legacyPostgres satisfies never;
+  }
 }
 
 /** Before a promotion, and after an abort, the old database is the application's: nothing may be in its writers' way. */
@@ -69,6 +87,25 @@ export async function readClosedSource(
   return closed(
     witness.migrationId === entry?.id ? "fenced by the aborted migration" : "fenced by another migration",
   );
+}
+
+/** Of what may become of it, what may have by now: no stop or removal leaves the journal without a word of it. */
+function fatesSoFar(
+  configured: readonly OldDatabaseFate[],
+  record: PromotedRecord,
+): readonly OldDatabaseFate[] {
+  const noted = fatesNoted(record.state === "finished" ? record.retirement : undefined);
+  const both = configured.filter((fate) => noted.includes(fate));
+  // Deployed again after the configuration went back to keeping it, it is as it shall be.
+  return both.length > 0 ? both : configured;
+}
+
+/** Between two notes of the journal the one that comes next may be done already. */
+function fatesNoted(retirement: RetirementRecord | undefined): readonly OldDatabaseFate[] {
+  if (retirement === undefined) return ["running"];
+  if (retirement.removedAt !== null) return ["removed"];
+  if (retirement.removalBegunAt !== null) return ["stopped", "removed"];
+  return retirement.stoppedAt === null ? ["running", "stopped"] : ["stopped"];
 }
 
 function down(service: RailwayService, allowed: readonly OldDatabaseFate[]): DriftItem[] {

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import type { Exclusion } from "../exclusion.ts";
-import { type JournalEntry, readJournal, transition } from "../journal.ts";
+import { type JournalEntry, noteAfterwards, readJournal } from "../journal.ts";
 import type { RecordIn } from "../record.ts";
 import type { RetirementRecord } from "./evidence.ts";
 import { refused } from "./refused.ts";
@@ -28,7 +28,7 @@ export async function noteRetirement(
 ): Promise<void> {
   const { id, epoch, record } = await readFinished(target);
   if (JSON.stringify(record.retirement) === JSON.stringify(retirement)) return;
-  await transition(target, { id, epoch }, "finished", { ...record, retirement }, stageOf(retirement));
+  await noteAfterwards(target, { id, epoch }, { retirement }, stageOf(retirement));
 }
 
 async function readFinished(target: pg.Client): Promise<FinishedEntry> {

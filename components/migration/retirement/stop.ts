@@ -208,10 +208,12 @@ async function stopDeployments(
   alone: Pick<ExclusiveAccess, "railway" | "exclusion">,
   scope: EnvironmentScope,
 ): Promise<RetirementRecord> {
+  const { retirement } = finishedOrRefused("stop", await readJournal(alone.exclusion.target)).record;
+  if (retirement === undefined) {
+    throw refused("stop", ["the journal holds no proof of it any more: it was changed meanwhile"]);
+  }
   const { activeDeployments } = await alone.railway.findService(scope, serviceId);
   for (const { id } of activeDeployments.filter(isRunning)) await alone.railway.stopDeployment(id);
-  const { retirement } = finishedOrRefused("stop", await readJournal(alone.exclusion.target)).record;
-  if (retirement === undefined) throw new TypeError("nothing was proven of the old database");
   const record =
     retirement.stoppedAt === null ? { ...retirement, stoppedAt: new Date().toISOString() } : retirement;
   await noteRetirement(alone.exclusion, record);
