@@ -33,7 +33,7 @@ export interface DividedWork {
   readonly tables: readonly TableWork[];
   /** Before any row, so that the statistics of its table contain it. */
   readonly statistics: readonly DumpEntry[];
-  /** After all rows: what belongs to partitioned tables and materialised views. */
+  /** After all rows: what belongs to partitioned tables and materialised views, or may read other tables. */
   readonly late: Pick<LoadSteps, "keys" | "indexes" | "statistics">;
 }
 
