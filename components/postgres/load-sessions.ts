@@ -104,9 +104,29 @@ export async function commitSynchronously(client: pg.Client): Promise<void> {
 }
 
 /** Sessions that write the copy: one for each that reads it, and some that build indexes meanwhile. */
-export function mostWriters(workers: number): number {
+function mostWriters(workers: number): number {
   return workers + Math.ceil(workers / 2);
 }
+
+/**
+ * How many sessions read and write the rows of a load of so many workers, where so many are free on each side. A
+ * reader without a writer would be idle in its transaction until its server ends it.
+ */
+export function shareSessions(
+  workers: number,
+  free: { readonly source: number; readonly target: number },
+): { readers: number; writers: number } {
+  const writers = clamp(mostWriters(workers), free.target);
+  return { writers, readers: Math.min(writers, clamp(workers, free.source)) };
+}
+
+/** At least one, and what is free at the moment at most. */
+function clamp(wanted: number, free: number): number {
+  return Math.max(1, Math.min(wanted, free - spareSessions));
+}
+
+/** What the run opens beside the load, and a person who looks what is wrong. */
+const spareSessions = 3;
 
 /** How many more sessions the server has room for at the moment. */
 export async function freeSessions(client: pg.Client): Promise<number> {

@@ -312,6 +312,24 @@ describe("a table worth more than one statement", () => {
   });
 });
 
+test("a table that is alone is copied in pieces, too", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public.note (id int, body text);
+     INSERT INTO public.note SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;`,
+  );
+  const target = await newDatabase("target");
+  const report = await copyAll(source, target, {
+    ...{ schemas: ["public"], workers: 3 },
+    thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 },
+  });
+  expect(report.rows).toBe(2_000);
+  // A table that is copied in one piece would be frozen.
+  expect(await ask(target, "SELECT relallvisible FROM pg_class WHERE relname = 'note'")).toEqual([
+    { relallvisible: 0 },
+  ]);
+});
+
 test("what is built with a function that reads another table waits for that table's rows", async () => {
   const source = await newDatabase(
     "source",
