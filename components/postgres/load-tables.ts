@@ -124,7 +124,6 @@ export function copyTasks(
   const { sources, meter, onCopied, thresholds } = options;
   const ranges = splitTable(table, format.blocks, options.workers, thresholds.piece);
   const isFrozen = ranges.length === 1 && table.sizeBytes >= thresholds.frozen;
-  const write = isFrozen ? format.writeFrozen : format.write;
   const label = labelOf(table);
   let left = ranges.length;
   let rows = 0;
@@ -134,7 +133,8 @@ export function copyTasks(
     run: async (target) => {
       const source = sources.take();
       await meter.during(label, async () => {
-        const statements = { read: format.read(range), write };
+        const { write, writeFrozen } = format;
+        const statements = { read: format.read(range), write, ...(isFrozen ? { writeFrozen } : {}) };
         const own = await copyTable(source, target, label, statements, (bytes) => meter.addBytes(bytes));
         rows += own;
       });

@@ -330,6 +330,29 @@ test("a table that is alone is copied in pieces, too", async () => {
   ]);
 });
 
+test("a reader on the target, such as a backup, does not hold up the rows of a frozen table", {
+  timeout: 30_000,
+}, async () => {
+  const source = await newDatabase(
+    "source",
+    "CREATE TABLE public.note (id int); INSERT INTO public.note SELECT generate_series(1, 500)",
+  );
+  const target = await newDatabase("target");
+  const backup = await connect(target, { purpose: "test" });
+  let locked: Promise<unknown> | undefined;
+  const report = await copyAll(source, target, {
+    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 } },
+    onProgress: ({ phase }) => {
+      if (phase === "rows") locked ??= backup.query("BEGIN; LOCK TABLE public.note IN ACCESS SHARE MODE");
+    },
+  }).finally(() => backup.end());
+  await locked;
+  expect(report.rows).toBe(500);
+  expect(await ask(target, "SELECT relallvisible FROM pg_class WHERE relname = 'note'")).toEqual([
+    { relallvisible: 0 },
+  ]);
+});
+
 test("what is built with a function that reads another table waits for that table's rows", async () => {
   const source = await newDatabase(
     "source",
