@@ -3,6 +3,7 @@ import { type CopyFormat, planCopies, type TableName } from "./copy-format.ts";
 import type { DumpEntry } from "./dump.ts";
 import { quoteQualified } from "./identifiers.ts";
 import { type ConstraintName, listDeferrableKeys } from "./load-constraints.ts";
+import { byEntryTag } from "./load-entries.ts";
 import { listPopulatedViews, type ViewName } from "./load-materialized-views.ts";
 
 /** What the load has to know about the source beside its dump, read in one go under the snapshot. */
@@ -29,7 +30,7 @@ export interface TablePart {
 export async function readSourcePlan(source: ClientBase, schemas: readonly string[]): Promise<SourcePlan> {
   const formatOf = await planCopies(source, schemas);
   const { rows: parts } = await source.query<PartRow>(partsQuery, [schemas]);
-  const partsByTag = byTag(parts.filter(({ mayReadOthers }) => !mayReadOthers));
+  const partsByTag = byEntryTag(parts, ({ type, schema, name }) => `${type} ${schema} ${name}`);
   const { rows: unrelated } = await source.query<TableName>(aloneQuery, [schemas]);
   const alone = new Set(unrelated.map(({ schema, name }) => quoteQualified(schema, name)));
   for (const { mayReadOthers, tableSchema, tableName } of parts) {
@@ -37,7 +38,10 @@ export async function readSourcePlan(source: ClientBase, schemas: readonly strin
   }
   return {
     formatOf,
-    partOf: ({ type, schema, name }) => partsByTag.get(`${type} ${schema} ${name}`),
+    partOf: ({ type, schema, name }) => {
+      const part = partsByTag.get(`${type} ${schema} ${name}`);
+      return part === undefined || part.mayReadOthers ? undefined : tablePart(part);
+    },
     standsAlone: ({ schema, name }) => alone.has(quoteQualified(schema, name)),
     deferrableKeys: await listDeferrableKeys(source, schemas),
     populatedViews: await listPopulatedViews(source, schemas),
@@ -55,17 +59,11 @@ interface PartRow {
   readonly mayReadOthers: boolean;
 }
 
-function byTag(rows: readonly PartRow[]): Map<string, TablePart> {
-  return new Map(
-    rows.map(({ type, schema, name, tableSchema, tableName, build, adopt }) => [
-      // As pg_dump prints it in a comment.
-      `${type} ${schema} ${name}`.replaceAll(/[\r\n]/g, " "),
-      {
-        table: { schema: tableSchema, name: tableName },
-        asIndex: build === null || adopt === null ? null : { build, adopt },
-      },
-    ]),
-  );
+function tablePart({ tableSchema, tableName, build, adopt }: PartRow): TablePart {
+  return {
+    table: { schema: tableSchema, name: tableName },
+    asIndex: build === null || adopt === null ? null : { build, adopt },
+  };
 }
 
 /** A key WITHOUT OVERLAPS (`conperiod`, PostgreSQL 18) needs another index than the one it would take over. */

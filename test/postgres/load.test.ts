@@ -394,6 +394,24 @@ test("what is built with a function that reads another table waits for that tabl
   expect(known).toEqual([{ minimum: 11 }, { minimum: 11 }, { minimum: 11 }]);
 });
 
+test("keys whose entries in the dump have the same name are told apart", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public."a b" (x int CONSTRAINT c PRIMARY KEY);
+     CREATE TABLE public.a (x int, y int CONSTRAINT "b c" UNIQUE);
+     INSERT INTO public."a b" VALUES (1); INSERT INTO public.a VALUES (1, 1);
+     ALTER TABLE public."a b" ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES public.a (y);
+     ALTER TABLE public.a ADD CONSTRAINT "b k" FOREIGN KEY (x) REFERENCES public."a b" (x);`,
+  );
+  const target = await newDatabase("target");
+  await copyAll(source, target, {
+    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 } },
+  });
+  const keys =
+    "SELECT conrelid::regclass::text AS table, conname, pg_get_constraintdef(oid) AS definition, convalidated FROM pg_constraint WHERE contype IN ('p', 'u', 'f') AND connamespace = 'public'::regnamespace ORDER BY 1, 2";
+  expect(await ask(target, keys)).toEqual(await ask(source, keys));
+});
+
 test("an index waits for a function that waits for another table's key", async () => {
   const source = await newDatabase(
     "source",
