@@ -219,7 +219,9 @@ function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.
     size: table.sizeBytes,
     run: async (client) => {
       for (const { entry, after } of builds) {
-        for (const statement of after) await buildStep(client, entry, statement);
+        await meter.during(entryLabel(entry), async () => {
+          for (const statement of after) await buildStep(client, entry, statement);
+        });
       }
       if (work.analyze) {
         await meter.during(`statistics of ${labelOf(table)}`, () => analyzeTable(client, table));
