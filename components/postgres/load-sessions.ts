@@ -25,7 +25,10 @@ export class LoadSessions {
     this.#target = options.target;
     this.#snapshot = options.snapshot;
     this.#loaderToken = options.loaderToken ?? "";
-    this.#buildKilobytes = Math.floor(buildMemoryKilobytes / mostWriters(options.workers));
+    this.#buildKilobytes = Math.max(
+      leastBuildKilobytes,
+      Math.floor(buildMemoryKilobytes / mostWriters(options.workers)),
+    );
   }
 
   /**
@@ -136,6 +139,9 @@ export async function freeSessions(client: pg.Client): Promise<number> {
 
 /** What all sessions together may use to build indexes; more makes them no faster (measured with 64 MB to 1 GB each). */
 const buildMemoryKilobytes = 512 * 1024;
+
+/** The server's default, which one session is given however many there are; a server that is set lower keeps its own. */
+const leastBuildKilobytes = 64 * 1024;
 
 const freeSessionsQuery = `
   SELECT pg_catalog.current_setting('max_connections')::int
