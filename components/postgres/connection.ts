@@ -40,6 +40,8 @@ export interface SessionOptions {
   readonly lockTimeoutMs?: number;
   /** Connects to another database of the same server. */
   readonly database?: string;
+  /** More settings. They come with the session's start, which no server writes into its log, unlike a statement. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly connectTimeoutMs?: number;
   /** Sends each statement at once, without waiting for the answers to earlier ones. */
   readonly pipeline?: boolean;
@@ -178,8 +180,8 @@ export const keepaliveSettings = {
   tcp_user_timeout: "120000",
 } as const;
 
-function sessionSettings({ readOnly = false, lockTimeoutMs = 0 }: SessionOptions): string {
-  const settings: Record<string, string> = {
+function sessionSettings({ readOnly = false, lockTimeoutMs = 0, settings }: SessionOptions): string {
+  const all: Record<string, string> = {
     search_path: "pg_catalog",
     statement_timeout: "0",
     lock_timeout: String(lockTimeoutMs),
@@ -202,9 +204,10 @@ function sessionSettings({ readOnly = false, lockTimeoutMs = 0 }: SessionOptions
     jit: "off",
     client_min_messages: "warning",
     ...keepaliveSettings,
+    ...settings,
   };
-  return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value}`)
+  return Object.entries(all)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\s\\]/g, "\\$&")}`)
     .join(" ");
 }
 

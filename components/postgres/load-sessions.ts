@@ -9,7 +9,7 @@ export class LoadSessions {
   readonly #source: ConnectionTarget;
   readonly #target: ConnectionTarget;
   readonly #snapshot: string;
-  readonly #loaderToken: string;
+  readonly #loaderSettings: Readonly<Record<string, string>>;
   readonly #buildKilobytes: number;
   readonly #open = new Set<pg.Client>();
   #cut = false;
@@ -24,7 +24,7 @@ export class LoadSessions {
     this.#source = options.source;
     this.#target = options.target;
     this.#snapshot = options.snapshot;
-    this.#loaderToken = options.loaderToken ?? "";
+    this.#loaderSettings = options.loaderToken === undefined ? {} : { [loaderSetting]: options.loaderToken };
     this.#buildKilobytes = Math.max(
       leastBuildKilobytes,
       Math.floor(buildMemoryKilobytes / mostWriters(options.workers)),
@@ -71,8 +71,10 @@ export class LoadSessions {
    * @throws CutoverError those of `connect`
    */
   async openTarget(searchPath: string): Promise<pg.Client> {
-    const client = await this.#track(connect(this.#target, { purpose: "load" }));
-    await client.query(targetSettingsQuery, [searchPath, this.#loaderToken, this.#buildKilobytes]);
+    const client = await this.#track(
+      connect(this.#target, { purpose: "load", settings: this.#loaderSettings }),
+    );
+    await client.query(targetSettingsQuery, [searchPath, this.#buildKilobytes]);
     return client;
   }
 
@@ -172,10 +174,9 @@ const silenceServerLogQuery = `
  */
 const targetSettingsQuery = `
   SELECT pg_catalog.set_config(setting.name,
-           CASE setting.name WHEN 'maintenance_work_mem' THEN LEAST(known.setting::int8, $3::int8)::text
+           CASE setting.name WHEN 'maintenance_work_mem' THEN LEAST(known.setting::int8, $2::int8)::text
                 ELSE setting.value END, false)
     FROM (VALUES ('search_path', $1::text),
-                 ('${loaderSetting}', $2::text),
                  ('maintenance_work_mem', ''),
                  ('check_function_bodies', 'off'),
                  ('synchronous_commit', 'off'),
@@ -183,9 +184,8 @@ const targetSettingsQuery = `
                  ('max_parallel_maintenance_workers', '0'),
                  ('client_connection_check_interval', '500ms'),
                  ('default_toast_compression', 'lz4')) AS setting(name, value)
-    LEFT JOIN pg_catalog.pg_settings known USING (name)
-   WHERE (known.name IS NOT NULL OR setting.name = '${loaderSetting}')
-     AND (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
+    JOIN pg_catalog.pg_settings known USING (name)
+   WHERE (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
   UNION ALL
   SELECT pg_catalog.set_config(name, value, false)
     FROM (VALUES ${silentSettings}) AS setting(name, value) WHERE ${isSuperuser}`;
