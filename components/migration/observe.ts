@@ -1,7 +1,7 @@
 import { CutoverError, describeError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { isSealed, isTargetFenceOpen, isWhole, readFence } from "../postgres/fence.ts";
-import { listTables } from "../postgres/relations.ts";
+import { hasTables } from "../postgres/relations.ts";
 import type { Railway } from "../railway/railway.ts";
 import { compareContext } from "./context.ts";
 import type { Observation } from "./decide.ts";
@@ -12,6 +12,9 @@ import type { Primary } from "./primary.ts";
 import { type ResolvedDatabase, type ResolvedDatabases, resolveDatabase } from "./resolve.ts";
 import { readSourcePosition } from "./source-position.ts";
 import type { SourceObservation, TargetObservation } from "./stand.ts";
+
+/** A session that looks, and says so soon where somebody locks what it looks at, instead of waiting without a word. */
+export const looking = { purpose: "observe", readOnly: true, lockTimeoutMs: 5_000 } as const;
 
 /** Looks at all that a decision depends on. Reads only; throws where a database cannot be reached. */
 export async function observe(
@@ -71,7 +74,7 @@ export async function observeSource(
 ): Promise<SourceObservation> {
   const { sealed, position } = await withConnection(
     connection,
-    { purpose: "observe", readOnly: true, database: maintenanceDatabase(connection) },
+    { ...looking, database: maintenanceDatabase(connection) },
     async (client) => ({
       sealed: await isSealed(client, connection.database),
       position: await readSourcePosition(client),
@@ -80,7 +83,7 @@ export async function observeSource(
   const unseen: SourceObservation = { sealed: true, witness: null, fenceUnbroken: null, position };
   if (sealed) return unseen;
   try {
-    return await withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => {
+    return await withConnection(connection, looking, async (client) => {
       const fence = await readFence(client, schemas);
       return { sealed, witness: fence.witness, fenceUnbroken: isWhole(fence), position };
     });
@@ -96,8 +99,8 @@ export async function observeTarget(
   { connection }: Pick<ResolvedDatabase, "connection">,
   schemas: readonly string[],
 ): Promise<TargetObservation> {
-  return withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => ({
-    hasCopy: (await listTables(client, schemas)).length > 0,
+  return withConnection(connection, looking, async (client) => ({
+    hasCopy: await hasTables(client, schemas),
     fenceUnbroken: isWhole(await readFence(client, schemas)),
     fenceOpen: await isTargetFenceOpen(client),
   }));

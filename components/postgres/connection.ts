@@ -36,8 +36,12 @@ export interface SessionOptions {
   readonly purpose: string;
   /** Forces `default_transaction_read_only` on for the session: the server itself refuses every write. */
   readonly readOnly?: boolean;
+  /** A statement that waits longer for a lock fails (55P03). Without it, it waits as long as it takes. */
+  readonly lockTimeoutMs?: number;
   /** Connects to another database of the same server. */
   readonly database?: string;
+  /** More settings. They come with the session's start, which no server writes into its log, unlike a statement. */
+  readonly settings?: Readonly<Record<string, string>>;
   readonly connectTimeoutMs?: number;
   /** Sends each statement at once, without waiting for the answers to earlier ones. */
   readonly pipeline?: boolean;
@@ -67,7 +71,7 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
     // Sessions idle for minutes pass a TCP proxy; the system's default of two hours notices nothing in time.
     keepAliveInitialDelayMillis: 10_000,
     application_name: `${applicationNamePrefix}:${options.purpose}`.slice(0, 63),
-    options: sessionSettings(options.readOnly ?? false),
+    options: sessionSettings(options),
     pipeline: options.pipeline ?? false,
   });
   // Without a listener a lost connection ends the process; every query on it fails on its own anyway.
@@ -176,11 +180,11 @@ export const keepaliveSettings = {
   tcp_user_timeout: "120000",
 } as const;
 
-function sessionSettings(readOnly: boolean): string {
-  const settings: Record<string, string> = {
+function sessionSettings({ readOnly = false, lockTimeoutMs = 0, settings }: SessionOptions): string {
+  const all: Record<string, string> = {
     search_path: "pg_catalog",
     statement_timeout: "0",
-    lock_timeout: "0",
+    lock_timeout: String(lockTimeoutMs),
     idle_session_timeout: "0",
     idle_in_transaction_session_timeout: String(idleTransactionTimeoutMs),
     DateStyle: "ISO,YMD",
@@ -200,9 +204,10 @@ function sessionSettings(readOnly: boolean): string {
     jit: "off",
     client_min_messages: "warning",
     ...keepaliveSettings,
+    ...settings,
   };
-  return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value}`)
+  return Object.entries(all)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\s\\]/g, "\\$&")}`)
     .join(" ");
 }
 

@@ -24,7 +24,7 @@ export interface CopyFormat {
   /**
    * The same for a table that has no rows yet and that nobody else writes: they are stored as visible to everybody, so
    * that no later reader has to look up and note whether they are. The table is made anew for that, in the same
-   * transaction.
+   * transaction, and whoever reads it meanwhile is not waited for: then it fails (55P03).
    */
   readonly writeFrozen: string;
 }
@@ -66,8 +66,8 @@ export async function planCopies(
             `COPY ${relation} TO STDOUT (FORMAT ${format})`
           : `COPY (SELECT ${list} FROM ONLY ${qualified} WHERE ${inBlocks(range)}) TO STDOUT (FORMAT ${format})`,
       write: `${from})`,
-      // Sent as one message, both are one transaction.
-      writeFrozen: `TRUNCATE ONLY ${qualified}; ${from}, FREEZE)`,
+      // Sent as one message, they are one transaction.
+      writeFrozen: `SET LOCAL lock_timeout = '1s'; TRUNCATE ONLY ${qualified}; ${from}, FREEZE)`,
     };
   };
 }

@@ -1,9 +1,17 @@
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type pg from "pg";
-import { from, to } from "pg-copy-streams";
-import { CutoverError } from "../errors.ts";
+import { type CopyStreamQuery, from, to } from "pg-copy-streams";
+import { CutoverError, sqlState } from "../errors.ts";
 import { copyFailed } from "./load-errors.ts";
+
+/** The statements that send and take the rows. */
+export interface CopyStatements {
+  readonly read: string;
+  readonly write: string;
+  /** Tried in its place first where it is given. */
+  readonly writeFrozen?: string;
+}
 
 /**
  * Streams one table from a source session to a target session; at most a few socket buffers of it are in memory.
@@ -17,11 +25,12 @@ export async function copyTable(
   source: pg.Client,
   target: pg.Client,
   label: string,
-  statements: { readonly read: string; readonly write: string },
+  { read, write, writeFrozen }: CopyStatements,
   onBytes: (bytes: number) => void,
 ): Promise<number> {
-  const reader = source.query(to(statements.read));
-  const writer = target.query(from(statements.write));
+  const frozen = writeFrozen === undefined ? undefined : await startFrozen(target, label, writeFrozen);
+  const reader = source.query(to(read));
+  const writer = frozen ?? target.query(from(write));
   await pump(reader, writer, label, onBytes);
   if (reader.rowCount !== writer.rowCount) {
     throw new CutoverError({
@@ -32,6 +41,32 @@ export async function copyTable(
     });
   }
   return writer.rowCount;
+}
+
+/**
+ * Waits until the target takes rows, before the source begins to send some that nobody would take.
+ *
+ * @returns `undefined` where somebody reads the table, such as a backup, and therefore keeps its lock from us
+ * @throws CutoverError `COPY_FAILED`
+ */
+async function startFrozen(
+  target: pg.Client,
+  label: string,
+  statement: string,
+): Promise<CopyStreamQuery | undefined> {
+  const writer = target.query(from(statement));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      // It stays: an error without a listener would end the process.
+      writer.on("error", reject);
+      // Written when the server has asked for rows: an empty message, which is none.
+      writer.write("", () => resolve());
+    });
+    return writer;
+  } catch (error) {
+    if (sqlState(error) === "55P03") return undefined;
+    throw copyFailed(label, "target", error);
+  }
 }
 
 /**

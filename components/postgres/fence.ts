@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
 import { dropEventTriggers, type FencedTable, fenceTriggerName, unfencedTables } from "./fence-parts.ts";
@@ -108,11 +109,14 @@ export async function closeTargetFence(
   target: pg.Client,
   options: { tables: readonly FencedTable[]; schemas: readonly string[]; loaderToken?: string },
 ): Promise<void> {
+  const { loaderToken } = options;
+  // The server may log the values of a statement.
+  const loaderHash =
+    loaderToken === undefined ? null : createHash("sha256").update(loaderToken, "utf8").digest();
   await inTransaction(target, async () => {
     await target.query(
-      `update pgvector_cutover.fence
-          set open = false, loader_hash = sha256(convert_to($1::text, 'UTF8')), loader_role = null`,
-      [options.loaderToken ?? null],
+      "update pgvector_cutover.fence set open = false, loader_hash = $1::bytea, loader_role = null",
+      [loaderHash],
     );
     await dropEventTriggers(target);
     await target.query(

@@ -3,7 +3,7 @@ import { sqlState } from "../errors.ts";
 import { splitStatements } from "./dump/sql-tokens.ts";
 import type { DumpEntry } from "./dump.ts";
 import { quoteIdentifier, quoteQualified } from "./identifiers.ts";
-import { applyEntries, entryLabel } from "./load-entries.ts";
+import { applyEntries, byEntryTag, entryLabel } from "./load-entries.ts";
 import { loadFailed } from "./load-errors.ts";
 
 /** A constraint by name. */
@@ -44,7 +44,7 @@ export async function addForeignKeys(
   entries: readonly DumpEntry[],
   deferred: readonly ConstraintName[],
 ): Promise<ConstraintName[]> {
-  const byTag = new Map(deferred.map((constraint) => [entryTag(constraint), constraint]));
+  const byTag = byEntryTag(deferred, ({ schema, table, name }) => `${schema} ${table} ${name}`);
   const found: ConstraintName[] = [];
   const statements = entries.map((entry) => {
     const constraint = byTag.get(`${entry.schema} ${entry.name}`);
@@ -86,11 +86,6 @@ export async function listDeferrableKeys(
 ): Promise<ConstraintName[]> {
   const { rows } = await source.query<ConstraintName>(deferrableQuery, [schemas]);
   return rows;
-}
-
-/** How pg_dump names a constraint's entry, with the schema in front. */
-function entryTag({ schema, table, name }: ConstraintName): string {
-  return `${schema} ${table} ${name}`.replaceAll(/[\r\n]/g, " ");
 }
 
 async function withoutDeadlock(client: pg.Client, statement: string): Promise<void> {

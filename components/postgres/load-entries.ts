@@ -76,6 +76,17 @@ export function entryLabel({ type, schema, name }: DumpEntry): string {
   return `${type} ${schema === null ? "" : `${schema}.`}${name}`;
 }
 
+/**
+ * Finds by how pg_dump names an entry in its comments, where line ends are blanks. A name that two have, such as a table
+ * `a b` with a constraint `c` and a table `a` with a constraint `b c`, finds neither: what is not found is made plainly.
+ */
+export function byEntryTag<Item>(items: readonly Item[], tagOf: (item: Item) => string): Map<string, Item> {
+  const groups = Map.groupBy(items, (item) => tagOf(item).replaceAll(/[\r\n]/g, " "));
+  return new Map(
+    [...groups].flatMap(([tag, [item, other]]) => (item && !other ? [[tag, item] as const] : [])),
+  );
+}
+
 async function applyEntry(client: pg.Client, entry: DumpEntry, withEach: string): Promise<void> {
   try {
     await client.query(`${entry.sql}\n${withEach}`);

@@ -22,7 +22,8 @@ export interface LoadProgress {
 /** Keeps the counts of one load and tells the listener about each change that a reader would want to see. */
 export class ProgressMeter {
   readonly #listener: (progress: LoadProgress) => void;
-  readonly #inFlight = new Set<string>();
+  /** How many sessions are at work on each: a table may come in pieces. */
+  readonly #inFlight = new Map<string, number>();
   #state: Omit<LoadProgress, "inFlight">;
   #unreportedBytes = 0;
   #since = performance.now();
@@ -75,19 +76,25 @@ export class ProgressMeter {
 
   /** Names what is worked on while `work` runs. */
   async during(label: string, work: () => Promise<void>): Promise<void> {
-    this.#inFlight.add(label);
+    this.#count(label, 1);
     this.#update({});
     try {
       await work();
     } finally {
-      this.#inFlight.delete(label);
+      this.#count(label, -1);
     }
+  }
+
+  #count(label: string, change: number): void {
+    const sessions = (this.#inFlight.get(label) ?? 0) + change;
+    if (sessions === 0) this.#inFlight.delete(label);
+    else this.#inFlight.set(label, sessions);
   }
 
   #update(change: Partial<LoadProgress>): void {
     this.#unreportedBytes = 0;
     this.#state = { ...this.#state, ...change };
-    this.#listener({ ...this.#state, inFlight: [...this.#inFlight].toSorted() });
+    this.#listener({ ...this.#state, inFlight: [...this.#inFlight.keys()].toSorted() });
   }
 }
 

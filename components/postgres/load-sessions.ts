@@ -9,7 +9,7 @@ export class LoadSessions {
   readonly #source: ConnectionTarget;
   readonly #target: ConnectionTarget;
   readonly #snapshot: string;
-  readonly #loaderToken: string;
+  readonly #loaderSettings: Readonly<Record<string, string>>;
   readonly #buildKilobytes: number;
   readonly #open = new Set<pg.Client>();
   #cut = false;
@@ -24,8 +24,11 @@ export class LoadSessions {
     this.#source = options.source;
     this.#target = options.target;
     this.#snapshot = options.snapshot;
-    this.#loaderToken = options.loaderToken ?? "";
-    this.#buildKilobytes = Math.floor(buildMemoryKilobytes / mostWriters(options.workers));
+    this.#loaderSettings = options.loaderToken === undefined ? {} : { [loaderSetting]: options.loaderToken };
+    this.#buildKilobytes = Math.max(
+      leastBuildKilobytes,
+      Math.floor(buildMemoryKilobytes / mostWriters(options.workers)),
+    );
   }
 
   /**
@@ -68,8 +71,10 @@ export class LoadSessions {
    * @throws CutoverError those of `connect`
    */
   async openTarget(searchPath: string): Promise<pg.Client> {
-    const client = await this.#track(connect(this.#target, { purpose: "load" }));
-    await client.query(targetSettingsQuery, [searchPath, this.#loaderToken, this.#buildKilobytes]);
+    const client = await this.#track(
+      connect(this.#target, { purpose: "load", settings: this.#loaderSettings }),
+    );
+    await client.query(targetSettingsQuery, [searchPath, this.#buildKilobytes]);
     return client;
   }
 
@@ -104,9 +109,29 @@ export async function commitSynchronously(client: pg.Client): Promise<void> {
 }
 
 /** Sessions that write the copy: one for each that reads it, and some that build indexes meanwhile. */
-export function mostWriters(workers: number): number {
+function mostWriters(workers: number): number {
   return workers + Math.ceil(workers / 2);
 }
+
+/**
+ * How many sessions read and write the rows of a load of so many workers, where so many are free on each side. A
+ * reader without a writer would be idle in its transaction until its server ends it.
+ */
+export function shareSessions(
+  workers: number,
+  free: { readonly source: number; readonly target: number },
+): { readers: number; writers: number } {
+  const writers = clamp(mostWriters(workers), free.target);
+  return { writers, readers: Math.min(writers, clamp(workers, free.source)) };
+}
+
+/** At least one, and what is free at the moment at most. */
+function clamp(wanted: number, free: number): number {
+  return Math.max(1, Math.min(wanted, free - spareSessions));
+}
+
+/** What the run opens beside the load, and a person who looks what is wrong. */
+const spareSessions = 3;
 
 /** How many more sessions the server has room for at the moment. */
 export async function freeSessions(client: pg.Client): Promise<number> {
@@ -116,6 +141,9 @@ export async function freeSessions(client: pg.Client): Promise<number> {
 
 /** What all sessions together may use to build indexes; more makes them no faster (measured with 64 MB to 1 GB each). */
 const buildMemoryKilobytes = 512 * 1024;
+
+/** The server's default, which one session is given however many there are; a server that is set lower keeps its own. */
+const leastBuildKilobytes = 64 * 1024;
 
 const freeSessionsQuery = `
   SELECT pg_catalog.current_setting('max_connections')::int
@@ -146,10 +174,9 @@ const silenceServerLogQuery = `
  */
 const targetSettingsQuery = `
   SELECT pg_catalog.set_config(setting.name,
-           CASE setting.name WHEN 'maintenance_work_mem' THEN LEAST(known.setting::int8, $3::int8)::text
+           CASE setting.name WHEN 'maintenance_work_mem' THEN LEAST(known.setting::int8, $2::int8)::text
                 ELSE setting.value END, false)
     FROM (VALUES ('search_path', $1::text),
-                 ('${loaderSetting}', $2::text),
                  ('maintenance_work_mem', ''),
                  ('check_function_bodies', 'off'),
                  ('synchronous_commit', 'off'),
@@ -157,9 +184,8 @@ const targetSettingsQuery = `
                  ('max_parallel_maintenance_workers', '0'),
                  ('client_connection_check_interval', '500ms'),
                  ('default_toast_compression', 'lz4')) AS setting(name, value)
-    LEFT JOIN pg_catalog.pg_settings known USING (name)
-   WHERE (known.name IS NOT NULL OR setting.name = '${loaderSetting}')
-     AND (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
+    JOIN pg_catalog.pg_settings known USING (name)
+   WHERE (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
   UNION ALL
   SELECT pg_catalog.set_config(name, value, false)
     FROM (VALUES ${silentSettings}) AS setting(name, value) WHERE ${isSuperuser}`;

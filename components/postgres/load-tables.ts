@@ -33,7 +33,7 @@ export interface DividedWork {
   readonly tables: readonly TableWork[];
   /** Before any row, so that the statistics of its table contain it. */
   readonly statistics: readonly DumpEntry[];
-  /** After all rows: what belongs to partitioned tables and materialised views. */
+  /** After all rows: what belongs to partitioned tables and materialised views, or may read other tables. */
   readonly late: Pick<LoadSteps, "keys" | "indexes" | "statistics">;
 }
 
@@ -124,7 +124,6 @@ export function copyTasks(
   const { sources, meter, onCopied, thresholds } = options;
   const ranges = splitTable(table, format.blocks, options.workers, thresholds.piece);
   const isFrozen = ranges.length === 1 && table.sizeBytes >= thresholds.frozen;
-  const write = isFrozen ? format.writeFrozen : format.write;
   const label = labelOf(table);
   let left = ranges.length;
   let rows = 0;
@@ -134,7 +133,8 @@ export function copyTasks(
     run: async (target) => {
       const source = sources.take();
       await meter.during(label, async () => {
-        const statements = { read: format.read(range), write };
+        const { write, writeFrozen } = format;
+        const statements = { read: format.read(range), write, ...(isFrozen ? { writeFrozen } : {}) };
         const own = await copyTable(source, target, label, statements, (bytes) => meter.addBytes(bytes));
         rows += own;
       });
@@ -219,7 +219,9 @@ function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.
     size: table.sizeBytes,
     run: async (client) => {
       for (const { entry, after } of builds) {
-        for (const statement of after) await buildStep(client, entry, statement);
+        await meter.during(entryLabel(entry), async () => {
+          for (const statement of after) await buildStep(client, entry, statement);
+        });
       }
       if (work.analyze) {
         await meter.during(`statistics of ${labelOf(table)}`, () => analyzeTable(client, table));

@@ -10,7 +10,7 @@ import { populateMaterializedViews } from "./load-materialized-views.ts";
 import { type LoadPhase, type LoadProgress, ProgressMeter } from "./load-progress.ts";
 import { runTasks } from "./load-schedule.ts";
 import { loadSearchPath } from "./load-search-path.ts";
-import { commitSynchronously, freeSessions, LoadSessions, mostWriters } from "./load-sessions.ts";
+import { commitSynchronously, freeSessions, LoadSessions, shareSessions } from "./load-sessions.ts";
 import { readSourcePlan, type SourcePlan } from "./load-source-plan.ts";
 import {
   analyzeTable,
@@ -134,8 +134,10 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
   const [writer, reader] = await Promise.all([sessions.openTarget("pg_catalog"), sessions.openSource()]);
   const searchPath = await loadSearchPath(reader, writer, schemas);
   const steps = planSteps(options.dump.entries, await listSchemas(writer, schemas));
-  const readers = clamp(Math.min(workers, options.tables.length), await freeSessions(reader));
-  const writers = clamp(mostWriters(workers), await freeSessions(writer));
+  const { readers, writers } = shareSessions(workers, {
+    source: await freeSessions(reader),
+    target: await freeSessions(writer),
+  });
   const define = async () => {
     await writer.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
     await applyEntries(writer, steps.definitions, options.withDefinitions);
@@ -152,14 +154,6 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
   ]);
   return { options, sessions, meter, plan, steps, writers: [writer, ...others], readers };
 }
-
-/** At least one, and what is free at the moment at most. */
-function clamp(wanted: number, free: number): number {
-  return Math.max(1, Math.min(wanted, free - spareSessions));
-}
-
-/** What the run opens beside the load, and a person who looks what is wrong. */
-const spareSessions = 3;
 
 interface CopiedTables {
   readonly tables: LoadReport["tables"];

@@ -40,6 +40,15 @@ export async function listTables(client: ClientBase, schemas: readonly string[])
   return rows;
 }
 
+/** Whether the schemas hold any of the tables of `listTables`. Opens none of them: whoever locks one is not waited for. */
+export async function hasTables(client: ClientBase, schemas: readonly string[]): Promise<boolean> {
+  const { rows } = await client.query<{ exists: boolean }>(
+    `SELECT EXISTS (SELECT FROM ${movedRelations}) AS exists`,
+    [schemas],
+  );
+  return (rows[0] as { exists: boolean }).exists;
+}
+
 /** Which of the given schemas exist, sorted. */
 export async function listSchemas(client: ClientBase, schemas: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
@@ -57,6 +66,16 @@ export async function currentMajor(client: ClientBase): Promise<number> {
   return (rows[0] as { major: number }).major;
 }
 
+/** The tables `c` in the schemas `n` of the first parameter. */
+const movedRelations = `
+         pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
+           ON n.oid = c.relnamespace
+          AND n.nspname = ANY($1::text[])
+          AND c.relkind IN ('r', 'p')
+          AND NOT EXISTS (
+                SELECT 1 FROM pg_catalog.pg_depend d
+                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+
 const tablesQuery = `
   SELECT c.oid,
          n.nspname::text AS schema,
@@ -69,8 +88,7 @@ const tablesQuery = `
               ELSE c.reltuples::float8 END AS "estimatedRows",
          c.relrowsecurity AS "hasRowSecurity",
          COALESCE(columns.list, '[]') AS columns
-    FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    FROM ${movedRelations}
     LEFT JOIN (
       SELECT a.attrelid,
              pg_catalog.json_agg(pg_catalog.json_build_object(
@@ -94,9 +112,4 @@ const tablesQuery = `
        WHERE a.attnum > 0 AND NOT a.attisdropped
        GROUP BY a.attrelid
     ) columns ON columns.attrelid = c.oid
-   WHERE n.nspname = ANY($1::text[])
-     AND c.relkind IN ('r', 'p')
-     AND NOT EXISTS (
-           SELECT 1 FROM pg_catalog.pg_depend d
-            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
    ORDER BY n.nspname, c.relname`;

@@ -33,6 +33,13 @@ async function status(change: Partial<MigrationInputs> = {}, railway: Railway = 
   return { ...statusDocument(told, "trial"), screen: renderStatus(told, "trial") };
 }
 
+/** While somebody holds a table of the target for himself. */
+const statusBehind = (table: string) =>
+  withConnection(here.world.target.connection(), { purpose: "test" }, async (client) => {
+    await client.query(`begin; lock table ${table} in access exclusive mode`);
+    return status();
+  });
+
 const overLimit = () => ({ limits: { ...here.inputs.limits, writePauseMs: 1_000 } });
 
 const yieldsAt = `select to_char(yields_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as yields
@@ -197,6 +204,21 @@ describe("killed while the canary was deployed", () => {
       ),
     );
     expect(told.screen.split("\n").length).toBeLessThan(30);
+  });
+
+  test("a table of the copy that is locked, as while its rows come, is not waited for", {
+    timeout: 30_000,
+  }, async () => {
+    const locked = await statusBehind("medical_records.patients");
+    expect(locked).toMatchObject({ complete: true, target: "a copy behind its fence" });
+  });
+
+  test("what is locked for long is told as not seen", { timeout: 30_000 }, async () => {
+    expect(await statusBehind("pgvector_cutover.fence")).toMatchObject({
+      complete: false,
+      unseen: [{ what: "target", why: expect.stringContaining("55P03") }],
+      next: { action: "look-again", command: again },
+    });
   });
 
   test("a pause that is over its limit is told, and the way back comes first", async () => {

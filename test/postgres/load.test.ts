@@ -267,11 +267,23 @@ describe("a table worth more than one statement", () => {
   ])("is the same on the target: %s", async (_way, thresholds, isFrozen) => {
     const source = await newDatabase("source", ddl);
     const target = await newDatabase("target");
-    const pieces: string[] = [];
+    await fenceForLoader(target);
+    const watcher = await connect(target, { purpose: "test" });
+    const fences: Array<Awaited<ReturnType<typeof readFence>>> = [];
+    let looking: Promise<unknown> = Promise.resolve();
+    const lookAtFence = () => {
+      looking = looking.then(async () => fences.push(await readFence(watcher, ["public"])));
+    };
     const report = await copyAll(source, target, {
       ...{ schemas: ["public"], thresholds, workers: 3 },
-      onProgress: ({ inFlight }) => pieces.push(...inFlight),
+      ...{ loaderToken: "t0ken", withDefinitions: fenceNewTables(["public"]) },
+      onProgress: ({ phase }) => {
+        if (phase !== "definitions") lookAtFence();
+      },
     });
+    lookAtFence();
+    await looking.finally(() => watcher.end());
+    for (const fence of fences) expect(fence).toMatchObject({ unfenced: [], eventTriggers: true });
     const rows = report.tables.map(({ name, rows }) => [name, rows]);
     expect(rows).toEqual([
       ["child", 1],
@@ -298,6 +310,106 @@ describe("a table worth more than one statement", () => {
       ].map(([tablename, inherited]) => ({ tablename, inherited })),
     );
   });
+});
+
+test("a table that is alone is copied in pieces, too", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public.note (id int, body text);
+     INSERT INTO public.note SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;`,
+  );
+  const target = await newDatabase("target");
+  const report = await copyAll(source, target, {
+    ...{ schemas: ["public"], workers: 3 },
+    thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 },
+  });
+  expect(report.rows).toBe(2_000);
+  // A table that is copied in one piece would be frozen.
+  expect(await ask(target, "SELECT relallvisible FROM pg_class WHERE relname = 'note'")).toEqual([
+    { relallvisible: 0 },
+  ]);
+});
+
+test("a reader on the target, such as a backup, does not hold up the rows of a frozen table", {
+  timeout: 30_000,
+}, async () => {
+  const source = await newDatabase(
+    "source",
+    "CREATE TABLE public.note (id int); INSERT INTO public.note SELECT generate_series(1, 500)",
+  );
+  const target = await newDatabase("target");
+  const backup = await connect(target, { purpose: "test" });
+  let locked: Promise<unknown> | undefined;
+  const report = await copyAll(source, target, {
+    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 } },
+    onProgress: ({ phase }) => {
+      if (phase === "rows") locked ??= backup.query("BEGIN; LOCK TABLE public.note IN ACCESS SHARE MODE");
+    },
+  }).finally(() => backup.end());
+  await locked;
+  expect(report.rows).toBe(500);
+  expect(await ask(target, "SELECT relallvisible FROM pg_class WHERE relname = 'note'")).toEqual([
+    { relallvisible: 0 },
+  ]);
+});
+
+test("what is built with a function that reads another table waits for that table's rows", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public.zone (shift int, body text);
+     INSERT INTO public.zone SELECT 10, repeat(md5(g::text), 100) FROM generate_series(1, 30000) g;
+     CREATE FUNCTION public.shifted(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+       'BEGIN RETURN x + (SELECT min(shift) FROM public.zone); END';
+     CREATE FUNCTION public.compare_shifted(a int, b int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+       'BEGIN RETURN (a - b) * COALESCE((SELECT 1 FROM public.zone LIMIT 1), -1); END';
+     CREATE OPERATOR CLASS public.shifted_ops FOR TYPE int USING btree AS
+       OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+       FUNCTION 1 public.compare_shifted(int, int);
+     CREATE TABLE public.early (a int, b int, c int);
+     INSERT INTO public.early SELECT g, g, g FROM generate_series(1, 20) g;
+     CREATE INDEX by_shift ON public.early (public.shifted(a));
+     CREATE INDEX by_class ON public.early (c public.shifted_ops);
+     CREATE STATISTICS public.of_shift ON (public.shifted(c)) FROM public.early;
+     ALTER TABLE public.early ADD CONSTRAINT apart EXCLUDE USING btree (public.shifted(b) WITH =);`,
+  );
+  const target = await newDatabase("target");
+  // One that is frozen would keep out whoever reads it.
+  const thresholds = { piece: 65_536_000, sideBySide: 0, frozen: Number.POSITIVE_INFINITY };
+  await copyAll(source, target, { schemas: ["public"], thresholds });
+  await withConnection(target, { purpose: "test" }, async (client) => {
+    await client.query("SET enable_seqscan = off");
+    for (const condition of ["public.shifted(a) = 15", "public.shifted(b) = 15", "c = 5"]) {
+      const query = `SELECT a FROM public.early WHERE ${condition}`;
+      const plan = await client.query(`EXPLAIN ${query}`);
+      expect(JSON.stringify(plan.rows)).toContain("Index");
+      expect((await client.query(query)).rows).toEqual([{ a: 5 }]);
+    }
+  });
+  const minimum = "SELECT min(x::text::int) FROM unnest(histogram_bounds::text::int[]) x";
+  const known = await ask(
+    target,
+    `SELECT (${minimum}) AS minimum FROM pg_stats WHERE tablename IN ('by_shift', 'apart')
+     UNION ALL SELECT (${minimum}) FROM pg_stats_ext_exprs WHERE statistics_name = 'of_shift'`,
+  );
+  expect(known).toEqual([{ minimum: 11 }, { minimum: 11 }, { minimum: 11 }]);
+});
+
+test("keys whose entries in the dump have the same name are told apart", async () => {
+  const source = await newDatabase(
+    "source",
+    `CREATE TABLE public."a b" (x int CONSTRAINT c PRIMARY KEY);
+     CREATE TABLE public.a (x int, y int CONSTRAINT "b c" UNIQUE);
+     INSERT INTO public."a b" VALUES (1); INSERT INTO public.a VALUES (1, 1);
+     ALTER TABLE public."a b" ADD CONSTRAINT k FOREIGN KEY (x) REFERENCES public.a (y);
+     ALTER TABLE public.a ADD CONSTRAINT "b k" FOREIGN KEY (x) REFERENCES public."a b" (x);`,
+  );
+  const target = await newDatabase("target");
+  await copyAll(source, target, {
+    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 } },
+  });
+  const keys =
+    "SELECT conrelid::regclass::text AS table, conname, pg_get_constraintdef(oid) AS definition, convalidated FROM pg_constraint WHERE contype IN ('p', 'u', 'f') AND connamespace = 'public'::regnamespace ORDER BY 1, 2";
+  expect(await ask(target, keys)).toEqual(await ask(source, keys));
 });
 
 test("an index waits for a function that waits for another table's key", async () => {

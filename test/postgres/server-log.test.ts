@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeError } from "../../components/errors.ts";
-import type { ConnectionTarget } from "../../components/postgres/connection.ts";
+import { ensureJournal } from "../../components/migration/journal.ts";
+import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
+import { closeTargetFence } from "../../components/postgres/fence.ts";
+import { quoteIdentifier } from "../../components/postgres/identifiers.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
 import { ask, copyAll } from "./load-fixture.ts";
@@ -117,6 +120,24 @@ test.for(failures)("$name: no row in any log or message", async ({ code, ddl }) 
   await expect.poll(() => logs.target.join("\n")).toMatch(/statement: .*CREATE TABLE public\.note/s);
   expect(logs.target.join("\n")).not.toMatch(/SENTINEL|cascade|llm_assistant/i);
   expect(logs.source.join("\n")).not.toContain("SENTINEL");
+  await to.drop();
+});
+
+test("the loader's token is in no log, even where the server logs every statement and its values", async () => {
+  const [from, to] = await Promise.all([databaseNamedHere(), createDatabase(target)]);
+  const name = quoteIdentifier(to.connection.database);
+  await ask(
+    to.connection,
+    `ALTER DATABASE ${name} SET log_min_duration_statement = 0; ALTER DATABASE ${name} SET log_statement = 'all'`,
+  );
+  await ask(from, "CREATE TABLE public.note (id int); INSERT INTO public.note VALUES (1)");
+  await withConnection(to.connection, { purpose: "test" }, async (client) => {
+    await ensureJournal(client);
+    await closeTargetFence(client, { tables: [], schemas: ["public"], loaderToken: "LOADERTOKEN" });
+  });
+  await copyAll(from, to.connection, { schemas: ["public"], loaderToken: "LOADERTOKEN" });
+  await expect.poll(() => logs.target.join("\n")).toMatch(/CREATE TABLE public\.note/);
+  expect(logs.target.join("\n")).not.toContain("LOADERTOKEN");
   await to.drop();
 });
 

@@ -5,7 +5,7 @@ import { type ContextComparison, compareContext } from "../context.ts";
 import type { MigrationInputs } from "../inputs.ts";
 import { type JournalEntry, readEvents, readJournal } from "../journal.ts";
 import { maintenanceDatabase } from "../maintenance.ts";
-import { observeSource, observeTarget, schemasOf } from "../observe.ts";
+import { looking, observeSource, observeTarget, schemasOf } from "../observe.ts";
 import { resolveDatabase } from "../resolve.ts";
 import type { SourceObservation, TargetObservation } from "../stand.ts";
 import { type ActiveRun, noRun, readActiveRun, readLocksSince, unknownRun } from "./activity.ts";
@@ -65,7 +65,7 @@ async function lookAtTarget(railway: Railway, scope: EnvironmentScope, inputs: M
   const target = await resolveDatabase(railway, scope, inputs, "target");
   const inside = await withConnection(
     target.connection,
-    { purpose: "status", readOnly: true },
+    { ...looking, purpose: "status" },
     async (client) => {
       const entry = await readJournal(client);
       return {
@@ -84,7 +84,7 @@ async function lookAtSource(railway: Railway, scope: EnvironmentScope, inputs: M
   const observation = await observeSource(source, inputs.schemas);
   const outside = await withConnection(
     source.connection,
-    { purpose: "status", readOnly: true, database: maintenanceDatabase(source.connection) },
+    { ...looking, purpose: "status", database: maintenanceDatabase(source.connection) },
     async (client) => ({
       locksSince: await readLocksSince(client, source.connection.database),
       run: await readActiveRun(client),
