@@ -419,6 +419,37 @@ describe("the removal", () => {
     expect(await refusal(removeLegacy(blind))).toEqual([expect.stringMatching(/BACKUP_CREDENTIALS_MISSING/)]);
   });
 
+  test("is refused while its volume is another service's, or nobody's", async () => {
+    const { railway } = retirement.world;
+    const { mutations } = railway;
+    const before = mutations().length;
+    const run = withoutStaging();
+    const listVolumes = run.railway.listVolumes;
+    railway.moveVolume("Postgres", "metrics");
+    try {
+      expect(await onlyProduction()).toEqual([
+        expect.stringMatching(/^its volume \S+ is attached to another service now/),
+      ]);
+      railway.moveVolume("metrics", null);
+      expect(await onlyProduction()).toEqual([
+        expect.stringMatching(/^its volume \S+ is attached to nothing now/),
+      ]);
+      railway.moveVolume(null, "metrics");
+      // Attached after everything was judged.
+      const unmoved: typeof listVolumes = async (scope) =>
+        (await listVolumes(scope)).map((one) =>
+          one.serviceId === serviceId("metrics") ? { ...one, serviceId: serviceId("Postgres") } : one,
+        );
+      await expect(
+        removeLegacy({ ...run, railway: withAnswers(run.railway, { listVolumes: unmoved }) }),
+      ).rejects.toMatchObject({ code: "VOLUME_IN_USE" });
+      railway.moveVolume("metrics", null);
+    } finally {
+      railway.moveVolume(null, "Postgres");
+    }
+    expect(mutations().length).toBe(before);
+  });
+
   test("is refused where the stored bytes are others, although all that is said of them is the same", async () => {
     const { s3 } = retirement;
     const [[key, content]] = [...s3.objects] as [[string, Buffer]];

@@ -43,7 +43,9 @@ export async function observeRetirement(
     isRunning: running,
     deployments:
       service === undefined ? [] : await railway.listDeployments(scope, serviceId, mostDeployments),
+    isThere: service !== undefined,
     volume: volume === undefined ? null : volumeFacts(volume),
+    recordedVolume: volumes.find(({ id }) => id === record.retirement?.volumeBackup.volumeId),
     volumeElsewhere: await environmentsWith(run, volumeIds(record, volume), environments, scope),
     server: running ? await lookAtServer(run, scope) : null,
   };

@@ -142,11 +142,8 @@ function evidenceReasons(facts: RetirementFacts, backup: StoredBackupFacts): str
   }
   // Its own deletion is under way or done: what was deployed there is nothing any more.
   const since = deploymentsSince(retirement, facts.deployments);
-  const attached = facts.volume?.id ?? retirement.volumeBackup.volumeId;
   return [
-    ...(attached === retirement.volumeBackup.volumeId
-      ? []
-      : ["another volume is attached to it than the one that was proven and backed up"]),
+    ...volumeReasons(facts, retirement),
     ...(since.length === 0 && !facts.isRunning
       ? []
       : [
@@ -154,6 +151,27 @@ function evidenceReasons(facts: RetirementFacts, backup: StoredBackupFacts): str
         ]),
     ...storedReasons(retirement, backup),
   ];
+}
+
+/** What would be deleted is the recorded volume, wherever it is attached by now. */
+function volumeReasons(
+  { serviceId, isThere, volume, recordedVolume }: RetirementFacts,
+  { volumeBackup: { volumeId }, removalBegunAt }: RetirementRecord,
+): string[] {
+  const reasons: string[] = [];
+  if (volume !== null && volume.id !== volumeId) {
+    reasons.push("another volume is attached to it than the one that was proven and backed up");
+  }
+  if (recordedVolume === undefined || recordedVolume.serviceId === serviceId) return reasons;
+  if (recordedVolume.serviceId !== null) {
+    reasons.push(
+      `its volume ${volumeId} is attached to another service now (${recordedVolume.serviceId}), which may need it`,
+    );
+  } else if (isThere && removalBegunAt === null) {
+    // A removal that was interrupted may have left it so; before one, somebody took it off.
+    reasons.push(`its volume ${volumeId} is attached to nothing now: attach it to the service again`);
+  }
+  return reasons;
 }
 
 function storedReasons({ finalBackup }: RetirementRecord, backup: StoredBackupFacts): string[] {

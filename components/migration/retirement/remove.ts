@@ -31,7 +31,7 @@ export async function removeLegacy(run: RetirementRun): Promise<RetirementRecord
     await noteRetirement(alone.exclusion, begun);
     const { volumeId } = begun.volumeBackup;
     // The volume first: once the service is gone, nothing tells any more which volume was its own.
-    await alone.railway.deleteVolume(primary.scope, volumeId);
+    await alone.railway.deleteVolume(primary.scope, volumeId, serviceId);
     reporter.detail(`volume ${volumeId} is gone`);
     await alone.railway.deleteService(primary.scope, serviceId);
     reporter.detail(`service ${serviceId} is gone from ${primary.scope.environmentName}`);
