@@ -463,6 +463,28 @@ describe("the removal", () => {
     expect(retirement.world.railway.mutations().length).toBe(mutations);
   });
 
+  test("is refused for what came while the final backup was read again", async () => {
+    const run = withoutStaging();
+    const { railway } = retirement.world;
+    const before = railway.mutations().length;
+    const reporter = {
+      ...run.reporter,
+      detail(line: string) {
+        if (line.includes("read again")) {
+          railway.setVariableByHand("metrics", "DATASOURCE", "${{Postgres.DATABASE_URL}}");
+        }
+      },
+    };
+    try {
+      expect(await refusal(removeLegacy({ ...run, reporter }))).toEqual([
+        "metrics (production): DATASOURCE names Postgres",
+      ]);
+    } finally {
+      railway.setVariableByHand("metrics", "DATASOURCE", "");
+    }
+    expect(railway.mutations().length).toBe(before);
+  });
+
   test("interrupted behind the volume goes on with the service", async () => {
     const run = withoutStaging();
     const interrupting = {
