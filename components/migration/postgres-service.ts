@@ -82,7 +82,9 @@ export async function adoptRetired(
 ): Promise<{ facts: PostgresServiceFacts; retirement: Retirement } | undefined> {
   const { entry, scope } = await readPrimary(railway, inputs);
   if (entry?.record.state !== "finished") return undefined;
-  const { context, retirement } = entry.record;
+  const { context } = entry.record;
+  const isFromHere = entry.record.retirement?.environmentId === scope.environmentId;
+  const retirement = isFromHere ? entry.record.retirement : undefined;
   const { serviceId } = context.source;
   const nothing = {
     image: null,

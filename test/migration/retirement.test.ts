@@ -450,6 +450,25 @@ describe("the removal", () => {
     expect(mutations().length).toBe(before);
   });
 
+  test("is refused with the evidence of another environment, or of another new database", async () => {
+    const before = retirement.world.railway.mutations().length;
+    const { retirement: evidence, context } = await journal();
+    const foreign =
+      "the journal's evidence was made in another environment (this database was copied from there), so it proves nothing here";
+    const { railway, inputs } = retirement.run("stop");
+    await rewriteJournal({ retirement: { ...evidence, environmentId: "another" } });
+    try {
+      expect(await onlyProduction()).toEqual([foreign]);
+      expect(await reasonsAgainstStop()).toContain(foreign);
+      expect(await adoptRetired(railway, inputs)).toBeUndefined();
+      await rewriteJournal({ context: { ...context, target: { ...context.target, serviceId: "another" } } });
+      expect(await onlyProduction()).toEqual(["the new database is not the one that was moved to", foreign]);
+    } finally {
+      await rewriteJournal({ context, retirement: evidence });
+    }
+    expect(retirement.world.railway.mutations().length).toBe(before);
+  });
+
   test("is refused where the stored bytes are others, although all that is said of them is the same", async () => {
     const { s3 } = retirement;
     const [[key, content]] = [...s3.objects] as [[string, Buffer]];
@@ -607,6 +626,15 @@ async function journal() {
   );
   if (entry?.record.state !== "finished") throw new Error("the cutover is not finished");
   return entry.record;
+}
+
+/** What restoring another database over the new one does to the journal in it. */
+async function rewriteJournal(change: object): Promise<void> {
+  await withConnection(retirement.world.target.connection(), { purpose: "world" }, (client) =>
+    client.query("update pgvector_cutover.migration set record = record::jsonb || $1", [
+      JSON.stringify(change),
+    ]),
+  );
 }
 
 async function isServing(): Promise<boolean> {

@@ -31,6 +31,8 @@ export const retirementRecordSchema = z.object({
   provenAt: z.iso.datetime(),
   /** The newest deployment at that time: a newer one may have written. */
   deploymentId: z.string().nullable(),
+  /** Where it was proven: a database that is restored into another environment brings its journal along. */
+  environmentId: z.string(),
   /** Tables found as they were hashed at the fence. */
   tables: z.int(),
   /** The environments whose variables were searched for the old database. */

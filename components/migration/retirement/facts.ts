@@ -13,6 +13,8 @@ export interface RetirementFacts {
   readonly soakDays: number;
   /** Sentences about variables that still lead to it. */
   readonly consumers: readonly string[];
+  /** The one that the old database is retired in. */
+  readonly environmentId: string;
   /** The environments that the token sees; `undefined` where it sees no more than its own. */
   readonly environments: readonly string[] | undefined;
   readonly isRunning: boolean;

@@ -39,6 +39,7 @@ export async function observeRetirement(
     targetId: target.service.id,
     soakDays: inputs.soakDays,
     consumers,
+    environmentId: scope.environmentId,
     environments: projectEnvironments?.map(({ environmentName }) => environmentName),
     isRunning: running,
     deployments:

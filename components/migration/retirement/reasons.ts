@@ -87,6 +87,14 @@ function commonReasons(facts: RetirementFacts): string[] {
     ...(serviceId === record.context.source.serviceId
       ? []
       : ["the service to retire is not the one that was migrated"]),
+    ...(facts.targetId === record.context.target.serviceId
+      ? []
+      : ["the new database is not the one that was moved to"]),
+    ...((record.retirement?.environmentId ?? facts.environmentId) === facts.environmentId
+      ? []
+      : [
+          "the journal's evidence was made in another environment (this database was copied from there), so it proves nothing here",
+        ]),
     ...facts.consumers,
   ];
 }

@@ -96,6 +96,7 @@ async function prove(
     await noteRetirement(exclusion, {
       provenAt: new Date().toISOString(),
       deploymentId: facts.deployments[0]?.id ?? null,
+      environmentId: world.scope.environmentId,
       tables: entry.record.fence.tables.length,
       environments: [...(facts.environments ?? [world.scope.environmentName])],
       volumeBackup: { id: volumeBackup, volumeId: volume.id },
