@@ -137,6 +137,26 @@ describe("the stop is refused", () => {
     });
   });
 
+  test("while it is named as it is called now, and another service has its configured name", async () => {
+    const { railway } = retirement.world;
+    railway.renameService("Postgres", "legacy");
+    railway.renameService("uptime", "Postgres");
+    try {
+      await whileSet("SEALED", "${{legacy.PGPASSWORD}}", () =>
+        whileSet("FORMER", "${{Postgres.PGUSER}}", async () => {
+          railway.sealVariable("metrics", "SEALED");
+          expect((await reasonsAgainstStop({ serviceId: serviceId("legacy") })).toSorted()).toEqual([
+            "metrics (production): FORMER names Postgres",
+            "metrics (production): SEALED names legacy",
+          ]);
+        }),
+      );
+    } finally {
+      railway.renameService("Postgres", "uptime");
+      railway.renameService("legacy", "Postgres");
+    }
+  });
+
   test("while another environment names it, where the token sees it", async () => {
     const reasons = await reasonsAgainstStop({ tokenKind: "account" });
     expect(reasons).toContain("@healthcare/api (staging): DATABASE_URL names Postgres");

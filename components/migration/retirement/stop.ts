@@ -36,18 +36,19 @@ import { readCronJobs } from "./server-facts.ts";
  * @throws CutoverError `RETIREMENT_REFUSED` with every reason at once; those of the final backup
  */
 export async function stopLegacy(run: RetirementRun): Promise<RetirementRecord> {
-  const { railway, inputs, reporter } = run;
+  const { railway, inputs, serviceId, reporter } = run;
   reporter.step(`Stop ${inputs.source}: prove that nothing needs it`);
   const primary = await readPrimary(railway, inputs);
   const entry = finishedOrRefused("stop", primary.entry);
   const facts = await observeRetirement(run, primary, entry.record);
   const reasons = reasonsAgainstStopping(facts, inputs.removal.finalBackup);
-  if (facts.server === null && reasons.length > 0) throw refused("stop", reasons);
+  // Into another database than the one that was migrated nobody looks.
+  const isMigrated = serviceId === entry.record.context.source.serviceId;
+  if ((facts.server === null || !isMigrated) && reasons.length > 0) throw refused("stop", reasons);
   const isProven = reasons.length === 0 && proofStands(facts) && isWhereConfigured(run, entry, facts);
   if (!isProven) {
-    await exclusively(run, await resolveDatabases(railway, inputs), (alone) =>
-      prove(run, alone, entry, facts, reasons),
-    );
+    const databases = await resolveDatabases(railway, { ...inputs, source: serviceId });
+    await exclusively(run, databases, (alone) => prove(run, alone, entry, facts, reasons));
   }
   // Without the source: the lock on its server goes with the server.
   return exclusivelyOnTarget(run, { ...primary, services: [] }, (alone) =>
