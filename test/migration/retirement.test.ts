@@ -6,6 +6,7 @@ import { adoptRetired, observeRetired } from "../../components/migration/postgre
 import { retirementFailures } from "../../components/migration/retirement/preview.ts";
 import { removeLegacy } from "../../components/migration/retirement/remove.ts";
 import { stopLegacy } from "../../components/migration/retirement/stop.ts";
+import { readStatus } from "../../components/migration/status.ts";
 import { findArchiveClient } from "../../components/postgres/archive/client.ts";
 import { readContents } from "../../components/postgres/archive/database-contents.ts";
 import { restoreArchive } from "../../components/postgres/archive/restore-archive.ts";
@@ -234,6 +235,28 @@ describe("the stop is refused", () => {
     expect(await refusal(stopLegacy({ ...run, railway: withAnswers(railway, { listVolumes }) }))).toEqual([
       expect.stringMatching(/^its volume has 1 MB free, and proving a backup there needs \d+ MB: enlarge/),
     ]);
+  });
+
+  test("but not for want of the room that a killed run's copy takes", async () => {
+    const { rows } = await onServer(
+      "select pg_database_size('railway')::float8 as bytes, pg_size_bytes(current_setting('max_wal_size'))::float8 as wal",
+    );
+    const run = retirement.run("stop");
+    const freeMB = Math.ceil((rows[0].bytes * 0.5 + rows[0].wal) / 1_000_000);
+    const listVolumes: typeof run.railway.listVolumes = async (scope) =>
+      (await run.railway.listVolumes(scope)).map((one) => ({ ...one, sizeMB: one.currentSizeMB + freeMB }));
+    const railway = withAnswers(run.railway, { listVolumes });
+    const source = async () => (await readStatus(run.railway, inputsFor(retirement.world).migration)).source;
+    expect(await source()).toBe("sealed: it accepts no connections");
+    await onServer("create database pgvector_cutover_copy template railway");
+    try {
+      expect(await retirementFailures({ ...run, railway })).toEqual([]);
+      expect(await source()).toBe(
+        "sealed: it accepts no connections; beside it lies pgvector_cutover_copy with its rows, of a stop that was interrupted: legacyPostgres: stop drops it, or drop it by hand",
+      );
+    } finally {
+      await onServer("drop database pgvector_cutover_copy");
+    }
   });
 
   test("where a fence was opened", async () => {

@@ -73,7 +73,7 @@ export function proofStands({
 export function canBeCopied({ server, volume }: Pick<RetirementFacts, "server" | "volume">): boolean {
   if (server === null || volume === null) return false;
   const isAlone = server.sessions.length === 0 && server.links.length === 0;
-  return isAlone && volume.freeBytes >= neededBytes(server);
+  return isAlone && volume.freeBytes + server.scratchBytes >= neededBytes(server);
 }
 
 function commonReasons(facts: RetirementFacts): string[] {
@@ -111,7 +111,7 @@ function serverReasons({ server, volume }: RetirementFacts): string[] {
     ...server.links.map((link) => `${link} is on it`),
     ...server.cronJobs.map(cronReason),
     ...server.otherDatabases.map((other) => `${other} is on the same server, and in no backup`),
-    ...roomReasons(server, volume?.freeBytes ?? 0),
+    ...roomReasons(server, (volume?.freeBytes ?? 0) + server.scratchBytes),
   ];
 }
 
