@@ -153,7 +153,8 @@ export async function retire(run: RetirementRun, before: Retirement): Promise<Re
       if (before.state === "running") return before;
       throw notReversible(before.state);
     case "stop":
-      return before.state === "running" ? retirementOf("stopped", run, await stopLegacy(run)) : before;
+      // One that was stopped is looked at again: it may have been deployed since, or want another backup.
+      return before.state === "removed" ? before : retirementOf("stopped", run, await stopLegacy(run));
     case "remove":
       return before.state === "removed" ? before : retirementOf("removed", run, await removeLegacy(run));
     default:

@@ -100,7 +100,8 @@ export const driftDefinitions = {
   },
   OLD_DATABASE_RUNS_AGAIN: {
     severity: "drift",
-    remedy: "Find out who deployed it, and stop its deployment on Railway.",
+    remedy:
+      "Find out who deployed it. `pulumi refresh`, then `pulumi up` with legacyPostgres: stop proves it anew and stops it; stopped by hand it cannot be removed until it was deployed once more.",
   },
   OLD_DATABASE_CLOSED: {
     severity: "drift",

@@ -155,7 +155,7 @@ function evidenceReasons(facts: RetirementFacts, backup: StoredBackupFacts): str
     ...(since.length === 0 && !facts.isRunning
       ? []
       : [
-          `it was deployed again since it was stopped (${since[0]?.createdAt.toISOString() ?? "it runs"}), so the evidence is older than what may have happened: pulumi refresh, then legacyPostgres: stop again`,
+          `it was deployed again since it was stopped (${since[0]?.createdAt.toISOString() ?? "it runs"}), so the evidence is older than what may have happened: ${facts.isRunning ? "" : "deploy it once more, "}pulumi refresh, then legacyPostgres: stop again`,
         ]),
     ...storedReasons(retirement, backup),
   ];
