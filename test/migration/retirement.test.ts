@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { decrypt, newEphemeralKey } from "../../components/backup/encryption.ts";
 import { runCutover } from "../../components/migration/cutover.ts";
 import { readJournal } from "../../components/migration/journal.ts";
-import { adoptRetired, observeRetired } from "../../components/migration/postgres-service.ts";
+import { adoptRetired, observeRetired, retire } from "../../components/migration/postgres-service.ts";
 import { retirementFailures } from "../../components/migration/retirement/preview.ts";
 import { removeLegacy } from "../../components/migration/retirement/remove.ts";
 import { stopLegacy } from "../../components/migration/retirement/stop.ts";
@@ -349,12 +349,29 @@ describe("the stop", () => {
     expect(await reasonsAgainstRemoval()).toContainEqual(expect.stringMatching(/^it was not stopped/));
   });
 
+  test("interrupted behind the proof has a backup that counts for its own keys alone", async () => {
+    const { describe, run } = retirement;
+    const { recipient } = await newEphemeralKey();
+    const { finalBackup } = describe("stop").inputs.removal;
+    if (finalBackup?.to !== "s3") throw new Error("the world's final backup is in a bucket");
+    const change = { removal: { finalBackup: { ...finalBackup, recipients: [recipient] } } };
+    const wrong = run("stop", change);
+    const stopDeployment = async () => {
+      throw new Error("killed");
+    };
+    await expect(
+      stopLegacy({ ...wrong, railway: withAnswers(wrong.railway, { stopDeployment }) }),
+    ).rejects.toThrow("killed");
+    expect((await journal()).retirement?.finalBackup).toMatchObject({ recipients: [recipient] });
+    expect(await isServing()).toBe(true);
+  });
+
   test("goes on from there, and is done once", async () => {
     const { railway } = retirement.world;
     const record = await stopLegacy(retirement.run("stop"));
     expect(record).toMatchObject({
       tables: (await journal()).fence.tables.length,
-      finalBackup: { to: "s3" },
+      finalBackup: { to: "s3", recipients: [operator.recipient] },
     });
     expect((await journal()).retirement).toEqual(record);
     expect(railway.mutations()).not.toContain("volumeDelete");
@@ -408,19 +425,41 @@ describe("the stop", () => {
   test("is proven anew once somebody deployed it again, and until then nothing is removed", async () => {
     const { world } = retirement;
     const former = (await journal()).retirement;
-    world.railway.pushDeployment("Postgres");
+    const stopped = { state: "stopped" as const, evidence: [] };
+    const id = world.railway.pushDeployment("Postgres");
     await world.railway.settle();
     expect(await reasonsAgainstRemoval()).toContainEqual(
-      expect.stringMatching(/^it was deployed again since it was stopped/),
+      expect.stringMatching(/^it was deployed again since it was stopped.*: pulumi refresh, then/),
     );
+    await retirement.run("stop").railway.stopDeployment(id);
+    expect(await reasonsAgainstRemoval()).toContainEqual(
+      expect.stringMatching(
+        /^it was deployed again since it was stopped.*: deploy it once more, pulumi refresh/,
+      ),
+    );
+    expect(await refusal(retire(retirement.run("stop"), stopped))).toEqual([
+      "it does not run, so nothing can be proven: deploy it once",
+    ]);
+    world.railway.pushDeployment("Postgres");
+    await world.railway.settle();
     const { railway, inputs } = retirement.run("stop");
-    const stopped = { state: "stopped" as const, evidence: [] };
     expect(await observeRetired(railway, inputs, serviceId("Postgres"), stopped)).toMatchObject({
       state: "running",
     });
     const record = await stopLegacy(retirement.run("stop"));
     expect(Date.parse(record.provenAt)).toBeGreaterThan(Date.parse(former?.provenAt ?? ""));
     expect(record.finalBackup).not.toEqual(former?.finalBackup);
+  });
+
+  test("is refused once it is done with a backup for other keys than those configured now", async () => {
+    const { finalBackup } = retirement.describe("stop").inputs.removal;
+    const { recipient } = await newEphemeralKey();
+    const change = { removal: { finalBackup: { ...finalBackup, recipients: [recipient] } as never } };
+    const keys = expect.stringMatching(/^the final backup was made for other keys than those configured now/);
+    expect(await reasonsAgainstStop(change)).toEqual([keys]);
+    expect(await onlyProduction(change)).toEqual([keys]);
+    const stopped = { state: "stopped" as const, evidence: [] };
+    expect(await refusal(retire(retirement.run("stop", change), stopped))).toEqual([keys]);
   });
 });
 

@@ -8,6 +8,8 @@ const restoredSchema = z.object({
   sha256: z.string(),
   /** The place's own mark for this content, such as an ETag; `null` where it has none. */
   version: z.string().nullable(),
+  /** Whose public keys it was encrypted for, sorted. */
+  recipients: z.array(z.string()),
   /** When it had been restored and was found to hold what was dumped. */
   restoredAt: z.iso.datetime(),
   /** Of the PostgreSQL programs that made and restored it. */

@@ -2,8 +2,9 @@ import type { FinalBackup } from "../../backup/destination.ts";
 import type { TableDigest } from "../../postgres/content-hash.ts";
 import type { FenceState } from "../../postgres/fence.ts";
 import { isWhole } from "../../postgres/fence.ts";
+import { sameMembers } from "../context.ts";
 import type { FenceRecord, RecordIn } from "../record.ts";
-import type { RetirementRecord } from "./evidence.ts";
+import type { FinalBackupEvidence, RetirementRecord } from "./evidence.ts";
 import type { RetirementFacts, StoredBackupFacts } from "./facts.ts";
 import type { ServerFacts } from "./server-facts.ts";
 
@@ -16,7 +17,7 @@ export function reasonsAgainstStopping(facts: RetirementFacts, finalBackup: Fina
     ...(facts.isRunning
       ? serverReasons(facts)
       : proofStands(facts)
-        ? []
+        ? keyReasons(facts.record.retirement, finalBackup)
         : ["it does not run, so nothing can be proven: deploy it once"]),
   ];
 }
@@ -24,7 +25,7 @@ export function reasonsAgainstStopping(facts: RetirementFacts, finalBackup: Fina
 /** What speaks against deleting it. Pure. */
 export function reasonsAgainstRemoving(
   facts: RetirementFacts,
-  removal: { readonly confirmServiceId: string },
+  removal: { readonly confirmServiceId: string; readonly finalBackup: FinalBackup | null },
   backup: StoredBackupFacts,
 ): string[] {
   return [
@@ -38,6 +39,7 @@ export function reasonsAgainstRemoving(
         ]
       : facts.volumeElsewhere.map((environment) => `its volume also exists in ${environment}`)),
     ...evidenceReasons(facts, backup),
+    ...keyReasons(facts.record.retirement, removal.finalBackup),
   ];
 }
 
@@ -74,6 +76,19 @@ export function canBeCopied({ server, volume }: Pick<RetirementFacts, "server" |
   if (server === null || volume === null) return false;
   const isAlone = server.sessions.length === 0 && server.links.length === 0;
   return isAlone && volume.freeBytes + server.scratchBytes >= neededBytes(server);
+}
+
+/** Whether a final backup was made for those keys; nobody knows of one's own. Pure. */
+export function isForKeys(made: FinalBackupEvidence, configured: FinalBackup | null): boolean {
+  if (made.to === "own" || configured === null || configured.to === "own") return true;
+  return sameMembers(made.recipients, configured.recipients);
+}
+
+function keyReasons(retirement: RetirementRecord | undefined, configured: FinalBackup | null): string[] {
+  if (retirement === undefined || isForKeys(retirement.finalBackup, configured)) return [];
+  return [
+    "the final backup was made for other keys than those configured now: put them back, or deploy the old database once more, pulumi refresh, then legacyPostgres: stop makes another",
+  ];
 }
 
 function commonReasons(facts: RetirementFacts): string[] {
