@@ -75,7 +75,12 @@ export const provider = withReadableErrors({
       before.environment !== after.environment;
     const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
     const deployedAgain = after.lifecycle === "stop" && before.retirement.state === "running";
-    const isOtherwise = drifted || deployedAgain || before.drift !== undefined;
+    const backedUpOtherwise =
+      after.lifecycle === "stop" &&
+      before.retirement.state === "stopped" &&
+      after.removal.finalBackup !== null &&
+      JSON.stringify(before.removal.finalBackup) !== JSON.stringify(after.removal.finalBackup);
+    const isOtherwise = drifted || deployedAgain || backedUpOtherwise || before.drift !== undefined;
     return { changes: renamed || before.lifecycle !== after.lifecycle || isOtherwise };
   },
 

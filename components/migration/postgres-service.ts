@@ -82,7 +82,9 @@ export async function adoptRetired(
 ): Promise<{ facts: PostgresServiceFacts; retirement: Retirement } | undefined> {
   const { entry, scope } = await readPrimary(railway, inputs);
   if (entry?.record.state !== "finished") return undefined;
-  const { context, retirement } = entry.record;
+  const { context } = entry.record;
+  const isFromHere = entry.record.retirement?.environmentId === scope.environmentId;
+  const retirement = isFromHere ? entry.record.retirement : undefined;
   const { serviceId } = context.source;
   const nothing = {
     image: null,
@@ -151,7 +153,8 @@ export async function retire(run: RetirementRun, before: Retirement): Promise<Re
       if (before.state === "running") return before;
       throw notReversible(before.state);
     case "stop":
-      return before.state === "running" ? retirementOf("stopped", run, await stopLegacy(run)) : before;
+      // One that was stopped is looked at again: it may have been deployed since, or want another backup.
+      return before.state === "removed" ? before : retirementOf("stopped", run, await stopLegacy(run));
     case "remove":
       return before.state === "removed" ? before : retirementOf("removed", run, await removeLegacy(run));
     default:

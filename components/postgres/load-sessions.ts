@@ -3,6 +3,7 @@ import { CutoverError, sqlState } from "../errors.ts";
 import { type ConnectionTarget, connect, cutConnection, endConnection } from "./connection.ts";
 import { loaderSetting } from "./fence.ts";
 import { quoteLiteral } from "./identifiers.ts";
+import { silenceLogQuery } from "./silent-log.ts";
 
 /** The sessions of one load, so that all of them can be cut at once. */
 export class LoadSessions {
@@ -152,20 +153,12 @@ const freeSessionsQuery = `
          - (SELECT sum(numbackends)::int FROM pg_catalog.pg_stat_database) AS free`;
 
 /**
- * Keep row content out of the server's log: an error's message, DETAIL, CONTEXT and STATEMENT may quote it. Only
- * a superuser may ask for that; anyone else's errors are logged as the server is configured. Where the server logs
- * statements on purpose, ours stay in that log: the level `log` is above errors, and row content is in no statement of ours.
+ * Where the server logs statements on purpose, ours stay in that log: the level `log` is above errors, and row content is
+ * in no statement of ours.
  */
-const silentSettings = `
-  ('log_error_verbosity', 'terse'), ('log_min_error_statement', 'panic'),
-  ('log_min_messages', CASE pg_catalog.current_setting('log_statement') WHEN 'none' THEN 'panic' ELSE 'log' END)`;
-
-const isSuperuser =
-  "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user)";
-
-const silenceServerLogQuery = `
-  SELECT pg_catalog.set_config(name, value, false)
-    FROM (VALUES ${silentSettings}) AS setting(name, value) WHERE ${isSuperuser}`;
+const silenceServerLogQuery = silenceLogQuery(
+  "CASE pg_catalog.current_setting('log_statement') WHEN 'none' THEN 'panic' ELSE 'log' END",
+);
 
 /**
  * - lz4 compresses TOAST several times faster than the default pglz; older or special builds lack it.
@@ -186,9 +179,7 @@ const targetSettingsQuery = `
                  ('default_toast_compression', 'lz4')) AS setting(name, value)
     JOIN pg_catalog.pg_settings known USING (name)
    WHERE (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
-  UNION ALL
-  SELECT pg_catalog.set_config(name, value, false)
-    FROM (VALUES ${silentSettings}) AS setting(name, value) WHERE ${isSuperuser}`;
+  UNION ALL ${silenceServerLogQuery}`;
 
 function snapshotLost(cause: unknown): CutoverError {
   return new CutoverError({

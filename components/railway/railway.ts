@@ -154,7 +154,7 @@ export interface Railway {
     options: { readonly timeoutMs: number },
   ): Promise<VolumeBackup>;
   listVolumeBackups(volumeInstanceId: string): Promise<readonly VolumeBackup[]>;
-  deleteVolume(scope: EnvironmentScope, volumeId: string): Promise<void>;
+  deleteVolume(scope: EnvironmentScope, volumeId: string, owner: string): Promise<void>;
 
   /** What Railway said last about this token's request limit; `undefined` before the first answer. */
   requestBudget(): RequestBudget | undefined;
@@ -219,7 +219,7 @@ function clientOf(context: RailwayContext): Railway {
     backupVolume: (_scope, volumeInstanceId, name, wait) =>
       backupVolume(context, volumeInstanceId, name, wait),
     listVolumeBackups: (volumeInstanceId) => listVolumeBackups(context, volumeInstanceId),
-    deleteVolume: (scope, volumeId) => deleteVolume(context, scope, volumeId),
+    deleteVolume: (scope, volumeId, owner) => deleteVolume(context, scope, volumeId, owner),
     requestBudget: () => context.transport.requestBudget(),
     settle: (look) => context.settle(look),
     within: (signal) => clientOf(context.within(signal)),

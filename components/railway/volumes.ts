@@ -54,21 +54,22 @@ export async function backupVolume(
 }
 
 /**
- * Deletes a volume with all its backups and reads until it is gone. Does nothing when this environment has no such
- * volume. Railway deletes a volume from every environment at once: that it is in no other is the caller's proof to make.
+ * Deletes a service's volume with all its backups and reads until it is gone. Does nothing when this environment has no
+ * such volume. Railway deletes a volume from every environment at once: that it is in no other is the caller's proof to make.
  *
- * @throws CutoverError `VOLUME_NOT_DELETED`, and those of the transport
+ * @param owner the only service that it may still be attached to
+ * @throws CutoverError `VOLUME_IN_USE`, `VOLUME_NOT_DELETED`, and those of the transport
  */
 export async function deleteVolume(
   context: RailwayContext,
   scope: EnvironmentScope,
   volumeId: string,
+  owner: string,
 ): Promise<void> {
-  const observe = async () => {
-    const { volumes } = await readInventory(context, scope);
-    return volumes.some(({ id }) => id === volumeId) ? undefined : true;
-  };
-  if (await observe()) return;
+  const find = async () => (await readInventory(context, scope)).volumes.find(({ id }) => id === volumeId);
+  const found = await find();
+  if (found === undefined) return;
+  if (found.serviceId !== null && found.serviceId !== owner) throw volumeInUse(volumeId, found.serviceId);
   const gone = await applyAndConfirm(context, {
     name: `delete volume ${volumeId}`,
     apply: async () => {
@@ -78,13 +79,21 @@ export async function deleteVolume(
         if (!hasCode(error, "RAILWAY_NOT_FOUND")) throw error;
       }
     },
-    observe,
+    observe: async () => ((await find()) === undefined ? true : undefined),
   });
   if (gone) return;
   throw new CutoverError({
     code: "VOLUME_NOT_DELETED",
     message: `Railway accepted the deletion of the volume ${volumeId}, but it is still there.`,
     remedy: "Look at the volume in Railway's dashboard, then run the same command again.",
+  });
+}
+
+function volumeInUse(volumeId: string, serviceId: string): CutoverError {
+  return new CutoverError({
+    code: "VOLUME_IN_USE",
+    message: `The volume ${volumeId} is attached to another service now (${serviceId}). It was not deleted.`,
+    remedy: "Find out who attached it there, and detach it if that service does not need it; then run again.",
   });
 }
 

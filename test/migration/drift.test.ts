@@ -88,7 +88,13 @@ function seal(sealed: boolean): Promise<void> {
 function retirementOf(change: Partial<RetirementRecord>): RetirementRecord {
   const at = "2026-01-01T00:00:00.000Z";
   return {
-    ...{ provenAt: at, deploymentId: null, tables: 1, environments: ["production"] },
+    ...{
+      provenAt: at,
+      deploymentId: null,
+      environmentId: "production",
+      tables: 1,
+      environments: ["production"],
+    },
     volumeBackup: { id: "backup", volumeId: "volume" },
     finalBackup: { to: "own", place: "the safe", restoredAt: at },
     ...{ stoppedAt: at, removalBegunAt: null, removedAt: null, ...change },

@@ -2,10 +2,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { decrypt, newEphemeralKey } from "../../components/backup/encryption.ts";
 import { runCutover } from "../../components/migration/cutover.ts";
 import { readJournal } from "../../components/migration/journal.ts";
-import { adoptRetired, observeRetired } from "../../components/migration/postgres-service.ts";
+import { adoptRetired, observeRetired, retire } from "../../components/migration/postgres-service.ts";
 import { retirementFailures } from "../../components/migration/retirement/preview.ts";
 import { removeLegacy } from "../../components/migration/retirement/remove.ts";
 import { stopLegacy } from "../../components/migration/retirement/stop.ts";
+import { readStatus } from "../../components/migration/status.ts";
 import { findArchiveClient } from "../../components/postgres/archive/client.ts";
 import { readContents } from "../../components/postgres/archive/database-contents.ts";
 import { restoreArchive } from "../../components/postgres/archive/restore-archive.ts";
@@ -137,6 +138,26 @@ describe("the stop is refused", () => {
     });
   });
 
+  test("while it is named as it is called now, and another service has its configured name", async () => {
+    const { railway } = retirement.world;
+    railway.renameService("Postgres", "legacy");
+    railway.renameService("uptime", "Postgres");
+    try {
+      await whileSet("SEALED", "${{legacy.PGPASSWORD}}", () =>
+        whileSet("FORMER", "${{Postgres.PGUSER}}", async () => {
+          railway.sealVariable("metrics", "SEALED");
+          expect((await reasonsAgainstStop({ serviceId: serviceId("legacy") })).toSorted()).toEqual([
+            "metrics (production): FORMER names Postgres",
+            "metrics (production): SEALED names legacy",
+          ]);
+        }),
+      );
+    } finally {
+      railway.renameService("Postgres", "uptime");
+      railway.renameService("legacy", "Postgres");
+    }
+  });
+
   test("while another environment names it, where the token sees it", async () => {
     const reasons = await reasonsAgainstStop({ tokenKind: "account" });
     expect(reasons).toContain("@healthcare/api (staging): DATABASE_URL names Postgres");
@@ -214,6 +235,28 @@ describe("the stop is refused", () => {
     expect(await refusal(stopLegacy({ ...run, railway: withAnswers(railway, { listVolumes }) }))).toEqual([
       expect.stringMatching(/^its volume has 1 MB free, and proving a backup there needs \d+ MB: enlarge/),
     ]);
+  });
+
+  test("but not for want of the room that a killed run's copy takes", async () => {
+    const { rows } = await onServer(
+      "select pg_database_size('railway')::float8 as bytes, pg_size_bytes(current_setting('max_wal_size'))::float8 as wal",
+    );
+    const run = retirement.run("stop");
+    const freeMB = Math.ceil((rows[0].bytes * 0.5 + rows[0].wal) / 1_000_000);
+    const listVolumes: typeof run.railway.listVolumes = async (scope) =>
+      (await run.railway.listVolumes(scope)).map((one) => ({ ...one, sizeMB: one.currentSizeMB + freeMB }));
+    const railway = withAnswers(run.railway, { listVolumes });
+    const source = async () => (await readStatus(run.railway, inputsFor(retirement.world).migration)).source;
+    expect(await source()).toBe("sealed: it accepts no connections");
+    await onServer("create database pgvector_cutover_copy template railway");
+    try {
+      expect(await retirementFailures({ ...run, railway })).toEqual([]);
+      expect(await source()).toBe(
+        "sealed: it accepts no connections; beside it lies pgvector_cutover_copy with its rows, of a stop that was interrupted: legacyPostgres: stop drops it, or drop it by hand",
+      );
+    } finally {
+      await onServer("drop database pgvector_cutover_copy");
+    }
   });
 
   test("where a fence was opened", async () => {
@@ -326,12 +369,29 @@ describe("the stop", () => {
     expect(await isServing()).toBe(true);
   });
 
+  test("interrupted behind the proof has a backup that counts for its own keys alone", async () => {
+    const { describe, run } = retirement;
+    const { recipient } = await newEphemeralKey();
+    const { finalBackup } = describe("stop").inputs.removal;
+    if (finalBackup?.to !== "s3") throw new Error("the world's final backup is in a bucket");
+    const change = { removal: { finalBackup: { ...finalBackup, recipients: [recipient] } } };
+    const wrong = run("stop", change);
+    const stopDeployment = async () => {
+      throw new Error("killed");
+    };
+    await expect(
+      stopLegacy({ ...wrong, railway: withAnswers(wrong.railway, { stopDeployment }) }),
+    ).rejects.toThrow("killed");
+    expect((await journal()).retirement?.finalBackup).toMatchObject({ recipients: [recipient] });
+    expect(await isServing()).toBe(true);
+  });
+
   test("goes on from there, and is done once", async () => {
     const { railway } = retirement.world;
     const record = await stopLegacy(retirement.run("stop"));
     expect(record).toMatchObject({
       tables: (await journal()).fence.tables.length,
-      finalBackup: { to: "s3" },
+      finalBackup: { to: "s3", recipients: [operator.recipient] },
     });
     expect((await journal()).retirement).toEqual(record);
     expect(railway.mutations()).not.toContain("volumeDelete");
@@ -385,19 +445,41 @@ describe("the stop", () => {
   test("is proven anew once somebody deployed it again, and until then nothing is removed", async () => {
     const { world } = retirement;
     const former = (await journal()).retirement;
-    world.railway.pushDeployment("Postgres");
+    const stopped = { state: "stopped" as const, evidence: [] };
+    const id = world.railway.pushDeployment("Postgres");
     await world.railway.settle();
     expect(await reasonsAgainstRemoval()).toContainEqual(
-      expect.stringMatching(/^it was deployed again since it was stopped/),
+      expect.stringMatching(/^it was deployed again since it was stopped.*: pulumi refresh, then/),
     );
+    await retirement.run("stop").railway.stopDeployment(id);
+    expect(await reasonsAgainstRemoval()).toContainEqual(
+      expect.stringMatching(
+        /^it was deployed again since it was stopped.*: deploy it once more, pulumi refresh/,
+      ),
+    );
+    expect(await refusal(retire(retirement.run("stop"), stopped))).toEqual([
+      "it does not run, so nothing can be proven: deploy it once",
+    ]);
+    world.railway.pushDeployment("Postgres");
+    await world.railway.settle();
     const { railway, inputs } = retirement.run("stop");
-    const stopped = { state: "stopped" as const, evidence: [] };
     expect(await observeRetired(railway, inputs, serviceId("Postgres"), stopped)).toMatchObject({
       state: "running",
     });
     const record = await stopLegacy(retirement.run("stop"));
     expect(Date.parse(record.provenAt)).toBeGreaterThan(Date.parse(former?.provenAt ?? ""));
     expect(record.finalBackup).not.toEqual(former?.finalBackup);
+  });
+
+  test("is refused once it is done with a backup for other keys than those configured now", async () => {
+    const { finalBackup } = retirement.describe("stop").inputs.removal;
+    const { recipient } = await newEphemeralKey();
+    const change = { removal: { finalBackup: { ...finalBackup, recipients: [recipient] } as never } };
+    const keys = expect.stringMatching(/^the final backup was made for other keys than those configured now/);
+    expect(await reasonsAgainstStop(change)).toEqual([keys]);
+    expect(await onlyProduction(change)).toEqual([keys]);
+    const stopped = { state: "stopped" as const, evidence: [] };
+    expect(await refusal(retire(retirement.run("stop", change), stopped))).toEqual([keys]);
   });
 });
 
@@ -439,6 +521,56 @@ describe("the removal", () => {
     expect(await refusal(removeLegacy(blind))).toEqual([expect.stringMatching(/BACKUP_CREDENTIALS_MISSING/)]);
   });
 
+  test("is refused while its volume is another service's, or nobody's", async () => {
+    const { railway } = retirement.world;
+    const { mutations } = railway;
+    const before = mutations().length;
+    const run = withoutStaging();
+    const listVolumes = run.railway.listVolumes;
+    railway.moveVolume("Postgres", "metrics");
+    try {
+      expect(await onlyProduction()).toEqual([
+        expect.stringMatching(/^its volume \S+ is attached to another service now/),
+      ]);
+      railway.moveVolume("metrics", null);
+      expect(await onlyProduction()).toEqual([
+        expect.stringMatching(/^its volume \S+ is attached to nothing now/),
+      ]);
+      railway.moveVolume(null, "metrics");
+      // Attached after everything was judged.
+      const unmoved: typeof listVolumes = async (scope) =>
+        (await listVolumes(scope)).map((one) =>
+          one.serviceId === serviceId("metrics") ? { ...one, serviceId: serviceId("Postgres") } : one,
+        );
+      await expect(
+        removeLegacy({ ...run, railway: withAnswers(run.railway, { listVolumes: unmoved }) }),
+      ).rejects.toMatchObject({ code: "VOLUME_IN_USE" });
+      railway.moveVolume("metrics", null);
+    } finally {
+      railway.moveVolume(null, "Postgres");
+    }
+    expect(mutations().length).toBe(before);
+  });
+
+  test("is refused with the evidence of another environment, or of another new database", async () => {
+    const before = retirement.world.railway.mutations().length;
+    const { retirement: evidence, context } = await journal();
+    const foreign =
+      "the journal's evidence was made in another environment (this database was copied from there), so it proves nothing here";
+    const { railway, inputs } = retirement.run("stop");
+    await rewriteJournal({ retirement: { ...evidence, environmentId: "another" } });
+    try {
+      expect(await onlyProduction()).toEqual([foreign]);
+      expect(await reasonsAgainstStop()).toContain(foreign);
+      expect(await adoptRetired(railway, inputs)).toBeUndefined();
+      await rewriteJournal({ context: { ...context, target: { ...context.target, serviceId: "another" } } });
+      expect(await onlyProduction()).toEqual(["the new database is not the one that was moved to", foreign]);
+    } finally {
+      await rewriteJournal({ context, retirement: evidence });
+    }
+    expect(retirement.world.railway.mutations().length).toBe(before);
+  });
+
   test("is refused where the stored bytes are others, although all that is said of them is the same", async () => {
     const { s3 } = retirement;
     const [[key, content]] = [...s3.objects] as [[string, Buffer]];
@@ -450,6 +582,28 @@ describe("the removal", () => {
     s3.onHead = undefined;
     s3.objects.set(key, content);
     expect(retirement.world.railway.mutations().length).toBe(mutations);
+  });
+
+  test("is refused for what came while the final backup was read again", async () => {
+    const run = withoutStaging();
+    const { railway } = retirement.world;
+    const before = railway.mutations().length;
+    const reporter = {
+      ...run.reporter,
+      detail(line: string) {
+        if (line.includes("read again")) {
+          railway.setVariableByHand("metrics", "DATASOURCE", "${{Postgres.DATABASE_URL}}");
+        }
+      },
+    };
+    try {
+      expect(await refusal(removeLegacy({ ...run, reporter }))).toEqual([
+        "metrics (production): DATASOURCE names Postgres",
+      ]);
+    } finally {
+      railway.setVariableByHand("metrics", "DATASOURCE", "");
+    }
+    expect(railway.mutations().length).toBe(before);
   });
 
   test("interrupted behind the volume goes on with the service", async () => {
@@ -574,6 +728,15 @@ async function journal() {
   );
   if (entry?.record.state !== "finished") throw new Error("the cutover is not finished");
   return entry.record;
+}
+
+/** What restoring another database over the new one does to the journal in it. */
+async function rewriteJournal(change: object): Promise<void> {
+  await withConnection(retirement.world.target.connection(), { purpose: "world" }, (client) =>
+    client.query("update pgvector_cutover.migration set record = record::jsonb || $1", [
+      JSON.stringify(change),
+    ]),
+  );
 }
 
 async function isServing(): Promise<boolean> {

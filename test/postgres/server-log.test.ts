@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeError } from "../../components/errors.ts";
 import { ensureJournal } from "../../components/migration/journal.ts";
+import { findArchiveClient } from "../../components/postgres/archive/client.ts";
+import { dumpArchive } from "../../components/postgres/archive/dump-archive.ts";
+import { restoreArchive } from "../../components/postgres/archive/restore-archive.ts";
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
 import { closeTargetFence } from "../../components/postgres/fence.ts";
 import { quoteIdentifier } from "../../components/postgres/identifiers.ts";
@@ -146,3 +149,21 @@ async function databaseNamedHere(): Promise<ConnectionTarget> {
   await ask(source.connection("postgres"), `CREATE DATABASE ${name}`);
   return source.connection(name);
 }
+
+test.for([...failures])("restored from an archive, $name: no row in the log", async ({ ddl }) => {
+  const from = await databaseNamedHere();
+  const to = await createDatabase(source);
+  await ask(from, `${ddl}; SELECT pg_catalog.lo_from_bytea(4711, 'SENTINELMRN')`);
+  logs.source.length = 0;
+  const { signal } = new AbortController();
+  const client = await findArchiveClient(source.majorVersion);
+  const restoring = restoreArchive(dumpArchive(client, from, signal), {
+    ...{ client, database: to.connection, searchPath: "public", signal },
+  });
+  await expect(restoring).rejects.toMatchObject({ code: "ARCHIVE_NOT_RESTORED" });
+  // What comes after it in the log shows that the log is complete up to there.
+  await ask(to.connection, "DO $$ BEGIN RAISE LOG 'the end'; END $$");
+  await expect.poll(() => logs.source.join("\n")).toContain("the end");
+  expect(logs.source.join("\n")).not.toContain("SENTINEL");
+  await to.drop();
+});

@@ -179,7 +179,7 @@ describe("deleting", () => {
       CutoverEnvironmentServices: () => inventory(page([]), page([])),
     });
     await client.railway.deleteVariable(scope, "s", "X");
-    await client.railway.deleteVolume(scope, "v");
+    await client.railway.deleteVolume(scope, "v", "s");
     await client.railway.deleteService(scope, "s");
     expect(client.peer.operations().filter((name) => /Delete$/.test(name))).toEqual([]);
   });
@@ -201,7 +201,7 @@ describe("deleting", () => {
       CutoverVolumeDelete: () => data({ volumeDelete: true }),
       CutoverEnvironmentServices: () => inventory(page([]), page([volume("v", "s")])),
     });
-    expect((await caught(client.railway.deleteVolume(scope, "v"))).code).toBe("VOLUME_NOT_DELETED");
+    expect((await caught(client.railway.deleteVolume(scope, "v", "s"))).code).toBe("VOLUME_NOT_DELETED");
   });
 });
 

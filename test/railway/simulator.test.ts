@@ -166,7 +166,7 @@ describe("the client on the simulator", () => {
     world.simulator.failRequests({ operation: "volumeDelete", mode: "reset-after-apply", times: 1 });
     world.simulator.failRequests({ operation: "serviceDelete", mode: "reset-after-apply", times: 1 });
     for (let times = 0; times < 2; times += 1) {
-      await railway.deleteVolume(scope, old.volume?.id ?? "");
+      await railway.deleteVolume(scope, old.volume?.id ?? "", old.id);
       await railway.deleteService(scope, old.id);
     }
     const deletions = world.simulator.mutations().filter((name) => /Delete$/.test(name));

@@ -13,12 +13,23 @@ export interface VariableHolder {
   readonly sealed: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Every variable that still leads to the old database: by reference, by what it renders to, or by address. Pure. */
-export function consumersOf(holders: readonly VariableHolder[], source: DatabaseAddresses): string[] {
+/**
+ * Every variable that still leads to the old database: by reference, by what it renders to, or by address. Pure.
+ *
+ * @param names what the old database is called, and was configured as
+ */
+export function consumersOf(
+  holders: readonly VariableHolder[],
+  names: readonly string[],
+  addresses: Omit<DatabaseAddresses, "serviceName">,
+): string[] {
   return holders.flatMap((holder) =>
-    [...new Set([...holder.raw.keys(), ...holder.rendered.keys()])]
-      .filter((variable) => leadsTo(holder, variable, source))
-      .map((variable) => `${holder.name} (${holder.environment}): ${variable} names ${source.serviceName}`),
+    [...new Set([...holder.raw.keys(), ...holder.rendered.keys()])].flatMap((variable) => {
+      const named = names.find((serviceName) => leadsTo(holder, variable, { ...addresses, serviceName }));
+      return named === undefined
+        ? []
+        : [`${holder.name} (${holder.environment}): ${variable} names ${named}`];
+    }),
   );
 }
 

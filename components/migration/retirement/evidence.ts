@@ -8,6 +8,8 @@ const restoredSchema = z.object({
   sha256: z.string(),
   /** The place's own mark for this content, such as an ETag; `null` where it has none. */
   version: z.string().nullable(),
+  /** Whose public keys it was encrypted for, sorted. */
+  recipients: z.array(z.string()),
   /** When it had been restored and was found to hold what was dumped. */
   restoredAt: z.iso.datetime(),
   /** Of the PostgreSQL programs that made and restored it. */
@@ -31,6 +33,8 @@ export const retirementRecordSchema = z.object({
   provenAt: z.iso.datetime(),
   /** The newest deployment at that time: a newer one may have written. */
   deploymentId: z.string().nullable(),
+  /** Where it was proven: a database that is restored into another environment brings its journal along. */
+  environmentId: z.string(),
   /** Tables found as they were hashed at the fence. */
   tables: z.int(),
   /** The environments whose variables were searched for the old database. */

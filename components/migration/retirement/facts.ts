@@ -13,13 +13,19 @@ export interface RetirementFacts {
   readonly soakDays: number;
   /** Sentences about variables that still lead to it. */
   readonly consumers: readonly string[];
+  /** The one that the old database is retired in. */
+  readonly environmentId: string;
   /** The environments that the token sees; `undefined` where it sees no more than its own. */
   readonly environments: readonly string[] | undefined;
   readonly isRunning: boolean;
   /** Every deployment of the service that Railway still lists, newest first. */
   readonly deployments: readonly Deployment[];
-  /** `null` once it is deleted. */
+  /** Whether this environment still has the service. */
+  readonly isThere: boolean;
+  /** The one that is attached to the service; `null` where none is. */
   readonly volume: VolumeFacts | null;
+  /** Where the volume that the journal recorded is attached now; `undefined` where it does not exist, or none is recorded. */
+  readonly recordedVolume: { readonly serviceId: string | null } | undefined;
   /** Other environments in which the volume exists, too. */
   readonly volumeElsewhere: readonly string[];
   /** `null` where its server does not run. */

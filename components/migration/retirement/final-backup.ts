@@ -87,6 +87,7 @@ export async function makeFinalBackup(work: FinalBackupWork): Promise<RestoredBa
     bytes: written.bytes,
     sha256: written.sha256,
     version: object.version,
+    recipients: work.recipients.toSorted(),
     restoredAt: new Date().toISOString(),
     clientVersion: client.version,
     searchPath: work.searchPath,

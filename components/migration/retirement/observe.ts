@@ -39,11 +39,14 @@ export async function observeRetirement(
     targetId: target.service.id,
     soakDays: inputs.soakDays,
     consumers,
+    environmentId: scope.environmentId,
     environments: projectEnvironments?.map(({ environmentName }) => environmentName),
     isRunning: running,
     deployments:
       service === undefined ? [] : await railway.listDeployments(scope, serviceId, mostDeployments),
+    isThere: service !== undefined,
     volume: volume === undefined ? null : volumeFacts(volume),
+    recordedVolume: volumes.find(({ id }) => id === record.retirement?.volumeBackup.volumeId),
     volumeElsewhere: await environmentsWith(run, volumeIds(record, volume), environments, scope),
     server: running ? await lookAtServer(run, scope) : null,
   };
@@ -108,14 +111,14 @@ async function readConsumers(
   const found = await Promise.all(
     environments.map(async (environment) => ({
       holders: await readHolders(run, environment),
-      addresses: await readAddresses(run, environment),
+      ...(await readAddresses(run, environment)),
     })),
   );
   const everywhere = found.map(({ addresses }) => addresses);
   return consumersOf(
     found.flatMap(({ holders }) => holders),
+    [...new Set([...found.flatMap(({ name }) => name ?? []), run.inputs.source])],
     {
-      serviceName: run.inputs.source,
       hosts: [...new Set(everywhere.flatMap(({ hosts }) => hosts))],
       endpoints: [...new Set(everywhere.flatMap(({ endpoints }) => endpoints))],
       logins: [],
@@ -123,22 +126,18 @@ async function readConsumers(
   );
 }
 
-/** By which addresses the service is reached in one environment; none where it does not exist there. */
+/** What the service is called, and by which addresses it is reached in one environment; nothing where it does not exist there. */
 async function readAddresses(
   { railway, inputs, serviceId }: RetirementRun,
   environment: EnvironmentScope,
-): Promise<DatabaseAddresses> {
-  const services = await railway.listServices(environment);
-  if (!services.some(({ id }) => id === serviceId)) return addressesOf(inputs.source, new Map());
-  const addresses = addressesOf(inputs.source, await railway.renderedVariables(environment, serviceId));
+): Promise<{ name?: string; addresses: DatabaseAddresses }> {
+  const service = (await railway.listServices(environment)).find(({ id }) => id === serviceId);
+  if (service === undefined) return { addresses: addressesOf(inputs.source, new Map()) };
+  const { name } = service;
+  const addresses = addressesOf(name, await railway.renderedVariables(environment, serviceId));
   const proxies = await railway.tcpProxies(environment, serviceId);
-  return {
-    ...addresses,
-    endpoints: [
-      ...addresses.endpoints,
-      ...proxies.map(({ domain, proxyPort }) => `${domain.toLowerCase()}:${proxyPort}`),
-    ],
-  };
+  const endpoints = proxies.map(({ domain, proxyPort }) => `${domain.toLowerCase()}:${proxyPort}`);
+  return { name, addresses: { ...addresses, endpoints: [...addresses.endpoints, ...endpoints] } };
 }
 
 /** Every service's variables but the old database's own, and the shared ones. */
@@ -171,11 +170,12 @@ async function readHolders(
 
 /** `null` where it does not answer: a deployment that runs says nothing about the server in it. */
 async function lookAtServer(
-  { railway, inputs }: RetirementRun,
+  { railway, inputs, serviceId }: RetirementRun,
   scope: EnvironmentScope,
 ): Promise<ServerFacts | null> {
   try {
-    const { connection } = await resolveDatabase(railway, scope, inputs, "source");
+    // By its id, as it is stopped and deleted: by its name another service may be found.
+    const { connection } = await resolveDatabase(railway, scope, { ...inputs, source: serviceId }, "source");
     const database = maintenanceDatabase(connection);
     return await withConnection(connection, { purpose: "observe", readOnly: true, database }, (client) =>
       readServerFacts(client, connection.database),

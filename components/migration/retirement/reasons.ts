@@ -2,8 +2,9 @@ import type { FinalBackup } from "../../backup/destination.ts";
 import type { TableDigest } from "../../postgres/content-hash.ts";
 import type { FenceState } from "../../postgres/fence.ts";
 import { isWhole } from "../../postgres/fence.ts";
+import { sameMembers } from "../context.ts";
 import type { FenceRecord, RecordIn } from "../record.ts";
-import type { RetirementRecord } from "./evidence.ts";
+import type { FinalBackupEvidence, RetirementRecord } from "./evidence.ts";
 import type { RetirementFacts, StoredBackupFacts } from "./facts.ts";
 import type { ServerFacts } from "./server-facts.ts";
 
@@ -16,7 +17,7 @@ export function reasonsAgainstStopping(facts: RetirementFacts, finalBackup: Fina
     ...(facts.isRunning
       ? serverReasons(facts)
       : proofStands(facts)
-        ? []
+        ? keyReasons(facts.record.retirement, finalBackup)
         : ["it does not run, so nothing can be proven: deploy it once"]),
   ];
 }
@@ -24,7 +25,7 @@ export function reasonsAgainstStopping(facts: RetirementFacts, finalBackup: Fina
 /** What speaks against deleting it. Pure. */
 export function reasonsAgainstRemoving(
   facts: RetirementFacts,
-  removal: { readonly confirmServiceId: string },
+  removal: { readonly confirmServiceId: string; readonly finalBackup: FinalBackup | null },
   backup: StoredBackupFacts,
 ): string[] {
   return [
@@ -38,6 +39,7 @@ export function reasonsAgainstRemoving(
         ]
       : facts.volumeElsewhere.map((environment) => `its volume also exists in ${environment}`)),
     ...evidenceReasons(facts, backup),
+    ...keyReasons(facts.record.retirement, removal.finalBackup),
   ];
 }
 
@@ -73,7 +75,20 @@ export function proofStands({
 export function canBeCopied({ server, volume }: Pick<RetirementFacts, "server" | "volume">): boolean {
   if (server === null || volume === null) return false;
   const isAlone = server.sessions.length === 0 && server.links.length === 0;
-  return isAlone && volume.freeBytes >= neededBytes(server);
+  return isAlone && volume.freeBytes + server.scratchBytes >= neededBytes(server);
+}
+
+/** Whether a final backup was made for those keys; nobody knows of one's own. Pure. */
+export function isForKeys(made: FinalBackupEvidence, configured: FinalBackup | null): boolean {
+  if (made.to === "own" || configured === null || configured.to === "own") return true;
+  return sameMembers(made.recipients, configured.recipients);
+}
+
+function keyReasons(retirement: RetirementRecord | undefined, configured: FinalBackup | null): string[] {
+  if (retirement === undefined || isForKeys(retirement.finalBackup, configured)) return [];
+  return [
+    "the final backup was made for other keys than those configured now: put them back, or deploy the old database once more, pulumi refresh, then legacyPostgres: stop makes another",
+  ];
 }
 
 function commonReasons(facts: RetirementFacts): string[] {
@@ -87,6 +102,14 @@ function commonReasons(facts: RetirementFacts): string[] {
     ...(serviceId === record.context.source.serviceId
       ? []
       : ["the service to retire is not the one that was migrated"]),
+    ...(facts.targetId === record.context.target.serviceId
+      ? []
+      : ["the new database is not the one that was moved to"]),
+    ...((record.retirement?.environmentId ?? facts.environmentId) === facts.environmentId
+      ? []
+      : [
+          "the journal's evidence was made in another environment (this database was copied from there), so it proves nothing here",
+        ]),
     ...facts.consumers,
   ];
 }
@@ -103,7 +126,7 @@ function serverReasons({ server, volume }: RetirementFacts): string[] {
     ...server.links.map((link) => `${link} is on it`),
     ...server.cronJobs.map(cronReason),
     ...server.otherDatabases.map((other) => `${other} is on the same server, and in no backup`),
-    ...roomReasons(server, volume?.freeBytes ?? 0),
+    ...roomReasons(server, (volume?.freeBytes ?? 0) + server.scratchBytes),
   ];
 }
 
@@ -142,18 +165,36 @@ function evidenceReasons(facts: RetirementFacts, backup: StoredBackupFacts): str
   }
   // Its own deletion is under way or done: what was deployed there is nothing any more.
   const since = deploymentsSince(retirement, facts.deployments);
-  const attached = facts.volume?.id ?? retirement.volumeBackup.volumeId;
   return [
-    ...(attached === retirement.volumeBackup.volumeId
-      ? []
-      : ["another volume is attached to it than the one that was proven and backed up"]),
+    ...volumeReasons(facts, retirement),
     ...(since.length === 0 && !facts.isRunning
       ? []
       : [
-          `it was deployed again since it was stopped (${since[0]?.createdAt.toISOString() ?? "it runs"}), so the evidence is older than what may have happened: pulumi refresh, then legacyPostgres: stop again`,
+          `it was deployed again since it was stopped (${since[0]?.createdAt.toISOString() ?? "it runs"}), so the evidence is older than what may have happened: ${facts.isRunning ? "" : "deploy it once more, "}pulumi refresh, then legacyPostgres: stop again`,
         ]),
     ...storedReasons(retirement, backup),
   ];
+}
+
+/** What would be deleted is the recorded volume, wherever it is attached by now. */
+function volumeReasons(
+  { serviceId, isThere, volume, recordedVolume }: RetirementFacts,
+  { volumeBackup: { volumeId }, removalBegunAt }: RetirementRecord,
+): string[] {
+  const reasons: string[] = [];
+  if (volume !== null && volume.id !== volumeId) {
+    reasons.push("another volume is attached to it than the one that was proven and backed up");
+  }
+  if (recordedVolume === undefined || recordedVolume.serviceId === serviceId) return reasons;
+  if (recordedVolume.serviceId !== null) {
+    reasons.push(
+      `its volume ${volumeId} is attached to another service now (${recordedVolume.serviceId}), which may need it`,
+    );
+  } else if (isThere && removalBegunAt === null) {
+    // A removal that was interrupted may have left it so; before one, somebody took it off.
+    reasons.push(`its volume ${volumeId} is attached to nothing now: attach it to the service again`);
+  }
+  return reasons;
 }
 
 function storedReasons({ finalBackup }: RetirementRecord, backup: StoredBackupFacts): string[] {

@@ -16,20 +16,25 @@ export interface ServerFacts {
   /** Databases beside the one that was moved: they would go with the volume, and are in no backup. */
   readonly otherDatabases: readonly string[];
   readonly databaseBytes: number;
+  /** What a killed run left beside it: the next one begins with dropping that. */
+  readonly scratchBytes: number;
   /** What the write-ahead log may take while a database is copied. */
   readonly walBytes: number;
 }
+
+type Sizes = Pick<ServerFacts, "databaseBytes" | "scratchBytes" | "walBytes">;
 
 /** Looks at the server from its maintenance database. Reads only. */
 export async function readServerFacts(maintenance: pg.Client, database: string): Promise<ServerFacts> {
   const names = async (text: string, parameters: unknown[] = []) =>
     (await maintenance.query<{ name: string }>(text, parameters)).rows.map(({ name }) => name);
-  const { rows } = await maintenance.query<{ databaseBytes: number; walBytes: number }>(
+  const { rows } = await maintenance.query<Sizes>(
     `select pg_database_size($1)::float8 as "databaseBytes",
+            (select coalesce(sum(pg_database_size(oid)), 0)::float8 from pg_database where datname = any($2)) as "scratchBytes",
             pg_size_bytes(current_setting('max_wal_size'))::float8 as "walBytes"`,
-    [database],
+    [database, Object.values(scratchDatabases)],
   );
-  const sizes = rows[0] as { databaseBytes: number; walBytes: number };
+  const sizes = rows[0] as Sizes;
   return {
     ...sizes,
     major: await currentMajor(maintenance),

@@ -22,7 +22,7 @@ import type { RetirementFacts, VolumeFacts } from "./facts.ts";
 import { backupName, makeFinalBackup } from "./final-backup.ts";
 import { type FinishedEntry, finishedOrRefused, noteRetirement } from "./finished-entry.ts";
 import { observeRetirement } from "./observe.ts";
-import { canBeCopied, contentReasons, proofStands, reasonsAgainstStopping } from "./reasons.ts";
+import { canBeCopied, contentReasons, isForKeys, proofStands, reasonsAgainstStopping } from "./reasons.ts";
 import { refused } from "./refused.ts";
 import type { RetirementRun } from "./run.ts";
 import { readCronJobs } from "./server-facts.ts";
@@ -36,18 +36,19 @@ import { readCronJobs } from "./server-facts.ts";
  * @throws CutoverError `RETIREMENT_REFUSED` with every reason at once; those of the final backup
  */
 export async function stopLegacy(run: RetirementRun): Promise<RetirementRecord> {
-  const { railway, inputs, reporter } = run;
+  const { railway, inputs, serviceId, reporter } = run;
   reporter.step(`Stop ${inputs.source}: prove that nothing needs it`);
   const primary = await readPrimary(railway, inputs);
   const entry = finishedOrRefused("stop", primary.entry);
   const facts = await observeRetirement(run, primary, entry.record);
   const reasons = reasonsAgainstStopping(facts, inputs.removal.finalBackup);
-  if (facts.server === null && reasons.length > 0) throw refused("stop", reasons);
-  const isProven = reasons.length === 0 && proofStands(facts) && isWhereConfigured(run, entry, facts);
+  // Into another database than the one that was migrated nobody looks.
+  const isMigrated = serviceId === entry.record.context.source.serviceId;
+  if ((facts.server === null || !isMigrated) && reasons.length > 0) throw refused("stop", reasons);
+  const isProven = reasons.length === 0 && proofStands(facts) && isAsConfigured(run, entry, facts);
   if (!isProven) {
-    await exclusively(run, await resolveDatabases(railway, inputs), (alone) =>
-      prove(run, alone, entry, facts, reasons),
-    );
+    const databases = await resolveDatabases(railway, { ...inputs, source: serviceId });
+    await exclusively(run, databases, (alone) => prove(run, alone, entry, facts, reasons));
   }
   // Without the source: the lock on its server goes with the server.
   return exclusivelyOnTarget(run, { ...primary, services: [] }, (alone) =>
@@ -96,6 +97,7 @@ async function prove(
     await noteRetirement(exclusion, {
       provenAt: new Date().toISOString(),
       deploymentId: facts.deployments[0]?.id ?? null,
+      environmentId: world.scope.environmentId,
       tables: entry.record.fence.tables.length,
       environments: [...(facts.environments ?? [world.scope.environmentName])],
       volumeBackup: { id: volumeBackup, volumeId: volume.id },
@@ -178,12 +180,12 @@ async function backUpVolume(
   return id;
 }
 
-/** Whether the final backup that an interrupted run made is where the configuration wants it; one that is stopped has no other. */
-function isWhereConfigured(run: RetirementRun, entry: FinishedEntry, { server }: RetirementFacts): boolean {
+/** Whether the final backup that an interrupted run made is the one that the configuration wants; what is stopped has no other. */
+function isAsConfigured(run: RetirementRun, entry: FinishedEntry, { server }: RetirementFacts): boolean {
   if (server === null) return true;
   const made = entry.record.retirement?.finalBackup;
   const place = openStoreOf(run, entry)?.store.place ?? ownBackup(run).place;
-  return made?.place === place;
+  return made?.place === place && isForKeys(made, run.inputs.removal.finalBackup);
 }
 
 function openStoreOf({ inputs, credentials }: RetirementRun, { id }: FinishedEntry) {

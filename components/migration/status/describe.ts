@@ -3,8 +3,14 @@ import { standOfSource, standOfTarget } from "../stand.ts";
 import type { Status } from "../status.ts";
 import type { Look } from "./look.ts";
 
-/** The old database in a few words. Pure. */
-export function describeSource({ entry, isJournalRead, source, locksSince, unseen }: Look): string {
+/** The old database in a few words, and what lies beside it. Pure. */
+export function describeSource(seen: Look): string {
+  const { scratch, run } = seen;
+  if (scratch.length === 0 || run.isActive !== false) return describeStand(seen);
+  return `${describeStand(seen)}; beside it lies ${scratch.join(", ")} with its rows, of a stop that was interrupted: legacyPostgres: stop drops it, or drop it by hand`;
+}
+
+function describeStand({ entry, isJournalRead, source, locksSince, unseen }: Look): string {
   const witness = source?.witness ?? null;
   // Without the journal nobody knows whose fence it is.
   if (!isJournalRead && witness !== null) return `fenced by migration ${witness.migrationId}`;

@@ -1,4 +1,5 @@
 import { describeError } from "../../errors.ts";
+import { listScratch } from "../../postgres/archive/scratch-database.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
 import { type ContextComparison, compareContext } from "../context.ts";
@@ -21,6 +22,8 @@ export interface Look {
   /** Since when a run holds the locks on the source's tables; `null` where none does. */
   readonly locksSince: string | null;
   readonly run: ActiveRun;
+  /** Databases that an interrupted stop of the old one left on its server. */
+  readonly scratch: readonly string[];
   readonly history: ReadonlyArray<{ at: string; state: string; text: string }>;
   /** What the environment's services are called now, by id; `null` where that could not be asked. */
   readonly serviceNames: ReadonlyMap<string, string> | null;
@@ -55,6 +58,7 @@ export async function look(railway: Railway, inputs: MigrationInputs): Promise<L
     source: source?.observation ?? null,
     target: target?.observation ?? null,
     locksSince: source?.locksSince ?? null,
+    scratch: source?.scratch ?? [],
     run: oneOf(target?.run, source?.run),
     history: target?.history ?? [],
     serviceNames: services === null ? null : new Map(services.map(({ id, name }) => [id, name])),
@@ -88,6 +92,7 @@ async function lookAtSource(railway: Railway, scope: EnvironmentScope, inputs: M
     async (client) => ({
       locksSince: await readLocksSince(client, source.connection.database),
       run: await readActiveRun(client),
+      scratch: await listScratch(client),
     }),
   );
   return { ...outside, observation, serviceId: source.service.id };

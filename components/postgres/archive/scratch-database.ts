@@ -34,6 +34,15 @@ export async function dropDatabase(maintenance: pg.Client, name: string): Promis
   await maintenance.query(`drop database if exists ${quoteIdentifier(name)} with (force)`);
 }
 
+/** Which of ours there are: of a run that is at work, or of one that was killed. */
+export async function listScratch(maintenance: pg.Client): Promise<string[]> {
+  const { rows } = await maintenance.query<{ name: string }>(
+    "select datname as name from pg_database where datname = any($1) order by 1",
+    [Object.values(scratchDatabases)],
+  );
+  return rows.map(({ name }) => name);
+}
+
 async function create(maintenance: pg.Client, name: string, how: string): Promise<void> {
   const database = quoteIdentifier(name);
   await maintenance.query(`create database ${database} ${how} allow_connections false`);

@@ -41,6 +41,8 @@ export interface Dashboard {
   changeImage(serviceName: string, image: string): void;
   /** Another, empty volume in the place of the service's own. */
   replaceVolume(serviceName: string): void;
+  /** Detaches a service's volume, or the one that is attached to nothing (`null`), and attaches it elsewhere. */
+  moveVolume(from: string | null, to: string | null): void;
   /** Takes effect at once: networking changes are not staged. */
   openTcpProxy(serviceName: string): Promise<void>;
   deleteServiceByHand(serviceName: string): void;
@@ -155,6 +157,15 @@ export function openDashboard(
         }
       });
       noteEdit({ services: { [id]: { volumeMounts: {} } } });
+    },
+    moveVolume(from, to) {
+      const [former, next] = [from, to].map((name) => (name === null ? null : requireService(name).id));
+      store.commit((live) => {
+        for (const volume of live.volumeInstances) {
+          if (volume.serviceId === former && volume.environmentId === environmentId)
+            volume.serviceId = next ?? null;
+        }
+      });
     },
     async openTcpProxy(serviceName) {
       const { id: serviceId } = requireService(serviceName);
