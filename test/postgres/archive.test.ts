@@ -4,7 +4,11 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decrypt, encrypt, newEphemeralKey } from "../../components/backup/encryption.ts";
 import { createFileStore } from "../../components/backup/file-store.ts";
-import { type ArchiveClient, findArchiveClient } from "../../components/postgres/archive/client.ts";
+import {
+  type ArchiveClient,
+  findArchiveClient,
+  keepsToRestrictedScripts,
+} from "../../components/postgres/archive/client.ts";
 import { differencesOf, readContents } from "../../components/postgres/archive/database-contents.ts";
 import { dumpArchive } from "../../components/postgres/archive/dump-archive.ts";
 import { restoreArchive } from "../../components/postgres/archive/restore-archive.ts";
@@ -239,3 +243,15 @@ function administrate<Result>(
 ): Promise<Result> {
   return withConnection(server.connection("postgres"), { purpose: "world" }, work);
 }
+
+test.for([
+  ["15.13", false],
+  ["15.14", true],
+  ["15.18 (Debian 15.18-0+deb12u1)", true],
+  ["17.5", false],
+  ["17.12", true],
+  ["18.0", true],
+  ["12.22", false],
+] as const)("a psql of %s keeps to restricted scripts: %s", ([version, keeps]) => {
+  expect(keepsToRestrictedScripts(version)).toBe(keeps);
+});
