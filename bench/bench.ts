@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { debianPeers, type PeerPrograms } from "../test/world/postgres/debian-peers.ts";
+import { debianPeers } from "../test/world/postgres/debian-peers.ts";
 import { compareTools } from "./compare.ts";
 import { dataSize, type SizeName } from "./data/sizes.ts";
 import { startSlowLink } from "./link-proxy.ts";
@@ -11,7 +11,7 @@ import type { BenchResult, Comparison } from "./result.ts";
 import { serverSettings, startServers } from "./servers.ts";
 import { ourTools } from "./tools/ours.ts";
 import { dumpWrapper, peerTools } from "./tools/peers.ts";
-import type { Tool, ToolName } from "./tools/tool.ts";
+import type { Tool, ToolName, ToolSettings } from "./tools/tool.ts";
 
 export interface BenchOptions {
   readonly sizes: readonly SizeName[];
@@ -37,8 +37,8 @@ export interface BenchOptions {
   log(line: string): void;
 }
 
-/** Peers open as many connections as they have by default where waiting costs more than processors. */
-const slowJobs = 4;
+/** All open as many connections as they have by default where waiting costs more than processors. */
+const slowStreams = 4;
 
 /**
  * Builds the data, starts both servers, and compares the tools size by size. Nothing is left running, and nothing left on
@@ -76,12 +76,13 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       const link = slow ? await startSlowLink(ports) : null;
       try {
         const size = dataSize(name);
-        const tools = toolsFor(
-          options,
+        const parallel = (count: number) => (slow ? Math.max(slowStreams, count) : count);
+        const tools = toolsFor(options.tools, {
           peers,
-          scratch,
-          slow ? Math.max(slowJobs, options.jobs) : options.jobs,
-        );
+          dumpFolder,
+          jobs: parallel(options.jobs),
+          workers: parallel(options.workers),
+        });
         const withLimit = options.withLimit && !slow;
         comparisons.push(await compareTools({ ...options, servers, size, tools, link, withLimit }));
       } finally {
@@ -99,13 +100,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-function toolsFor(
-  { workers, tools }: BenchOptions,
-  peers: PeerPrograms,
-  dumpFolder: string | undefined,
-  jobs: number,
-): Tool[] {
-  const settings = { peers, jobs, workers, dumpFolder };
+function toolsFor(tools: readonly ToolName[], settings: ToolSettings): Tool[] {
   return [...ourTools(settings), ...peerTools(settings)].filter(({ name }) => tools.includes(name));
 }
 

@@ -17,7 +17,7 @@ do at most. Needs Debian and root: the peers come from Debian's packages. The da
   --slow-link SIZES   measured over 40 ms and 200 Mbit/s as well (default 500MB; none)
   --repetitions N     runs of each tool (default 3)
   --jobs N            parallel jobs of the peers (default: the cores; at least 4 over the slow link)
-  --workers N         parallel streams of ours (default 4)
+  --workers N         parallel streams of ours (default: as the peers' jobs)
   --dump-client NAME  what ours reads the schema with: installed (default, the peers' pg_dump) or wasm
   --json FILE         writes every figure; kept up to date while it runs
   --markdown FILE     writes the tables
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
       "slow-link": { type: "string", default: "500MB" },
       repetitions: { type: "string", default: "3" },
       jobs: { type: "string", default: String(os.availableParallelism()) },
-      workers: { type: "string", default: "4" },
+      workers: { type: "string", default: String(os.availableParallelism()) },
       "dump-client": { type: "string", default: "installed" },
       json: { type: "string" },
       markdown: { type: "string" },
