@@ -1,7 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { runAbort, runCutover } from "../../components/migration/cutover.ts";
 import type { PromotedMigration } from "../../components/migration/exclusive-run.ts";
@@ -15,6 +11,7 @@ import { migrationInputs, parseSettings } from "../../components/settings.ts";
 import type { Verdict } from "../world/apps/checker.ts";
 import { quickPace } from "../world/railway/pace.ts";
 import { type Servers, startWorld, type World } from "../world/world.ts";
+import { killProgramAt } from "./kill-at.ts";
 
 /** The local world with what tests of whole runs do to it. */
 export interface CutoverWorld {
@@ -132,18 +129,7 @@ export async function nextWrites(
   });
 }
 
-async function killProcessAt(text: string, world: World, inputs: MigrationInputs): Promise<void> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("cutover-process.ts", import.meta.url))], {
-    env: { ...process.env, ...world.environment, CUTOVER_INPUTS: JSON.stringify(inputs) },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines: string[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
-    if (!line.includes(text)) continue;
-    child.kill("SIGKILL");
-    await once(child, "close");
-    return;
-  }
-  throw new Error(`the run ended before it could be killed at "${text}": ${lines.slice(-5).join(" | ")}`);
+function killProcessAt(text: string, world: World, inputs: MigrationInputs): Promise<void> {
+  const environment = { ...world.environment, CUTOVER_INPUTS: JSON.stringify(inputs) };
+  return killProgramAt(text, "cutover-process.ts", environment);
 }

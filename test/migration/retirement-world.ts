@@ -1,7 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { S3Credentials } from "../../components/backup/destination.ts";
 import { runCutover } from "../../components/migration/cutover.ts";
 import type { PostgresServiceInputs } from "../../components/migration/postgres-service.ts";
@@ -11,6 +7,7 @@ import { createRailwayToken, type RailwayTokenKind } from "../../components/rail
 import { inputsFor, startQuietWorld, untilWritersRest } from "../dynamic/quiet-world.ts";
 import { type S3Server, startS3Server } from "../world/s3/s3-server.ts";
 import type { World } from "../world/world.ts";
+import { killProgramAt } from "./kill-at.ts";
 
 /** All that a run of the retirement is made of, as plain data. */
 export interface RunDescription {
@@ -110,17 +107,6 @@ export function withAnswers(railway: Railway, answers: Partial<Railway>): Railwa
   };
 }
 
-async function killAt(text: string, description: RunDescription, lines: string[]): Promise<void> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL("retirement-process.ts", import.meta.url))], {
-    env: { ...process.env, RETIREMENT: JSON.stringify(description) },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
-    if (!line.includes(text)) continue;
-    child.kill("SIGKILL");
-    await once(child, "close");
-    return;
-  }
-  throw new Error(`the run ended before it could be killed at "${text}": ${lines.slice(-5).join(" | ")}`);
+function killAt(text: string, description: RunDescription, lines: string[]): Promise<void> {
+  return killProgramAt(text, "retirement-process.ts", { RETIREMENT: JSON.stringify(description) }, lines);
 }
