@@ -30,8 +30,3 @@ export interface Tool {
 
 export const toolNames = ["ours", "ours-gate", "dump-psql", "dump-restore", "pgcopydb"] as const;
 export type ToolName = (typeof toolNames)[number];
-
-/** Words as bash reads them. */
-export function shellWords(words: readonly string[]): string {
-  return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
-}
