@@ -10,6 +10,7 @@ import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
 import { listNames } from "./preflight/definitions.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
 import type { RecordIn } from "./record.ts";
+import { describeTransport } from "./transport.ts";
 import { pauseWrites, type WritePause } from "./write-pause.ts";
 
 /** An attempt whose writes are paused and whose journal row stands. */
@@ -70,6 +71,10 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
           schemas: inputs.schemas,
           protectedSchemas: inputs.protectedSchemas,
           startedAt: new Date().toISOString(),
+          transport: {
+            source: describeTransport(inputs.transport.source),
+            target: describeTransport(inputs.transport.target),
+          },
         },
         load: {
           createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),
