@@ -54,7 +54,9 @@ export const provider = withReadableErrors({
     const before = postgresServiceInputsSchema.safeParse(withoutProvider(olds));
     const { phase, role, transport } = inputs;
     if (phase === "adopt" && !inputs.create && (!before.success || isUnpinned(transport[role]))) {
-      const failures = await failuresOf(role, () => observePostgresService(railwayClient(), inputs, reporter));
+      const failures = await failuresOf(role, () =>
+        observePostgresService(railwayClient(), inputs, reporter),
+      );
       return { ...checked, failures };
     }
     if (before.success && inputs.phase === "adopt" && inputs.role === "target") {

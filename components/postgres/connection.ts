@@ -185,7 +185,9 @@ export function parseDatabaseUrl(label: string, text: string, tls: TlsPolicy): C
  */
 export function databaseUrl({ host, port, user, password, database }: ConnectionTarget): string {
   const isFolder = host.startsWith("/");
-  const url = new URL(`postgresql://${isFolder ? "localhost" : host.includes(":") ? `[${host}]` : host}:${port}`);
+  const url = new URL(
+    `postgresql://${isFolder ? "localhost" : host.includes(":") ? `[${host}]` : host}:${port}`,
+  );
   if (isFolder) url.searchParams.set("host", host);
   url.username = encodeURIComponent(user);
   url.password = encodeURIComponent(password);

@@ -39,7 +39,8 @@ export async function openRelay(target: ConnectionTarget): Promise<Relay> {
     keep(server, sockets);
     try {
       server.write(await firstBytes(client));
-      await pipeline(client, server, client);
+      // Neither program has anything to say to one that has hung up.
+      await Promise.race([pipeline(client, server), pipeline(server, withoutChannelBinding, client)]);
     } catch {
       // Either end may close at any time; the other one learns it from its own connection.
     } finally {
@@ -112,6 +113,58 @@ async function firstBytes(client: Socket): Promise<Buffer> {
     client.write("N");
   }
 }
+
+/**
+ * What the server says, without the way to log in that binds the password to a TLS connection: the program has none, and libpq
+ * ends a login in which it is offered all the same (`fe-auth.c`). The connection that it would be bound to is checked here.
+ */
+async function* withoutChannelBinding(answers: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let begun: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of answers) {
+    if (begun === undefined) {
+      yield chunk;
+      continue;
+    }
+    begun = Buffer.concat([begun, chunk]);
+    const request = authenticationRequest(begun);
+    if (request === undefined) continue;
+    yield begun.subarray(0, request.start);
+    yield withoutPlus(begun.subarray(request.start, request.end));
+    yield begun.subarray(request.end);
+    begun = undefined;
+  }
+  if (begun !== undefined) yield begun;
+}
+
+/**
+ * Where the server's first word about the login is: a message of type `R`, or an error in its place. `undefined` as long as it
+ * has not arrived whole.
+ */
+function authenticationRequest(bytes: Buffer): { start: number; end: number } | undefined {
+  for (let start = 0; start + messageHeaderBytes <= bytes.length; ) {
+    const end = start + 1 + bytes.readUInt32BE(start + 1);
+    const type = String.fromCharCode(bytes.readUInt8(start));
+    if (type === "R" || type === "E") return end <= bytes.length ? { start, end } : undefined;
+    start = end;
+  }
+  return undefined;
+}
+
+/** A message AuthenticationSASL (manual 53.7) without `SCRAM-SHA-256-PLUS`; any other as it is. */
+function withoutPlus(message: Buffer): Buffer {
+  const codeEnd = messageHeaderBytes + 4;
+  if (message[0] !== "R".charCodeAt(0) || message.readUInt32BE(messageHeaderBytes) !== saslCode)
+    return message;
+  const names = message.toString("latin1", codeEnd).split("\0");
+  const list = Buffer.from(names.filter((name) => !name.endsWith("-PLUS")).join("\0"), "latin1");
+  const shorter = Buffer.concat([message.subarray(0, codeEnd), list]);
+  shorter.writeUInt32BE(shorter.length - 1, 1);
+  return shorter;
+}
+
+/** Type and length. */
+const messageHeaderBytes = 5;
+const saslCode = 10;
 
 /** Length and code; every other packet that a client can begin with is longer. */
 const encryptionRequestBytes = 8;

@@ -130,7 +130,8 @@ describe("reaching the servers", () => {
   async function lookThrough(transport: Partial<MigrationInputs["transport"]>) {
     const { connections } = await fixture.createWorld(onTestFinished);
     const services = healthyServices(connections).map((service) => {
-      const side = service.name === "Postgres" ? "source" : service.name === "pgvector" ? "target" : undefined;
+      const side =
+        service.name === "Postgres" ? "source" : service.name === "pgvector" ? "target" : undefined;
       if (side === undefined) return service;
       return {
         ...service,
