@@ -46,7 +46,9 @@ describe("phase: adopt, before anybody has looked at the certificates", () => {
       expect(properties).toMatchObject({ observed: { serverMajor: null, vectorVersion: null, tls: true } });
     }
     const { properties } = await services.create(inputs.service(service));
-    expect(properties).toMatchObject({ observed: { variables: { DATABASE_URL: "${{Postgres.DATABASE_URL}}" } } });
+    expect(properties).toMatchObject({
+      observed: { variables: { DATABASE_URL: "${{Postgres.DATABASE_URL}}" } },
+    });
     await vi.waitFor(() => {
       for (const line of lines()) expect(process.printed()).toContain(line);
       expect(process.printed()).toContain(`${service}: the journal was not asked`);
@@ -78,7 +80,9 @@ describe("phase: cutover without a pin", () => {
 
   test("adopts nothing", async () => {
     const databases = await process.provider("postgres-service");
-    await expect(databases.create(inputsFor(world, unpinned).source)).rejects.toThrow("CERTIFICATE_NOT_PINNED");
+    await expect(databases.create(inputsFor(world, unpinned).source)).rejects.toThrow(
+      "CERTIFICATE_NOT_PINNED",
+    );
   });
 });
 

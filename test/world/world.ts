@@ -40,6 +40,8 @@ export interface WorldOptions {
   readonly servers?: Servers;
   /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */
   readonly proxyPorts?: { readonly source: number; readonly target: number };
+  /** How the program reaches the databases, if not as the servers and the proxies let it by themselves. */
+  readonly transport?: Readonly<Record<"source" | "target", Transport>>;
   /** Whether the new servers offer TLS; by default as on Railway, where the source does and the target does not. */
   readonly tls?: boolean;
 }
@@ -114,7 +116,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       source,
       target,
       railway,
-      config: stackConfig(railway, { source, target }, options.proxyPorts),
+      config: stackConfig(railway, { source, target }, options),
       environment: {
         RAILWAY_TOKEN: railway.tokens.project,
         RAILWAY_API_URL: railway.url,
@@ -156,7 +158,7 @@ export async function startServers(
 function stackConfig(
   railway: Simulator,
   { source, target }: Servers,
-  proxyPorts: WorldOptions["proxyPorts"],
+  { proxyPorts, transport }: Pick<WorldOptions, "proxyPorts" | "transport">,
 ): Record<string, unknown> {
   return {
     project: "DOCTORES-SEO-PACIENTE-MGMT",
@@ -181,7 +183,7 @@ function stackConfig(
       soakDays: 0,
     },
     sensitive: true,
-    transport: {
+    transport: transport ?? {
       source: wayTo(source, proxyPorts?.source),
       target: wayTo(target, proxyPorts?.target),
     },
