@@ -1,6 +1,6 @@
+import { CutoverError } from "../errors.ts";
 import { type ConnectionTarget, parseDatabaseUrl } from "../postgres/connection.ts";
 import { offersTls } from "../postgres/secure-socket.ts";
-import { CutoverError } from "../errors.ts";
 import type { MigrationInputs, Transport } from "./inputs.ts";
 
 export interface ConnectionRequest {
