@@ -60,11 +60,14 @@ const settingsSchema = z
       beforeSwitch: z.string().min(1).nullable().default(null),
       afterPromotion: z.string().min(1).nullable().default(null),
     }),
-    transport: z.strictObject({
-      source: transportSchema.default({ via: "private" }),
-      target: transportSchema.default({ via: "private" }),
-      plaintextReason: z.string().min(10).nullable().default(null),
-    }),
+    transport: z.strictObject(
+      {
+        source: transportSchema.default({ via: "private" }),
+        target: transportSchema.default({ via: "private" }),
+      },
+      { error: explainFormerReason },
+    ),
+    sensitive: z.boolean().default(false),
     removal: removalSchema,
   })
   .superRefine((settings, context) => {
@@ -101,6 +104,7 @@ export function readSettings(config = new pulumi.Config()): Settings {
       copy: config.getObject("copy") ?? {},
       hooks: config.getObject("hooks") ?? {},
       transport: config.getObject("transport") ?? {},
+      sensitive: config.getBoolean("sensitive") ?? false,
       removal: config.getObject("removal") ?? {},
     }),
   );
@@ -176,6 +180,14 @@ export function appServiceArgs(settings: Settings, service: Settings["services"]
   };
 }
 
+/** The key of former versions that stood for both databases. */
+function explainFormerReason(issue: { readonly code?: string; readonly keys?: unknown }): string | undefined {
+  const isFormer = issue.code === "unrecognized_keys" && String(issue.keys).includes("plaintextReason");
+  return isFormer
+    ? "plaintextReason is now said for each database: { via: plaintext, reason: … }"
+    : undefined;
+}
+
 type Unchecked = z.input<typeof settingsSchema> & z.output<typeof settingsSchema>;
 
 const crossChecks: ReadonlyArray<{
@@ -204,6 +216,12 @@ const crossChecks: ReadonlyArray<{
       "no service can start read-only (startsReadOnly), so none could be the canary before the promotion",
     isWrong: ({ services }) => services.every(({ startsReadOnly }) => !startsReadOnly),
   },
+  ...(["source", "target"] as const).map((side) => ({
+    path: `transport.${side}.via`,
+    message: "plaintext is refused, because the configuration says that the data is sensitive",
+    isWrong: ({ sensitive, transport }: Pick<Unchecked, keyof Unchecked>) =>
+      sensitive && transport[side].via === "plaintext",
+  })),
   {
     path: "legacyPostgres",
     message: "the old database can only be stopped or removed in phase cutover",

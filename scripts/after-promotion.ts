@@ -6,6 +6,7 @@ import { migrationInputsSchema } from "../components/migration/inputs.ts";
 import { addEvent, readEvents } from "../components/migration/journal.ts";
 import { readPrimary } from "../components/migration/primary.ts";
 import { databaseUrl, withConnection } from "../components/postgres/connection.ts";
+import { withRelay } from "../components/postgres/relay.ts";
 import { createRailway } from "../components/railway/railway.ts";
 
 /**
@@ -32,7 +33,7 @@ async function main(): Promise<number> {
   return withConnection(target.connection, { purpose: "after-promotion" }, async (client) => {
     // The journal, not Pulumi's state, knows whether it ran: a second stack or a lost state must not repeat it.
     if ((await readEvents(client, entry.id)).some(({ text }) => text === doneText)) return 0;
-    const exitCode = await run(command, databaseUrl(target.connection));
+    const exitCode = await withRelay(target.connection, (reached) => run(command, databaseUrl(reached)));
     if (exitCode !== 0) return exitCode;
     await addEvent(client, entry, entry.record.state, doneText);
     // What the command changed is how the cutover leaves things.

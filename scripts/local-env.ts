@@ -14,18 +14,19 @@ const help = `Sets ${variableName} for development on this machine: in apps/doct
 the application's monorepo, to the new database as this machine reaches it. Everything else in the files stays as it
 is, byte for byte. The password is read from Railway, tried, and never printed.
 
-  npm run local-env -- --monorepo ../clinic [--stack prod] [--via public | --via tunnel --port 15432] [--yes [--allow-tracked]]
+  npm run local-env -- --monorepo ../clinic [--stack prod] [--via tunnel --port 15432] [--yes [--allow-tracked]]
   npm run local-env -- --monorepo ../clinic --undo [--yes]
 
 Without --yes it only shows what would change.
 
---via   how this machine reaches the database: public (its TCP proxy), tunnel (--port: what a tunnel forwards), private.
-        Default: as the stack's transport.target says, if that is not private.
+--via   how this machine reaches the database: tunnel (--port: what a tunnel forwards), tls (its TCP proxy; --fingerprint:
+        of its certificate), private. Default: as the stack's transport.target says, if that is not private.
 --allow-tracked  writes into files that git tracks, too, from where the next commit takes the password. Refused without.
 --undo  puts back what stood there before the first call. Kept for that in $XDG_STATE_HOME/railway-pgvector-cutover
         (or ~/.local/state), readable by you alone, and deleted afterwards.
 
-A clear-text connection across a public network is refused, unless transport.plaintextReason of the stack allows it.
+With tls the certificate is held against the fingerprint here; the application's own client then encrypts without looking at
+it, so a tunnel is safer. Clear text is taken only where the stack's transport.target says plaintext, with its reason.
 
 Exit codes:
   0  written, taken back, or shown; or nothing to change
@@ -40,6 +41,7 @@ await runScript(async () => {
       monorepo: { type: "string" },
       via: { type: "string" },
       port: { type: "string" },
+      fingerprint: { type: "string" },
       undo: { type: "boolean", default: false },
       "allow-tracked": { type: "boolean", default: false },
       yes: { type: "boolean", default: false },
@@ -50,15 +52,14 @@ await runScript(async () => {
     process.stdout.write(help);
     return 0;
   }
-  const { monorepo, via, port } = values;
+  const { monorepo, via, port, fingerprint } = values;
+  const way = [via, port, fingerprint].some((value) => value !== undefined);
   if (monorepo === undefined) {
     throw wrongArguments("--monorepo is missing: the root of the application's monorepo");
   }
-  if (values.undo && (via !== undefined || port !== undefined)) {
-    throw wrongArguments("--undo takes neither --via nor --port");
-  }
+  if (values.undo && way) throw wrongArguments("--undo takes neither --via nor --port nor --fingerprint");
   const modes = { yes: values.yes, allowTracked: values["allow-tracked"] };
-  const transport = via === undefined && port === undefined ? undefined : parseTransport(via, port);
+  const transport = way ? parseTransport(via, port, fingerprint) : undefined;
   const files = await readEnvFiles(monorepo);
   const place = undoLocation(await findRoot(monorepo));
   const records = await readUndo(place);
@@ -152,11 +153,20 @@ function conclusion(changes: readonly Change[], yes: boolean, done: string): str
   return yes ? done : "Nothing was written. Once more with --yes does it.";
 }
 
-function parseTransport(via: string | undefined, port: string | undefined): Transport {
-  const given = { via: via ?? "tunnel", ...(port === undefined ? {} : { port: Number(port) }) };
-  const parsed = transportSchema.safeParse(given);
-  if (parsed.success && (port === undefined || given.via === "tunnel")) return parsed.data;
-  throw wrongArguments("Say --via public, --via private, or --via tunnel with the --port that it forwards");
+function parseTransport(
+  via: string | undefined,
+  port: string | undefined,
+  fingerprint: string | undefined,
+): Transport {
+  const parsed = transportSchema.safeParse({
+    via: via ?? (fingerprint === undefined ? "tunnel" : "tls"),
+    ...(port === undefined ? {} : { port: Number(port) }),
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+  });
+  if (parsed.success && parsed.data.via !== "plaintext") return parsed.data;
+  throw wrongArguments(
+    "Say --via private, --via tunnel with the --port that it forwards, or --via tls with the certificate's --fingerprint",
+  );
 }
 
 /** The target's URL as this machine reaches it, tried with a session that can write nothing. */
@@ -165,7 +175,7 @@ async function urlFor({ railway, inputs }: StackContext, chosen: Transport | und
   const target = chosen ?? transport.target;
   if (chosen === undefined && target.via === "private") {
     throw wrongArguments(
-      "The stack reaches the database inside Railway's network; say how this machine does: --via public, or --via tunnel with --port",
+      "The stack reaches the database inside Railway's network; say how this machine does: --via tunnel with --port, or --via tls with --fingerprint",
     );
   }
   const scope = await railway.resolveEnvironment(inputs);
@@ -173,5 +183,5 @@ async function urlFor({ railway, inputs }: StackContext, chosen: Transport | und
   const { connection } = await resolveDatabase(railway, scope, reached, "target");
   await withConnection(connection, { purpose: "local-env", readOnly: true }, async () => {});
   const url = databaseUrl(connection);
-  return connection.tls === "require" ? `${url}?sslmode=require` : url;
+  return connection.tls === "off" ? url : `${url}?sslmode=require`;
 }

@@ -21,6 +21,7 @@ ${reportStyle}
 <p class="where">${title}</p>
 <h1 class="${isPromoted(report.state) ? "good" : "bad"}">${headline(report)}</h1>
 <p>Migration <code>${report.id}</code>, ${report.schemas.join(", ")}: from ${report.source} to ${report.target}.</p>
+${report.transport === null ? null : html`<p>Reached: ${report.source} ${report.transport.source}; ${report.target} ${report.transport.target}.</p>`}
 ${report.reason === null ? null : html`<p class="reason">${report.reason}</p>`}
 </header>
 ${figures(report)}

@@ -31,6 +31,7 @@ const valid = {
   copy: {},
   hooks: {},
   transport: {},
+  sensitive: false,
   removal: {},
 };
 
@@ -61,7 +62,8 @@ test("fills in what is left out", () => {
     onFailure: "put-back",
     copy: { workers: 4 },
     hooks: { beforeSwitch: null, afterPromotion: null },
-    transport: { source: { via: "private" }, target: { via: "private" }, plaintextReason: null },
+    transport: { source: { via: "private" }, target: { via: "private" } },
+    sensitive: false,
     removal: { confirmServiceId: "", finalBackup: null },
   });
 });
@@ -95,6 +97,47 @@ test("names every wrong key at once, with a remedy", () => {
     expect(error.message).toContain(key);
   }
   expect(error.remedy).toContain("Pulumi.yaml");
+});
+
+describe("the ways to the databases", () => {
+  const hex = Array(32).fill("0f").join(":");
+  const transportOf = (source: object) => parseSettings({ ...valid, transport: { source } }).transport.source;
+
+  test("a fingerprint in small letters is the same", () => {
+    const fingerprint = hex.toUpperCase();
+    expect(transportOf({ via: "tls", fingerprint: hex })).toEqual({ via: "tls", fingerprint });
+    expect(transportOf({ via: "tls" })).toEqual({ via: "tls", fingerprint: null });
+  });
+
+  test.for([
+    [{ via: "tls", fingerprint: hex.slice(3) }, "transport.source.fingerprint: not a fingerprint"],
+    [{ via: "tls", fingerprint: hex.replaceAll(":", "") }, "transport.source.fingerprint: not a fingerprint"],
+    [{ via: "plaintext" }, "transport.source.reason:"],
+    [{ via: "plaintext", reason: "          " }, "transport.source.reason: say why"],
+    [{ via: "private", fingerprint: hex }, "fingerprint"],
+    // How former versions said it.
+    [{ via: "public" }, "transport.source.via: one of private, tls, tunnel and plaintext (public of former"],
+  ] as const)("%j is refused", ([source, message]) => {
+    expect(refusal({ ...valid, transport: { source } }).message).toContain(message);
+  });
+
+  test("the reason that stood for both databases is said for each now", () => {
+    const { message } = refusal({ ...valid, transport: { plaintextReason: "no patients in there" } });
+    expect(message).toContain("transport: plaintextReason is now said for each database");
+  });
+
+  test("plaintext is for data that is not sensitive", () => {
+    const transport = { target: { via: "plaintext", reason: "no patients in there" } };
+    expect(parseSettings({ ...valid, transport }).transport).toMatchObject(transport);
+    expect(refusal({ ...valid, transport, sensitive: true }).message).toContain(
+      "transport.target.via: plaintext is refused, because the configuration says that the data is sensitive",
+    );
+  });
+
+  test("the real stack's data is sensitive", () => {
+    const stack = parse(readFileSync(`${repository}Pulumi.prod.yaml`, "utf8"));
+    expect(stack.config["railway-pgvector-cutover:sensitive"]).toBe(true);
+  });
 });
 
 describe("rules across keys", () => {

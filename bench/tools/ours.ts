@@ -9,7 +9,7 @@ const connectionSchema = z.object({
   database: z.string(),
   user: z.string(),
   password: z.string(),
-  tls: z.enum(["off", "require"]),
+  tls: z.union([z.enum(["off", "require"]), z.object({ fingerprint: z.string().nullable() })]),
 });
 
 /** What the process of {@link ourTools} reads: the job, and whether the gate is to compare both sides. */

@@ -9,6 +9,7 @@ import {
   reconcileAppService,
 } from "../migration/app-service.ts";
 import { findPresence } from "../migration/drift/presence.ts";
+import { isSameWay } from "../migration/transport.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { driftOf, driftProperty } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
@@ -43,6 +44,7 @@ export const provider = withReadableErrors({
     const before = stateSchema.parse(withoutProvider(olds));
     const after = reading.inputs;
     if (before.database === "target" && after.database === "source") throw backToTheSource(after.service);
+    if (!isSameWay(before.transport, after.transport)) return { changes: true };
     const wanted = JSON.stringify([after.service, after.database, after.variables, after.observeOnly]);
     const had = JSON.stringify([before.service, before.database, before.variables, before.observeOnly]);
     const drifted = after.observeOnly

@@ -7,6 +7,7 @@ import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs
 import { readOutlook } from "../migration/outlook.ts";
 import { makePlan, renderPlan } from "../migration/plan.ts";
 import { runPreflight } from "../migration/preflight/run-preflight.ts";
+import { isSameWay } from "../migration/transport.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { driftOf } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
@@ -32,9 +33,12 @@ export const provider = withReadableErrors({
     return { ...checked, failures: await showPlan(reading.inputs) };
   },
 
-  async diff(_id, olds, _news) {
+  async diff(_id, olds, news) {
     const state = migrationStateSchema.parse(withoutProvider(olds));
-    return { changes: state.drift.length > 0 };
+    const reading = knownInputs(migrationInputsSchema, news);
+    const isReachedOtherwise =
+      reading.kind === "known" && !isSameWay(state.transport, reading.inputs.transport);
+    return { changes: state.drift.length > 0 || isReachedOtherwise };
   },
 
   async create(inputs) {
@@ -60,6 +64,9 @@ export const provider = withReadableErrors({
   async update(_id, olds, news) {
     const state = migrationStateSchema.parse(withoutProvider(olds));
     const migration = knownOrThrow(migrationInputsSchema, news);
+    if (state.drift.length === 0) {
+      return { outs: encodeProperties(migrationStateSchema, { ...state, ...migration }, news) };
+    }
     const found = await driftOfMigration({ ...state, ...migration });
     const drift = found.map(describeDrift);
     // What somebody staged is no state of the data.

@@ -15,6 +15,7 @@ import {
 import { readPrimary } from "../migration/primary.ts";
 import { retirementFailures } from "../migration/retirement/preview.ts";
 import type { RetirementRun } from "../migration/retirement/run.ts";
+import { isSameWay, isUnpinned } from "../migration/transport.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { driftOf, driftProperty } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
@@ -51,8 +52,11 @@ export const provider = withReadableErrors({
     if (reading.kind !== "known") return checked;
     const { inputs } = reading;
     const before = postgresServiceInputsSchema.safeParse(withoutProvider(olds));
-    if (!before.success && inputs.phase === "adopt" && !inputs.create) {
-      const failures = await failuresOf(inputs.role, () => observePostgresService(railwayClient(), inputs));
+    const { phase, role, transport } = inputs;
+    if (phase === "adopt" && !inputs.create && (!before.success || isUnpinned(transport[role]))) {
+      const failures = await failuresOf(role, () =>
+        observePostgresService(railwayClient(), inputs, reporter),
+      );
       return { ...checked, failures };
     }
     if (before.success && inputs.phase === "adopt" && inputs.role === "target") {
@@ -69,19 +73,7 @@ export const provider = withReadableErrors({
     if (reading.kind !== "known") return { changes: true };
     const before = stateSchema.parse(withoutProvider(olds));
     const after = reading.inputs;
-    const renamed =
-      before[before.role] !== after[after.role] ||
-      before.project !== after.project ||
-      before.environment !== after.environment;
-    const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
-    const deployedAgain = after.lifecycle === "stop" && before.retirement.state === "running";
-    const backedUpOtherwise =
-      after.lifecycle === "stop" &&
-      before.retirement.state === "stopped" &&
-      after.removal.finalBackup !== null &&
-      JSON.stringify(before.removal.finalBackup) !== JSON.stringify(after.removal.finalBackup);
-    const isOtherwise = drifted || deployedAgain || backedUpOtherwise || before.drift !== undefined;
-    return { changes: renamed || before.lifecycle !== after.lifecycle || isOtherwise };
+    return { changes: differs(before, after) || !isSameWay(before.transport, after.transport) };
   },
 
   async create(inputs) {
@@ -107,7 +99,7 @@ export const provider = withReadableErrors({
     const drift = await driftOfDatabase(before, before.retirement, id);
     const isThere = before.retirement.state === "running" && !drift.some(({ code }) => isGone.has(code));
     const observed = isThere
-      ? await observePostgresService(railwayClient(), { ...before, [before.role]: id })
+      ? await observePostgresService(railwayClient(), { ...before, [before.role]: id }, reporter)
       : before.observed;
     const state = { ...before, observed, retirement, ...driftProperty(drift) };
     return { id, props: encodeProperties(stateSchema, state, properties) };
@@ -116,10 +108,12 @@ export const provider = withReadableErrors({
   async update(id, olds, news) {
     const before = stateSchema.parse(withoutProvider(olds));
     const wanted = knownOrThrow(postgresServiceInputsSchema, news);
-    const retirement = await retire(retirementRun(wanted, id), before.retirement);
+    const retirement = differs(before, wanted)
+      ? await retire(retirementRun(wanted, id), before.retirement)
+      : before.retirement;
     const facts =
       retirement.state === "running"
-        ? await observePostgresService(railwayClient(), wanted)
+        ? await observePostgresService(railwayClient(), wanted, reporter)
         : before.observed;
     if (facts.serviceId !== id) throw anotherService(wanted[wanted.role], id, facts.serviceId);
     // A retirement that was done must be recorded, whatever can be seen afterwards.
@@ -139,6 +133,23 @@ export const provider = withReadableErrors({
     );
   },
 });
+
+/** Whether anything is to be done beside noting another way to the databases. */
+function differs(before: State, after: PostgresServiceInputs): boolean {
+  const renamed =
+    before[before.role] !== after[after.role] ||
+    before.project !== after.project ||
+    before.environment !== after.environment;
+  const drifted = JSON.stringify(before.observed) !== JSON.stringify(before.adopted);
+  const deployedAgain = after.lifecycle === "stop" && before.retirement.state === "running";
+  const backedUpOtherwise =
+    after.lifecycle === "stop" &&
+    before.retirement.state === "stopped" &&
+    after.removal.finalBackup !== null &&
+    JSON.stringify(before.removal.finalBackup) !== JSON.stringify(after.removal.finalBackup);
+  const isOtherwise = drifted || deployedAgain || backedUpOtherwise || before.drift !== undefined;
+  return renamed || before.lifecycle !== after.lifecycle || isOtherwise;
+}
 
 function driftOfDatabase(
   inputs: PostgresServiceInputs,

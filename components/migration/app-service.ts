@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
+import { isNotPinned } from "../postgres/secure-socket.ts";
 import type { EnvironmentScope, Railway } from "../railway/railway.ts";
 import { normaliseReference } from "../railway/references.ts";
 import { migrationInputsSchema } from "./inputs.ts";
-import { readPrimary } from "./primary.ts";
+import { type Primary, readPrimary } from "./primary.ts";
 import type { Reporter } from "./reporter.ts";
 import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";
 import {
@@ -90,7 +91,9 @@ export async function reconcileAppService(
   inputs: AppServiceInputs,
   reporter: Reporter,
 ): Promise<AppServiceObservation> {
-  const { primary, scope, target } = await readPrimary(railway, inputs);
+  const asked = await askJournal(railway, inputs, reporter);
+  if (asked === undefined) return observeAppService(railway, inputs);
+  const { primary, scope, target } = asked;
   if (primary !== inputs.database) throw notThePrimary(inputs, primary);
   const observed = await observeAppService(railway, inputs, scope);
   if (isAsDesired(inputs, observed)) return observed;
@@ -105,6 +108,23 @@ export async function reconcileAppService(
   await proveDeployment(railway, move, deploymentId);
   await waitUntilAlone(railway, move, deploymentId, []);
   return observeAppService(railway, inputs, scope);
+}
+
+/** `undefined` where the journal's server must not be logged in to yet; what is only observed does not depend on it. */
+async function askJournal(
+  railway: Railway,
+  inputs: AppServiceInputs,
+  reporter: Reporter,
+): Promise<Primary | undefined> {
+  try {
+    return await readPrimary(railway, inputs);
+  } catch (error) {
+    if (!inputs.observeOnly || !isNotPinned(error)) throw error;
+    reporter.detail(
+      `${inputs.service}: the journal was not asked, because ${inputs.target}'s certificate is not pinned`,
+    );
+    return undefined;
+  }
 }
 
 function serviceSwitch(

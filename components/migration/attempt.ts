@@ -11,6 +11,7 @@ import { listNames } from "./preflight/definitions.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
 import type { RecordIn } from "./record.ts";
 import { type EarlySchema, readSchemaEarly } from "./schema-to-copy.ts";
+import { describeTransport } from "./transport.ts";
 import { pauseWrites, type WritePause } from "./write-pause.ts";
 
 /** An attempt whose writes are paused and whose journal row stands. */
@@ -72,6 +73,10 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
           schemas: inputs.schemas,
           protectedSchemas: inputs.protectedSchemas,
           startedAt: new Date().toISOString(),
+          transport: {
+            source: describeTransport(inputs.transport.source),
+            target: describeTransport(inputs.transport.target),
+          },
         },
         load: {
           createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),

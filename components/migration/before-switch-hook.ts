@@ -5,6 +5,7 @@ import { CutoverError } from "../errors.ts";
 import { type ConnectionTarget, databaseUrl } from "../postgres/connection.ts";
 import { admitRole, inTransaction, loaderSetting } from "../postgres/fence.ts";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
+import { withRelay } from "../postgres/relay.ts";
 import type { Reporter } from "./reporter.ts";
 
 /**
@@ -13,7 +14,7 @@ import type { Reporter } from "./reporter.ts";
  * arrives as `DATABASE_URL` in the command's environment, never in its arguments. Afterwards every object has its
  * former owner again, new objects belong to their schema's owner, and the role is gone, whatever the command did.
  *
- * @throws CutoverError `BEFORE_SWITCH_HOOK_FAILED`
+ * @throws CutoverError `BEFORE_SWITCH_HOOK_FAILED`, and those of the relay to a server whose certificate is pinned
  */
 export async function runBeforeSwitchHook(options: {
   command: string;
@@ -46,7 +47,9 @@ export async function runBeforeSwitchHook(options: {
     }
   });
   try {
-    await runCommand(options, databaseUrl({ ...target, user: role, password }));
+    await withRelay({ ...target, user: role, password }, (reached) =>
+      runCommand(options, databaseUrl(reached)),
+    );
   } finally {
     await endSessionsOf(client, role);
     await inTransaction(client, async () => {

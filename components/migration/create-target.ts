@@ -2,8 +2,10 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
+import { isNotPinned } from "../postgres/secure-socket.ts";
 import { creationMark } from "../railway/postgres-service.ts";
 import type { EnvironmentScope, Railway } from "../railway/railway.ts";
+import { hasCode } from "../railway/transport.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { Reporter } from "./reporter.ts";
 import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";
@@ -13,7 +15,7 @@ import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";
  * proxy, and waits until it accepts connections. A half-made one is completed, a
  * whole one is left as it is.
  *
- * @throws CutoverError `TARGET_NOT_READY`
+ * @throws CutoverError `TARGET_NOT_READY`; `TLS_NOT_OFFERED` and `CERTIFICATE_NOT_PINNED`, which no waiting cures
  */
 export async function createTarget(
   railway: Railway,
@@ -82,6 +84,7 @@ async function waitUntilReady(
       );
       return await createExtension(railway, scope, database);
     } catch (cause) {
+      if (hasCode(cause, "TLS_NOT_OFFERED") || isNotPinned(cause)) throw cause;
       if (Date.now() < giveUpAt) {
         await delay(2_000);
         continue;

@@ -1,14 +1,54 @@
 import { z } from "zod";
 
 /** How the runner reaches one database. */
-export const transportSchema = z.discriminatedUnion("via", [
-  /** The service's private URL: the runner itself is inside Railway's network. */
-  z.object({ via: z.literal("private") }),
-  /** `DATABASE_PUBLIC_URL` (the TCP proxy), with TLS where the server offers it. */
-  z.object({ via: z.literal("public") }),
-  /** A local port that a tunnel forwards (`railway connect --tunnel-only`); credentials still come from Railway. */
-  z.object({ via: z.literal("tunnel"), port: z.int().min(1).max(65_535) }),
-]);
+export const transportSchema = z.discriminatedUnion(
+  "via",
+  [
+    /** The service's private URL: the runner itself is inside Railway's network. */
+    z.strictObject({ via: z.literal("private") }),
+    /** `DATABASE_PUBLIC_URL` (the TCP proxy) with TLS, to the server with this certificate and to no other. */
+    z.strictObject({
+      via: z.literal("tls"),
+      /** SHA-256 of the server's certificate; `null` as long as nobody has looked, and then nobody logs in. */
+      fingerprint: z
+        .string()
+        .regex(
+          /^[0-9a-f]{2}(:[0-9a-f]{2}){31}$/i,
+          "not a fingerprint as `openssl x509 -noout -fingerprint -sha256` prints it: 32 pairs of hexadecimal digits with colons",
+        )
+        .toUpperCase()
+        .nullable()
+        .default(null),
+    }),
+    /** A local port that a tunnel forwards (`railway connect --tunnel-only`); credentials still come from Railway. */
+    z.strictObject({ via: z.literal("tunnel"), port: z.int().min(1).max(65_535) }),
+    /** `DATABASE_PUBLIC_URL` in clear text: whoever is on the way reads along. */
+    z.strictObject({
+      via: z.literal("plaintext"),
+      reason: z.string().trim().min(10, "say why, in at least ten characters"),
+    }),
+  ],
+  {
+    error: ({ code }) =>
+      code === "invalid_union"
+        ? "one of private, tls, tunnel and plaintext (public of former versions is tls with a fingerprint, or plaintext with a reason)"
+        : undefined,
+  },
+);
+
+/**
+ * The ways to both databases as a resource's inputs hold them. A state that was written before `public` was replaced does not
+ * say what certificate it meant: nobody is logged in to by it until an `up` has written the present configuration.
+ */
+const transportsSchema = z.object({
+  source: z.preprocess(withoutPublic, transportSchema),
+  target: z.preprocess(withoutPublic, transportSchema),
+});
+
+function withoutPublic(transport: unknown): unknown {
+  const isFormer = typeof transport === "object" && transport !== null && "via" in transport;
+  return isFormer && transport.via === "public" ? { via: "tls", fingerprint: null } : transport;
+}
 
 export const serviceInputsSchema = z.object({
   name: z.string().min(1),
@@ -69,12 +109,7 @@ export const migrationInputsSchema = z.object({
     /** A shell command that runs between the gate and the switch, with a role that owns the moved schemas only. */
     beforeSwitch: z.string().min(1).nullable(),
   }),
-  transport: z.object({
-    source: transportSchema,
-    target: transportSchema,
-    /** Why clear text across a public network is acceptable; `null` refuses it. Loopback and `*.railway.internal` need no reason. */
-    plaintextReason: z.string().min(10).nullable(),
-  }),
+  transport: transportsSchema,
 });
 
 export type MigrationInputs = z.infer<typeof migrationInputsSchema>;

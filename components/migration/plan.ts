@@ -3,7 +3,7 @@ import type { MovedTable } from "../postgres/relations.ts";
 import { reference } from "../railway/references.ts";
 import { type Finding, findingSchema } from "./finding.ts";
 import { gateDifferenceCodes } from "./gate-report.ts";
-import { acceptanceSchema } from "./inputs.ts";
+import { acceptanceSchema, transportSchema } from "./inputs.ts";
 import { estimateCutover, estimatesSchema } from "./plan/estimates.ts";
 import type { VariableKind } from "./preflight/railway/addresses.ts";
 import type { AppFacts, PreflightFacts, PreflightResult } from "./preflight/run-preflight.ts";
@@ -17,6 +17,8 @@ const plannedDatabaseSchema = z.object({
   major: z.int().nullable(),
   host: z.string().nullable(),
   encrypted: z.boolean().nullable(),
+  /** How it is reached, as the configuration says. */
+  transport: transportSchema,
 });
 
 export const plannedVariableSchema = z.object({
@@ -129,7 +131,8 @@ function plannedDatabase(side: "source" | "target", facts: PreflightFacts): Plan
     service: facts.services[side]?.name ?? facts.inputs[side],
     major: facts[side]?.server?.major ?? null,
     host: connection?.host ?? null,
-    encrypted: connection === undefined ? null : connection.tls === "require",
+    encrypted: connection === undefined ? null : connection.tls !== "off",
+    transport: facts.inputs.transport[side],
   };
 }
 

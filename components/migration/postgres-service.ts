@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { finalBackupSchema } from "../backup/destination.ts";
 import { CutoverError } from "../errors.ts";
-import { withConnection } from "../postgres/connection.ts";
+import { type ConnectionTarget, withConnection } from "../postgres/connection.ts";
 import { currentMajor } from "../postgres/relations.ts";
+import { isNotPinned } from "../postgres/secure-socket.ts";
 import { isRunning } from "../railway/deployments.ts";
 import type { Railway, RailwayService } from "../railway/railway.ts";
 import { createTarget } from "./create-target.ts";
@@ -69,7 +70,7 @@ export async function adoptPostgresService(
 ): Promise<PostgresServiceFacts> {
   const scope = await railway.resolveEnvironment(inputs);
   if (inputs.role === "target" && inputs.create) await createTarget(railway, scope, inputs, reporter);
-  return observePostgresService(railway, inputs);
+  return observePostgresService(railway, inputs, reporter);
 }
 
 /**
@@ -125,18 +126,34 @@ export async function observeRetired(
   return service?.activeDeployments.some(isRunning) ? { ...before, state: "running" } : before;
 }
 
-/** Looks at the service on Railway and at its server. Reads only. */
+/**
+ * Looks at the service on Railway and at its server. Reads only. In `adopt` a server whose certificate nobody has pinned yet
+ * is not logged in to: the certificate is reported, and the service taken as Railway tells of it.
+ */
 export async function observePostgresService(
   railway: Railway,
   inputs: PostgresServiceInputs,
+  reporter: Reporter,
 ): Promise<PostgresServiceFacts> {
   const scope = await railway.resolveEnvironment(inputs);
-  const database = await resolveDatabase(railway, scope, inputs, inputs.role);
+  const { service, connection } = await resolveDatabase(railway, scope, inputs, inputs.role);
+  const tls = connection.tls !== "off";
+  try {
+    return { ...serviceFacts(service), ...(await serverFacts(inputs.role, connection)), tls };
+  } catch (error) {
+    if (inputs.phase !== "adopt" || !isNotPinned(error)) throw error;
+    reporter.detail(`not looked into: ${error.message} ${error.remedy}`);
+    return { ...serviceFacts(service), serverMajor: null, vectorVersion: null, tls };
+  }
+}
+
+async function serverFacts(
+  role: PostgresServiceInputs["role"],
+  connection: ConnectionTarget,
+): Promise<Pick<PostgresServiceFacts, "serverMajor" | "vectorVersion">> {
   return {
-    ...serviceFacts(database.service),
-    serverMajor: await serverMajor(database.connection),
-    vectorVersion: inputs.role === "target" ? await vectorVersion(database.connection) : null,
-    tls: database.connection.tls === "require",
+    serverMajor: await serverMajor(connection),
+    vectorVersion: role === "target" ? await vectorVersion(connection) : null,
   };
 }
 
@@ -193,7 +210,7 @@ function serviceFacts(
 }
 
 /** From the maintenance database: a sealed source tells it too. */
-async function serverMajor(connection: Parameters<typeof withConnection>[0]): Promise<number> {
+async function serverMajor(connection: ConnectionTarget): Promise<number> {
   return withConnection(
     connection,
     { purpose: "observe", readOnly: true, database: maintenanceDatabase(connection) },
@@ -201,7 +218,7 @@ async function serverMajor(connection: Parameters<typeof withConnection>[0]): Pr
   );
 }
 
-async function vectorVersion(connection: Parameters<typeof withConnection>[0]): Promise<string | null> {
+async function vectorVersion(connection: ConnectionTarget): Promise<string | null> {
   return withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => {
     const { rows } = await client.query(
       "select extversion as version from pg_extension where extname = 'vector'",

@@ -63,6 +63,8 @@ const contextSchema = z.object({
   schemas: z.array(z.string()),
   protectedSchemas: z.array(z.string()),
   startedAt: z.iso.datetime(),
+  /** How both were reached, in words. Records of earlier versions lack it. */
+  transport: z.object({ source: z.string(), target: z.string() }).optional(),
 });
 
 const loadSchema = z.object({

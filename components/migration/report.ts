@@ -18,6 +18,8 @@ export const reportSchema = z.object({
   state: z.enum(migrationStates),
   source: z.string(),
   target: z.string(),
+  /** How both were reached, in words; `null` where the journal was written by a version that did not note it. */
+  transport: z.object({ source: z.string(), target: z.string() }).nullable(),
   schemas: z.array(z.string()),
   protectedSchemas: z.array(z.string()),
   /** By the clock of the machine that ran it; `null` where it did not come so far, or the journal does not tell. */
@@ -104,6 +106,7 @@ export function makeReport(
     state: record.state,
     source: context.source.serviceName,
     target: context.target.serviceName,
+    transport: context.transport ?? null,
     schemas: context.schemas,
     protectedSchemas: context.protectedSchemas,
     times: {

@@ -89,12 +89,7 @@ export async function resolveDatabase(
 ): Promise<ResolvedDatabase> {
   const service = await railway.findService(scope, inputs[label]);
   const variables = await railway.renderedVariables(scope, service.id);
-  const connection = await probeConnection({
-    label,
-    variables,
-    transport: inputs.transport[label],
-    plaintextReason: inputs.transport.plaintextReason,
-  });
+  const connection = await probeConnection({ label, variables, transport: inputs.transport[label] });
   return {
     service,
     connection,

@@ -6,6 +6,7 @@ import { describeServices, describeSource, describeTarget } from "./status/descr
 import { look } from "./status/look.ts";
 import { nextSteps } from "./status/next.ts";
 import { whoWrites } from "./status/writers.ts";
+import { describeTransport } from "./transport.ts";
 
 /**
  * What the operator does next:
@@ -50,6 +51,8 @@ export const statusSchema = z.object({
     .nullable(),
   source: z.string(),
   target: z.string(),
+  /** How this machine reaches both, in words. */
+  transport: z.object({ source: z.string(), target: z.string() }),
   run: z.object({
     /** `null` where it could not be told. */
     isActive: z.boolean().nullable(),
@@ -88,6 +91,10 @@ export async function readStatus(railway: Railway, inputs: MigrationInputs): Pro
     pause: writes.pause,
     source: describeSource(seen),
     target: describeTarget(seen),
+    transport: {
+      source: describeTransport(inputs.transport.source),
+      target: describeTransport(inputs.transport.target),
+    },
     run: seen.run,
     services: describeServices(seen),
     history: seen.history

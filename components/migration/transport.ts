@@ -1,7 +1,7 @@
-import { connect as connectSocket } from "node:net";
 import { CutoverError } from "../errors.ts";
 import { type ConnectionTarget, parseDatabaseUrl } from "../postgres/connection.ts";
-import type { Transport } from "./inputs.ts";
+import { offersTls } from "../postgres/secure-socket.ts";
+import type { MigrationInputs, Transport } from "./inputs.ts";
 
 export interface ConnectionRequest {
   /** "source" or "target", for messages. */
@@ -9,39 +9,78 @@ export interface ConnectionRequest {
   /** The service's variables as Railway renders them for a deployment. */
   readonly variables: ReadonlyMap<string, string | null>;
   readonly transport: Transport;
-  /** The operator's reason to accept clear text across a public network, or `null` to refuse it. */
-  readonly plaintextReason: string | null;
 }
 
 /**
- * Decides how one database is reached: which URL, and whether the connection is encrypted. Pure.
- * Without `serverOffersTls` (see {@link offersTls}) TLS is assumed on public hosts and not on private ones.
+ * Decides how one database is reached: which URL, and how the connection is protected. Pure.
  *
- * @throws CutoverError `URL_INVALID`, `PRIVATE_URL_NOT_PRIVATE`, `PLAINTEXT_REFUSED`
+ * @param serverOffersTls where the way is private, it is encrypted once more if the server can: some refuse whoever does not
+ * @throws CutoverError `URL_INVALID`, `PRIVATE_URL_NOT_PRIVATE`
  */
 export function resolveConnection(
-  request: ConnectionRequest,
-  serverOffersTls: boolean | undefined = undefined,
+  { label, variables, transport }: ConnectionRequest,
+  serverOffersTls = false,
 ): ConnectionTarget {
-  const address = resolveAddress(request);
-  if (isPrivateHost(address.host)) return { ...address, tls: serverOffersTls === true ? "require" : "off" };
-  if (serverOffersTls !== false) return { ...address, tls: "require" };
-  if (request.plaintextReason !== null) return { ...address, tls: "off" };
-  throw new CutoverError({
-    code: "PLAINTEXT_REFUSED",
-    message: `The ${request.label} server offers no TLS and is reached across a public network at ${address.host}:${address.port}: patient data would travel in clear text.`,
-    remedy:
-      "Run inside Railway's private network (transport `private`) or through `railway connect --tunnel-only` (transport `tunnel`); only if that is impossible, set `transport.plaintextReason`.",
-  });
+  const privateTls = serverOffersTls ? "require" : "off";
+  switch (transport.via) {
+    case "private":
+      return { ...privateAddress(label, variables), tls: privateTls };
+    case "tls":
+      return parseDatabaseUrl(label, publicUrl(variables), { fingerprint: transport.fingerprint });
+    case "tunnel": {
+      const behind = parseDatabaseUrl(label, privateUrl(variables), privateTls);
+      return { ...behind, host: "127.0.0.1", port: transport.port };
+    }
+    case "plaintext":
+      return parseDatabaseUrl(label, publicUrl(variables), "off");
+    default:
+      return transport satisfies never;
+  }
 }
 
-/** {@link resolveConnection} after asking the server whether it offers TLS. */
+/**
+ * {@link resolveConnection} after asking the server what it must be asked for.
+ *
+ * @throws CutoverError `SERVER_UNREACHABLE` and those of {@link resolveConnection}
+ */
 export async function probeConnection(
   request: ConnectionRequest,
   probe: typeof offersTls = offersTls,
 ): Promise<ConnectionTarget> {
   const assumed = resolveConnection(request);
-  return resolveConnection(request, await probe(assumed.host, assumed.port));
+  const isPrivate = request.transport.via === "private" || request.transport.via === "tunnel";
+  return isPrivate ? resolveConnection(request, await probe(assumed)) : assumed;
+}
+
+/** Whether the server's certificate has yet to be seen by somebody. */
+export function isUnpinned(transport: Transport): boolean {
+  return transport.via === "tls" && transport.fingerprint === null;
+}
+
+/** Whether both databases are reached as before: a state with an old pin or port is of no use to a refresh. */
+export function isSameWay(
+  before: MigrationInputs["transport"],
+  after: MigrationInputs["transport"],
+): boolean {
+  return JSON.stringify(before) === JSON.stringify(after);
+}
+
+/** How a database is reached, for people. */
+export function describeTransport(transport: Transport): string {
+  switch (transport.via) {
+    case "private":
+      return "inside Railway's private network";
+    case "tls":
+      return transport.fingerprint === null
+        ? "with TLS, no certificate pinned yet"
+        : `with TLS, certificate ${transport.fingerprint}`;
+    case "tunnel":
+      return `through the tunnel on port ${transport.port}`;
+    case "plaintext":
+      return `IN CLEAR TEXT (${transport.reason})`;
+    default:
+      return transport satisfies never;
+  }
 }
 
 /** Loopback, or Railway's encrypted mesh between the services of one environment: the places where clear text stays private. */
@@ -53,54 +92,6 @@ export function isPrivateHost(host: string): boolean {
     /^127\.\d+\.\d+\.\d+$/.test(name) ||
     name.endsWith(".railway.internal")
   );
-}
-
-/**
- * Sends an SSLRequest (PostgreSQL manual 54.2.11) and reads the one-byte answer. Nothing else is sent, no session begins.
- *
- * @throws CutoverError `SERVER_UNREACHABLE`
- */
-export function offersTls(host: string, port: number, timeoutMs = 15_000): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = connectSocket({ host, port });
-    const fail = (what: string) => {
-      socket.destroy();
-      reject(unreachable(host, port, what));
-    };
-    socket.setTimeout(timeoutMs, () => fail("no answer in time"));
-    socket.once("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "connection failed"));
-    socket.once("close", () => fail("the connection was closed"));
-    socket.once("connect", () => socket.write(sslRequest));
-    socket.once("data", (answer) => {
-      const offered = answer[0] === "S".charCodeAt(0);
-      if (!offered && answer[0] !== "N".charCodeAt(0)) {
-        fail("what answers there is not a PostgreSQL server");
-        return;
-      }
-      resolve(offered);
-      socket.destroy();
-    });
-  });
-}
-
-/** Length 8 and the request code 80877103. */
-const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
-
-function resolveAddress({ label, variables, transport }: ConnectionRequest): ConnectionTarget {
-  switch (transport.via) {
-    case "private":
-      return privateAddress(label, variables);
-    case "public":
-      return parseDatabaseUrl(label, publicUrl(variables), "off");
-    case "tunnel":
-      return {
-        ...parseDatabaseUrl(label, privateUrl(variables), "off"),
-        host: "127.0.0.1",
-        port: transport.port,
-      };
-    default:
-      return transport satisfies never;
-  }
 }
 
 function privateAddress(label: string, variables: ReadonlyMap<string, string | null>): ConnectionTarget {
@@ -122,13 +113,4 @@ function privateUrl(variables: ReadonlyMap<string, string | null>): string {
 
 function publicUrl(variables: ReadonlyMap<string, string | null>): string {
   return variables.get("DATABASE_PUBLIC_URL") ?? variables.get("DATABASE_URL") ?? "";
-}
-
-function unreachable(host: string, port: number, what: string): CutoverError {
-  return new CutoverError({
-    code: "SERVER_UNREACHABLE",
-    message: `Nothing usable answers at ${host}:${port}: ${what}.`,
-    remedy:
-      "Check that the service runs on Railway, and that this machine reaches it the way the configured transport says.",
-  });
 }

@@ -1,11 +1,14 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import pg from "pg";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
+import { keepAliveDelayMs, openPinnedSocket } from "./secure-socket.ts";
 
 /** How one database is reached. Held in memory only: neither serialised nor logged. */
 export interface ConnectionTarget {
   /** "source" or "target" as the operator knows it, for messages. */
   readonly label: string;
+  /** A name or address, or the folder of a Unix socket. */
   readonly host: string;
   readonly port: number;
   readonly database: string;
@@ -14,6 +17,11 @@ export interface ConnectionTarget {
   readonly tls: TlsPolicy;
   /** Set for the sessions of a run that must be the only one at work. */
   readonly admission?: SessionAdmission;
+}
+
+/** One that a program which is not ours may be handed: such a program cannot be held to a pinned certificate. */
+export interface ReachedTarget extends ConnectionTarget {
+  readonly tls: "off" | "require";
 }
 
 /** Whether sessions may be opened on a database, and how long they may live. */
@@ -25,11 +33,13 @@ export interface SessionAdmission {
 }
 
 /**
- * - `off`: clear text, for a private network or loopback only (decided by the transport policy, not here).
- * - `require`: TLS without certificate verification, which is all Railway's self-signed certificates allow
- *   (CN `localhost`, own root; docs of the postgres-ssl image).
+ * Decided by the transport, not here:
+ * - `off`: clear text.
+ * - `require`: TLS with whoever answers, for ways that are private without it.
+ * - a fingerprint: TLS with the server that has exactly this certificate; `null` where it is not known yet: nobody is logged
+ *   in to then.
  */
-export type TlsPolicy = "off" | "require";
+export type TlsPolicy = "off" | "require" | { readonly fingerprint: string | null };
 
 export interface SessionOptions {
   /** Shown in `pg_stat_activity.application_name`, after the project's prefix. */
@@ -55,21 +65,28 @@ export const applicationNamePrefix = "pgvector_cutover";
  * no asynchronous commit inherited from the role or the database. The search path is empty: every name in our SQL is
  * qualified.
  *
- * @throws CutoverError `SERVER_UNREACHABLE`, `WRONG_PASSWORD`, `TLS_NOT_OFFERED`, `DATABASE_SEALED`,
- *   `DATABASE_NOT_FOUND`, `TOO_MANY_CONNECTIONS`, `CONNECTION_FAILED`, and what the target's admission throws
+ * @throws CutoverError `SERVER_UNREACHABLE`, `WRONG_PASSWORD`, `TLS_NOT_OFFERED`, `CERTIFICATE_NOT_PINNED`,
+ *   `CERTIFICATE_CHANGED`, `DATABASE_SEALED`, `DATABASE_NOT_FOUND`, `TOO_MANY_CONNECTIONS`, `CONNECTION_FAILED`, and what
+ *   the target's admission throws
  */
 export async function connect(target: ConnectionTarget, options: SessionOptions): Promise<pg.Client> {
+  const { tls } = target;
+  const timeoutMs = options.connectTimeoutMs ?? 15_000;
+  const startedAt = performance.now();
+  const pinned =
+    typeof tls === "object" ? await openPinnedSocket(target, tls.fingerprint, timeoutMs) : undefined;
   const client = new pg.Client({
     host: target.host,
     port: target.port,
     database: options.database ?? target.database,
     user: target.user,
     password: target.password,
-    ssl: target.tls === "require" ? { rejectUnauthorized: false } : false,
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 15_000,
+    // To the client a pinned connection is one in clear: it cannot ask for TLS once more, nor do without.
+    ssl: tls === "require" ? { rejectUnauthorized: false } : false,
+    ...(pinned === undefined ? {} : { stream: () => asToBeConnected(pinned) }),
+    connectionTimeoutMillis: Math.max(1, timeoutMs - (performance.now() - startedAt)),
     keepAlive: true,
-    // Sessions idle for minutes pass a TCP proxy; the system's default of two hours notices nothing in time.
-    keepAliveInitialDelayMillis: 10_000,
+    keepAliveInitialDelayMillis: keepAliveDelayMs,
     application_name: `${applicationNamePrefix}:${options.purpose}`.slice(0, 63),
     options: sessionSettings(options),
     pipeline: options.pipeline ?? false,
@@ -85,6 +102,16 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
   }
   if (target.admission !== undefined) await admit(client, target.admission);
   return client;
+}
+
+/** The client connects whatever stream it is given, and begins once that says that it is connected. */
+function asToBeConnected(socket: TLSSocket): TLSSocket {
+  return Object.assign(socket, {
+    connect() {
+      process.nextTick(() => socket.emit(socket.destroyed ? "close" : "connect"));
+      return socket;
+    },
+  });
 }
 
 /** Cuts a session without a farewell: what runs on it fails at once here, and the server rolls it back. */
@@ -152,9 +179,16 @@ export function parseDatabaseUrl(label: string, text: string, tls: TlsPolicy): C
   };
 }
 
-/** The URL of a database as a command gets it in `DATABASE_URL`; the inverse of {@link parseDatabaseUrl}. A secret. */
+/**
+ * The URL of a database as a command gets it in `DATABASE_URL`; the inverse of {@link parseDatabaseUrl}. A secret.
+ * The folder of a Unix socket is its parameter `host`, as libpq, Prisma and node-postgres read it.
+ */
 export function databaseUrl({ host, port, user, password, database }: ConnectionTarget): string {
-  const url = new URL(`postgresql://${host.includes(":") ? `[${host}]` : host}:${port}`);
+  const isFolder = host.startsWith("/");
+  const url = new URL(
+    `postgresql://${isFolder ? "localhost" : host.includes(":") ? `[${host}]` : host}:${port}`,
+  );
+  if (isFolder) url.searchParams.set("host", host);
   url.username = encodeURIComponent(user);
   url.password = encodeURIComponent(password);
   url.pathname = `/${encodeURIComponent(database)}`;
@@ -251,8 +285,8 @@ const knownFailures: ReadonlyArray<{
   {
     matches: (_state, message) => message.includes("does not support SSL"),
     code: "TLS_NOT_OFFERED",
-    what: "the server offers no TLS",
-    remedy: "Reach it through the private network or a tunnel; the pgvector image has TLS off.",
+    what: "the server stopped offering TLS after it was asked",
+    remedy: "Run again: the connection is then made without, which is safe on a private way.",
   },
   {
     matches: (state) => state === "55000",

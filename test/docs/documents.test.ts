@@ -52,6 +52,7 @@ const notCodes = [
   "RAILWAY_REMOVAL_TOKEN",
   "RAILWAY_TOKEN",
   "SHADOW_DATABASE_URL",
+  "SSL_CERT_DAYS",
 ];
 
 function differenceCodes(): string[] {

@@ -11,7 +11,7 @@ import { eventually } from "../world/railway/test-world.ts";
 import { startWorld, type World, type WorldOptions } from "../world/world.ts";
 
 /** The local world with little data and writers that rest, so that whatever changes was changed by what is tested. */
-export function startQuietWorld(options: Pick<WorldOptions, "withStaging"> = {}): Promise<World> {
+export function startQuietWorld(options: Pick<WorldOptions, "withStaging" | "tls"> = {}): Promise<World> {
   return startWorld({
     ...options,
     pace: quickPace,

@@ -13,7 +13,7 @@ const inputs: AppServiceInputs = {
   environment: "production",
   source: "Postgres",
   target: "pgvector",
-  transport: { source: { via: "private" }, target: { via: "private" }, plaintextReason: null },
+  transport: { source: { via: "private" }, target: { via: "private" } },
   service,
   database: "source",
   variables: { DATABASE_URL: oldText },

@@ -80,7 +80,7 @@ describe("creating the target service", () => {
         limits: { deploymentTimeoutMs: 60_000 },
         copy: {},
         hooks: {},
-        transport: { source: { via: "public" }, target: { via: "public" } },
+        transport: { target: { via: "plaintext", reason: "the local world has no real patients" } },
         removal: {},
       }),
     );

@@ -226,6 +226,25 @@ describe("accepted risks", () => {
   });
 });
 
+describe("how both databases are reached", () => {
+  const fingerprint = Array(32).fill("0F").join(":");
+
+  test.for([
+    [{ via: "private" }, "inside Railway's private network"],
+    [{ via: "tls", fingerprint }, `with TLS, certificate ${fingerprint}`],
+    [{ via: "tls", fingerprint: null }, "with TLS, no certificate pinned yet"],
+    [{ via: "tunnel", port: 15432 }, "through the tunnel on port 15432"],
+    [{ via: "plaintext", reason: "the rows are made up" }, "IN CLEAR TEXT (the rows are made up)"],
+  ] as const)("%j", ([source, text]) => {
+    const { facts, findings } = result();
+    const transport = { ...facts.inputs.transport, source };
+    const plan = makePlan({ findings, facts: { ...facts, inputs: { ...facts.inputs, transport } } });
+    const unwrapped = renderPlan(plan, { width: 200 });
+    expect(unwrapped).toContain(`from Postgres, version not checked, reached at 127.0.0.1 ${text}\n`);
+    expect(renderPlanAsMarkdown(plan)).toContain(`\`127.0.0.1\` ${text} |`);
+  });
+});
+
 describe("renderPlanAsMarkdown", () => {
   test("tells what a reviewer decides about, the verdict first, never a value", () => {
     const text = renderPlanAsMarkdown(makePlan(result()));
@@ -234,7 +253,7 @@ describe("renderPlanAsMarkdown", () => {
       "#### Blockers (1)",
       "- **TARGET_NOT_EMPTY** `public`: It is filled.",
       "  - → Look at what is there.",
-      "| from | `Postgres` | version not checked | `127.0.0.1` in clear text |",
+      "| from | `Postgres` | version not checked | `127.0.0.1` through the tunnel on port 5432 |",
       "#### What moves",
       "| `medical_records` | 1 | 100 | 20 MB |",
       "#### What changes on Railway",

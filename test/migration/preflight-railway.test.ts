@@ -435,7 +435,12 @@ describe("one bad thing gives its finding", () => {
       name: "an empty host in a public URL",
       change: () => ({
         ...changed("Postgres", { variables: { DATABASE_PUBLIC_URL: "postgresql://postgres:p@:/railway" } }),
-        inputs: { transport: { ...healthyInputs(world).transport, source: { via: "public" as const } } },
+        inputs: {
+          transport: {
+            ...healthyInputs(world).transport,
+            source: { via: "tls" as const, fingerprint: null },
+          },
+        },
       }),
       expected: "blocker URL_INVALID source",
     },

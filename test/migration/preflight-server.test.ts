@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CutoverError } from "../../components/errors.ts";
 import type { Finding } from "../../components/migration/finding.ts";
+import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import {
   checkServer,
   compareServers,
@@ -8,8 +9,9 @@ import {
 } from "../../components/migration/preflight/database/server.ts";
 import { checkDumpClient } from "../../components/migration/preflight/dump-client.ts";
 import { runPreflight } from "../../components/migration/preflight/run-preflight.ts";
+import { certificateMarginMs, checkTransport } from "../../components/migration/preflight/transports.ts";
 import { probeConnection } from "../../components/migration/transport.ts";
-import { connect } from "../../components/postgres/connection.ts";
+import { connect, databaseUrl } from "../../components/postgres/connection.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./preflight-fixture.ts";
@@ -124,24 +126,87 @@ describe("read-only by default", () => {
 });
 
 describe("reaching the servers", () => {
-  test("clear text across a public network is refused, in a finding", async () => {
+  /** The two databases as their TCP proxies lead to them; only the source has TLS. */
+  async function lookThrough(transport: Partial<MigrationInputs["transport"]>) {
     const { connections } = await fixture.createWorld(onTestFinished);
-    const inputs = healthyInputs(connections);
-    const services = healthyServices(connections).map((service) => ({
-      ...service,
-      variables: {
-        ...service.variables,
-        DATABASE_PUBLIC_URL: "postgresql://u:p@shuttle.proxy.rlwy.net:15140/x",
-      },
-    }));
-    const result = await runPreflight({
-      railway: scriptRailway({ services }),
-      inputs: { ...inputs, transport: { ...inputs.transport, target: { via: "public" } } },
-      mode: "preview",
-      // What the pgvector image answers; everything else is the real policy.
-      probe: (request) => probeConnection(request, async () => false),
+    const services = healthyServices(connections).map((service) => {
+      const side =
+        service.name === "Postgres" ? "source" : service.name === "pgvector" ? "target" : undefined;
+      if (side === undefined) return service;
+      return {
+        ...service,
+        variables: { ...service.variables, DATABASE_PUBLIC_URL: databaseUrl(connections[side]) },
+      };
     });
-    expect(summarise(result)).toContain("blocker PLAINTEXT_REFUSED target");
+    const inputs = healthyInputs(connections);
+    return runPreflight({
+      railway: scriptRailway({ services }),
+      inputs: { ...inputs, transport: { ...inputs.transport, ...transport } },
+      mode: "preview",
+    });
+  }
+  const { fingerprint } = sharedServers().source;
+  const other = Array(32).fill("AB").join(":");
+
+  test("the pinned certificate", async () => {
+    const result = await lookThrough({ source: { via: "tls", fingerprint } });
+    expect(summarise(result).filter((line) => line.endsWith(" source"))).toEqual([
+      // The server is shared with other tests.
+      expect.stringMatching("OTHER_DATABASES"),
+    ]);
+    expect(result.facts.source?.server?.major).toBe(sharedServers().source.majorVersion);
+  });
+
+  test("a certificate that nobody has pinned yet is shown with the line to paste", async () => {
+    const result = await lookThrough({ source: { via: "tls", fingerprint: null } });
+    expect(result.findings.filter(({ object }) => object === "source")).toMatchObject([
+      {
+        ...{ code: "CERTIFICATE_NOT_PINNED", severity: "blocker" },
+        remedy: expect.stringContaining(`source: { via: tls, fingerprint: "${fingerprint}" }`),
+      },
+    ]);
+    expect(result.facts.source).toBeUndefined();
+  });
+
+  test("another certificate than the pinned one", async () => {
+    const result = await lookThrough({ source: { via: "tls", fingerprint: other } });
+    expect(summarise(result)).toContain("blocker CERTIFICATE_CHANGED source");
+    expect(result.facts.source).toBeUndefined();
+  });
+
+  test("a server without TLS that must have a certificate", async () => {
+    const result = await lookThrough({ target: { via: "tls", fingerprint: other } });
+    expect(summarise(result)).toContain("blocker TLS_NOT_OFFERED target");
+  });
+
+  test("clear text is warned of, with the certificate that would do instead where there is one", async () => {
+    const plaintext = { via: "plaintext", reason: "the rows are made up" } as const;
+    const result = await lookThrough({ source: plaintext, target: plaintext });
+    expect(result.findings.filter(({ code }) => code === "CLEAR_TEXT")).toMatchObject([
+      {
+        ...{ object: "source", severity: "warning", why: expect.stringContaining("the rows are made up") },
+        remedy: expect.stringContaining(`source: { via: tls, fingerprint: "${fingerprint}" }`),
+      },
+      { object: "target", remedy: expect.not.stringContaining("fingerprint") },
+    ]);
+  });
+
+  test.for([
+    [certificateMarginMs, ["CERTIFICATE_ENDS"]],
+    [-1, ["CERTIFICATE_ENDS"]],
+    [certificateMarginMs + 1, []],
+  ] as const)("a pinned certificate that ends in %i ms", async ([validForMs, codes]) => {
+    const { connections } = await fixture.createWorld(onTestFinished);
+    const now = new Date();
+    const certificate = { fingerprint: other, validTo: new Date(now.getTime() + validForMs) };
+    const findings = await checkTransport(
+      "source",
+      { via: "tls", fingerprint: other },
+      connections.source,
+      now,
+      async () => certificate,
+    );
+    expect(findings.map(({ code }) => code)).toEqual(codes);
   });
 
   test("a server without TLS where the connection must be encrypted", async () => {
@@ -191,7 +256,8 @@ describe("reaching the servers", () => {
         : service,
     );
     const inputs = healthyInputs(connections);
-    const transport = { ...inputs.transport, target: { via: "public" as const } };
+    const reason = "the local world has no real patients";
+    const transport = { ...inputs.transport, target: { via: "plaintext" as const, reason } };
     const { findings } = await preflight(connections, { railway: { services }, inputs: { transport } });
     expect(findings.find(({ code }) => code === "TARGET_URL_DIFFERS")).toMatchObject({
       severity: "blocker",

@@ -197,8 +197,7 @@ const inputs: MigrationInputs = {
   copy: { workers: 2 },
   hooks: { beforeSwitch: null },
   transport: {
-    source: { via: "public" },
-    target: { via: "public" },
-    plaintextReason: "the local world has no real patients",
+    source: { via: "plaintext", reason: "the local world has no real patients" },
+    target: { via: "plaintext", reason: "the local world has no real patients" },
   },
 };

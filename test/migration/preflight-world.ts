@@ -157,7 +157,6 @@ export function healthyInputs({ source, target }: PreflightWorld): MigrationInpu
     transport: {
       source: { via: "tunnel", port: source.port },
       target: { via: "tunnel", port: target.port },
-      plaintextReason: null,
     },
   };
 }

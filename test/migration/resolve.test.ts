@@ -34,7 +34,6 @@ beforeEach(async () => {
     transport: {
       source: { via: "tunnel", port: servers.source.port },
       target: { via: "tunnel", port: servers.target.port },
-      plaintextReason: null,
     },
   } as unknown as MigrationInputs;
 });

@@ -53,6 +53,18 @@ const noRailway = () =>
     limits: { attempts: 1 },
   });
 
+test("says how both databases are reached, and what certificate nobody has pinned yet", async () => {
+  const { fingerprint } = here.world.source;
+  const pinned = await status();
+  expect(pinned.screen).toContain(`reached with TLS, certificate ${fingerprint}`);
+  expect(pinned.screen).toContain(`reached through the tunnel on port ${here.world.target.port}`);
+  const transport = { ...here.inputs.transport, source: { via: "tls", fingerprint: null } as const };
+  const { screen, unseen } = await status({ transport });
+  expect(unseen).toMatchObject([{ what: "source", why: expect.stringContaining("CERTIFICATE_NOT_PINNED") }]);
+  expect(screen).toContain("reached with TLS, no certificate pinned yet");
+  expect(screen).toContain(`source: { via: tls, fingerprint: "${fingerprint}" }`);
+});
+
 test("before anything has begun", async () => {
   expect(await status()).toMatchObject({
     complete: true,

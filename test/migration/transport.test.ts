@@ -1,54 +1,35 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { Transport } from "../../components/migration/inputs.ts";
 import {
+  describeTransport,
   isPrivateHost,
-  offersTls,
   probeConnection,
   resolveConnection,
 } from "../../components/migration/transport.ts";
-import { closedPort } from "./preflight-closed-port.ts";
 
 const variables = new Map([
   ["DATABASE_URL", "postgresql://postgres:p%40ss@pgvector.railway.internal:5432/railway"],
   ["DATABASE_PUBLIC_URL", "postgresql://postgres:p%40ss@shuttle.proxy.rlwy.net:15140/railway"],
 ]);
-const request = { label: "target", variables, transport: { via: "public" }, plaintextReason: null } as const;
+const fingerprint = Array(32).fill("0F").join(":");
+const reason = "a rehearsal without patients";
+const request = { label: "target", variables } as const;
 
 describe("resolveConnection", () => {
   test.for([
     [{ via: "private" }, true, "pgvector.railway.internal", 5432, "require"],
     [{ via: "private" }, false, "pgvector.railway.internal", 5432, "off"],
-    [{ via: "public" }, true, "shuttle.proxy.rlwy.net", 15140, "require"],
-    [{ via: "public" }, undefined, "shuttle.proxy.rlwy.net", 15140, "require"],
+    [{ via: "tls", fingerprint }, undefined, "shuttle.proxy.rlwy.net", 15140, { fingerprint }],
+    // Whatever the server says, it is TLS or nothing.
+    [{ via: "tls", fingerprint }, false, "shuttle.proxy.rlwy.net", 15140, { fingerprint }],
+    [{ via: "tls", fingerprint: null }, true, "shuttle.proxy.rlwy.net", 15140, { fingerprint: null }],
     [{ via: "tunnel", port: 6000 }, false, "127.0.0.1", 6000, "off"],
     [{ via: "tunnel", port: 6000 }, true, "127.0.0.1", 6000, "require"],
+    [{ via: "plaintext", reason }, true, "shuttle.proxy.rlwy.net", 15140, "off"],
   ] as const)("%j with TLS offered: %s", ([transport, offered, host, port, tls]) => {
-    expect(resolveConnection({ ...request, transport }, offered)).toMatchObject({
-      host,
-      port,
-      tls,
-      user: "postgres",
-      password: "p@ss",
-      database: "railway",
-    });
-  });
-
-  test("refuses clear text across a public network, and does not print the password", () => {
-    expect(() => resolveConnection(request, false)).toThrow(
-      expect.objectContaining({ code: "PLAINTEXT_REFUSED", message: expect.not.stringContaining("p@ss") }),
-    );
-  });
-
-  test("allows it with a reason", () => {
-    const accepted = { ...request, plaintextReason: "a rehearsal without patients" };
-    expect(resolveConnection(accepted, false).tls).toBe("off");
-  });
-
-  test("still encrypts with a reason where the server can", () => {
-    expect(resolveConnection({ ...request, plaintextReason: "a rehearsal without patients" }, true).tls).toBe(
-      "require",
-    );
+    const connection = resolveConnection({ ...request, transport }, offered);
+    expect(connection).toMatchObject({ host, port, user: "postgres", password: "p@ss", database: "railway" });
+    expect(connection.tls).toEqual(tls);
   });
 
   test("refuses a private transport whose URL is public", () => {
@@ -63,9 +44,9 @@ describe("resolveConnection", () => {
       ["DATABASE_URL", "postgresql://u:p@shuttle.proxy.rlwy.net:15140/railway"],
       ["DATABASE_URL_PRIVATE", "postgresql://u:p@pgvector.railway.internal:5432/railway"],
     ]);
-    const resolve = (via: "private" | "public") =>
-      resolveConnection({ ...request, variables: inverted, transport: { via } }).host;
-    expect([resolve("private"), resolve("public")]).toEqual([
+    const resolve = (transport: Transport) =>
+      resolveConnection({ ...request, variables: inverted, transport }).host;
+    expect([resolve({ via: "private" }), resolve({ via: "tls", fingerprint })]).toEqual([
       "pgvector.railway.internal",
       "shuttle.proxy.rlwy.net",
     ]);
@@ -73,10 +54,45 @@ describe("resolveConnection", () => {
 
   test.for(["postgresql://postgres:p@:/railway", "", "not a url"])("refuses the URL %j", (text) => {
     const broken = new Map([["DATABASE_PUBLIC_URL", text]]);
-    expect(() => resolveConnection({ ...request, variables: broken })).toThrow(
-      expect.objectContaining({ code: "URL_INVALID" }),
-    );
+    for (const transport of [{ via: "tls", fingerprint } as const, { via: "plaintext", reason } as const]) {
+      expect(() => resolveConnection({ ...request, variables: broken, transport })).toThrow(
+        expect.objectContaining({ code: "URL_INVALID" }),
+      );
+    }
   });
+});
+
+describe("probeConnection", () => {
+  test("asks a server behind a private way whether it has TLS", async () => {
+    const connection = await probeConnection(
+      { ...request, transport: { via: "tunnel", port: 6000 } },
+      async ({ host, port }) => host === "127.0.0.1" && port === 6000,
+    );
+    expect(connection.tls).toBe("require");
+  });
+
+  test.for([
+    { via: "tls", fingerprint },
+    { via: "plaintext", reason },
+  ] as const)("lets no answer decide about %j", async (transport) => {
+    const asked: unknown[] = [];
+    const connection = await probeConnection({ ...request, transport }, async (address) => {
+      asked.push(address);
+      return false;
+    });
+    expect(connection).toEqual(resolveConnection({ ...request, transport }));
+    expect(asked).toEqual([]);
+  });
+});
+
+test.for([
+  [{ via: "private" }, "inside Railway's private network"],
+  [{ via: "tls", fingerprint }, `with TLS, certificate ${fingerprint}`],
+  [{ via: "tls", fingerprint: null }, "with TLS, no certificate pinned yet"],
+  [{ via: "tunnel", port: 6000 }, "through the tunnel on port 6000"],
+  [{ via: "plaintext", reason }, "IN CLEAR TEXT (a rehearsal without patients)"],
+] as const)("%j reads as: %s", ([transport, text]) => {
+  expect(describeTransport(transport)).toBe(text);
 });
 
 test.for([
@@ -91,54 +107,3 @@ test.for([
 ] as const)("%s is private: %s", ([host, expected]) => {
   expect(isPrivateHost(host)).toBe(expected);
 });
-
-describe("offersTls", () => {
-  test.for([
-    ["S", true],
-    ["N", false],
-  ] as const)("reads the answer %s", async ([answer, expected]) => {
-    const received: Buffer[] = [];
-    const port = await listen((socket) => {
-      socket.on("data", (bytes) => {
-        received.push(bytes);
-        socket.write(answer);
-      });
-    });
-    expect(await offersTls("127.0.0.1", port)).toBe(expected);
-    expect(Buffer.concat(received)).toEqual(Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]));
-  });
-
-  test("fails on a server that is none", async () => {
-    const port = await listen((socket) => socket.write("HTTP/1.1 400 Bad Request\r\n"));
-    await expect(offersTls("127.0.0.1", port)).rejects.toMatchObject({ code: "SERVER_UNREACHABLE" });
-  });
-
-  test("fails on a server that hangs up, that stays silent, and that is not there", async () => {
-    const hangsUp = await listen((socket) => socket.end());
-    const silent = await listen(() => {});
-    const failure = { code: "SERVER_UNREACHABLE" };
-    await expect(offersTls("127.0.0.1", hangsUp)).rejects.toMatchObject(failure);
-    await expect(offersTls("127.0.0.1", silent, 50)).rejects.toMatchObject(failure);
-    await expect(offersTls("127.0.0.1", await closedPort())).rejects.toMatchObject(failure);
-  });
-
-  test("decides a connection", async () => {
-    const transport = { via: "tunnel", port: 6000 } as const;
-    const connection = await probeConnection({ ...request, transport }, async () => true);
-    expect(connection.tls).toBe("require");
-  });
-});
-
-async function listen(serve: (socket: Socket) => void): Promise<number> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket.on("error", () => {}));
-    serve(socket);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}

@@ -129,7 +129,7 @@ describe("npm run local-env", () => {
   test("shows first: a diff without secrets, and whom the files are open to", async () => {
     const before = await transactionIds(here.world);
     await git("add", "--force", ".env");
-    const { exitCode, output } = await localEnv(...up, "--via", "public");
+    const { exitCode, output } = await localEnv(...up);
     await git("rm", "--cached", "--quiet", ".env");
     expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
     expect(output).toMatch(/^apps\/doctor\/\.env\.local \(new\), line 1$/m);
@@ -149,13 +149,13 @@ describe("npm run local-env", () => {
 
   test("into a file that git tracks it is written on request only, and otherwise into none", async () => {
     await git("add", "--force", ".env");
-    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+    expect(await localEnv(...up, "--yes")).toMatchObject({
       exitCode: 1,
       errors: expect.stringMatching(/^LOCAL_ENV_TRACKED: .*\.env.* Remedy: .*--allow-tracked/),
     });
     await expect(read(doctor)).rejects.toThrow("ENOENT");
     expect([await read(database), await read(".env")]).toEqual([former, "B=1"]);
-    const allowed = await localEnv(...up, "--via", "public", "--yes", "--allow-tracked");
+    const allowed = await localEnv(...up, "--yes", "--allow-tracked");
     expect(allowed).toMatchObject({
       exitCode: 0,
       output: expect.stringContaining("WARNING: git tracks .env:"),
@@ -167,7 +167,7 @@ describe("npm run local-env", () => {
   });
 
   test("with --yes the URL is in all three files, it works, and nothing else is other than before", async () => {
-    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+    expect(await localEnv(...up, "--yes")).toMatchObject({
       exitCode: 0,
       output: expect.stringMatching(/Written\.\n$/),
     });
@@ -180,7 +180,7 @@ describe("npm run local-env", () => {
     expect(await read(database)).toBe(former.replace(/'.*'/, `"${url}"`));
     expect(await read(".env")).toBe(`B=1\nLLM_DATABASE_URL="${url}"\n`);
     expect([await modeOf(doctor), await modeOf(database)]).toEqual([0o600, 0o640]);
-    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+    expect(await localEnv(...up, "--yes")).toMatchObject({
       output: expect.stringContaining("Nothing to change."),
     });
   });
@@ -205,7 +205,7 @@ describe("npm run local-env", () => {
 
   test("a second URL does not make it forget what stood there before the first", async () => {
     await write(".env", "LLM_DATABASE_URL=first\n");
-    await localEnv(...up, "--via", "public", "--yes");
+    await localEnv(...up, "--yes");
     const { port } = new URL(parseEnv(await read(".env")).LLM_DATABASE_URL ?? "");
     expect(await localEnv(...up, "--via", "tunnel", "--port", port, "--yes")).toMatchObject({ exitCode: 0 });
     expect(await localEnv("--undo", "--yes")).toMatchObject({ exitCode: 0 });
@@ -214,7 +214,7 @@ describe("npm run local-env", () => {
   });
 
   test("what is remembered is readable by its owner alone", async () => {
-    await localEnv(...up, "--via", "public", "--yes");
+    await localEnv(...up, "--yes");
     const folder = path.join(state, "railway-pgvector-cutover");
     const [file = ""] = await readdir(folder);
     expect((await stat(path.join(folder, file))).mode & 0o777).toBe(0o600);
@@ -228,7 +228,7 @@ describe("npm run local-env", () => {
     await write(own, "LLM_DATABASE_URL=before\n");
     await rm(path.join(monorepo, database));
     await symlink("own.env", path.join(monorepo, database));
-    await localEnv(...up, "--via", "public", "--yes");
+    await localEnv(...up, "--yes");
     await rm(path.join(monorepo, database));
     await write(database, former);
     expect(await localEnv("--undo", "--yes")).toMatchObject({
@@ -249,13 +249,13 @@ describe("npm run local-env", () => {
   test("two names of one file are one file, and a link that leads out is refused", async () => {
     await rm(path.join(monorepo, database));
     await symlink("../../.env", path.join(monorepo, database));
-    const shown = await localEnv(...up, "--via", "public");
+    const shown = await localEnv(...up);
     expect(shown.output.match(/line \d/g)).toHaveLength(2);
     await rm(path.join(monorepo, database));
     const outside = path.join(stack.path, "outside.env");
     await writeFile(outside, "");
     await symlink(outside, path.join(monorepo, database));
-    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+    expect(await localEnv(...up, "--yes")).toMatchObject({
       exitCode: 1,
       errors: expect.stringContaining("LOCAL_ENV_OUTSIDE"),
     });
@@ -264,7 +264,7 @@ describe("npm run local-env", () => {
 
   test("a file that cannot be read, or would not be read as it is meant, changes nothing", async () => {
     await mkdir(path.join(monorepo, doctor));
-    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+    expect(await localEnv(...up, "--yes")).toMatchObject({
       exitCode: 1,
       errors: expect.stringContaining("LOCAL_ENV_FILE_FAILED"),
     });
@@ -272,7 +272,7 @@ describe("npm run local-env", () => {
     await write(doctor, 'A="never closed\n');
     await write(".env", "LLM_DATABASE_URL:\n");
     const before = [await read(doctor), await read(".env")];
-    expect(await localEnv(...up, "--via", "public", "--yes")).toMatchObject({
+    expect(await localEnv(...up, "--yes")).toMatchObject({
       exitCode: 1,
       errors: expect.stringContaining("LOCAL_ENV_FILE_UNCLEAR"),
     });
@@ -291,7 +291,7 @@ describe("npm run local-env", () => {
       exitCode: 1,
       errors: expect.stringContaining("SERVER_UNREACHABLE"),
     });
-    await localEnv(...up, "--via", "public", "--yes");
+    await localEnv(...up, "--yes");
     const folder = path.join(state, "railway-pgvector-cutover");
     const [file = ""] = await readdir(folder);
     await writeFile(path.join(folder, file), "{}");

@@ -40,7 +40,8 @@ export interface RehearsalOptions {
 export async function rehearse(options: RehearsalOptions): Promise<RehearsalReport> {
   const { onChapter, onOutput, signal } = options;
   onChapter("Start two PostgreSQL servers, Railway, and four services that keep writing");
-  const world = await startWorld({ ...options.world, log: (line) => onOutput(`${line}\n`) });
+  // As where the pgvector server was given a certificate, too: nothing of the data is in clear on a public way.
+  const world = await startWorld({ tls: true, ...options.world, log: (line) => onOutput(`${line}\n`) });
   const engine = await createEngine({
     projectDirectory: new URL("../..", import.meta.url).pathname,
     stack: "rehearsal",

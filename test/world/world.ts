@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Transport } from "../../components/migration/inputs.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { judgeHistory, type Verdict } from "./apps/checker.ts";
 import { type LedgerFolder, openLedgerFolder } from "./apps/ledger-folder.ts";
@@ -39,6 +40,10 @@ export interface WorldOptions {
   readonly servers?: Servers;
   /** Where the public addresses of the databases lead: a proxy of the caller's before each server. */
   readonly proxyPorts?: { readonly source: number; readonly target: number };
+  /** How the program reaches the databases, if not as the servers and the proxies let it by themselves. */
+  readonly transport?: Readonly<Record<"source" | "target", Transport>>;
+  /** Whether the new servers offer TLS; by default as on Railway, where the source does and the target does not. */
+  readonly tls?: boolean;
 }
 
 export interface Servers {
@@ -111,7 +116,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       source,
       target,
       railway,
-      config: stackConfig(railway, target.hasPgvector),
+      config: stackConfig(railway, { source, target }, options),
       environment: {
         RAILWAY_TOKEN: railway.tokens.project,
         RAILWAY_API_URL: railway.url,
@@ -128,7 +133,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 /** Two new servers with the old and the new database's contents; what ends them is added to `started`. */
 export async function startServers(
-  options: Pick<WorldOptions, "rows" | "settings" | "log">,
+  options: Pick<WorldOptions, "rows" | "settings" | "log" | "tls">,
   started: Array<() => Promise<void>>,
 ): Promise<Servers> {
   const [source, target] = (await Promise.all(
@@ -137,6 +142,7 @@ export async function startServers(
         role,
         ...(options.log === undefined ? {} : { progress: options.log }),
         ...(options.settings === undefined ? {} : { settings: options.settings }),
+        ...(options.tls === undefined ? {} : { tls: options.tls }),
       });
       started.push(() => server.dispose());
       return server;
@@ -149,14 +155,18 @@ export async function startServers(
   return { source, target };
 }
 
-function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, unknown> {
+function stackConfig(
+  railway: Simulator,
+  { source, target }: Servers,
+  { proxyPorts, transport }: Pick<WorldOptions, "proxyPorts" | "transport">,
+): Record<string, unknown> {
   return {
     project: "DOCTORES-SEO-PACIENTE-MGMT",
     environment: "production",
     tokenKind: "project",
     schemas: ["public", "medical_records", "practice_management"],
     protectedSchemas: ["llm_assistant"],
-    accept: hasPgvector
+    accept: target.hasPgvector
       ? []
       : [{ code: "VECTOR_MISSING", object: "target", reason: "no server with pgvector on this machine" }],
     services: healthcareServiceNames.map((name) => ({
@@ -172,8 +182,18 @@ function stackConfig(railway: Simulator, hasPgvector: boolean): Record<string, u
       healthyForMs: 500,
       soakDays: 0,
     },
-    transport: { source: { via: "public" }, target: { via: "public" } },
+    sensitive: true,
+    transport: transport ?? {
+      source: wayTo(source, proxyPorts?.source),
+      target: wayTo(target, proxyPorts?.target),
+    },
   };
+}
+
+/** With a pinned certificate where the server has one; a proxy of a test's own reads along, and is like a tunnel. */
+function wayTo({ fingerprint, port }: PostgresServer, proxyPort: number | undefined): Transport {
+  if (proxyPort === undefined && fingerprint !== null) return { via: "tls", fingerprint };
+  return { via: "tunnel", port: proxyPort ?? port };
 }
 
 async function judge(

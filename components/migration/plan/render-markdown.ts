@@ -1,5 +1,6 @@
 import type { Finding } from "../finding.ts";
 import type { Plan } from "../plan.ts";
+import { describeTransport } from "../transport.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -42,10 +43,14 @@ function heading(title: string, lines: readonly string[]): string[] {
 
 function databases({ source, target }: Plan): string[] {
   const row = (role: string, database: Plan["source"]) => {
-    const { service, host, encrypted } = database;
-    const reached =
-      host === null ? "not checked" : `${code(host)} ${encrypted ? "with TLS" : "in clear text"}`;
-    return [role, code(service), describeVersion(database), reached];
+    const { service, host, transport } = database;
+    const way = prose(describeTransport(transport));
+    return [
+      role,
+      code(service),
+      describeVersion(database),
+      host === null ? `not checked, ${way}` : `${code(host)} ${way}`,
+    ];
   };
   return table(["", "service", "server", "reached at"], [row("from", source), row("to", target)]);
 }

@@ -1,4 +1,5 @@
 import type { Plan } from "../plan.ts";
+import { describeTransport } from "../transport.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -55,10 +56,9 @@ function headline({ project, environment, source, target }: Plan): string[] {
 }
 
 function describeDatabase(database: Plan["source"]): string {
-  const { service, host, encrypted } = database;
-  const version = describeVersion(database);
-  if (host === null) return `${service}, ${version}`;
-  return `${service}, ${version}, reached at ${host} ${encrypted === true ? "with TLS" : "in clear text"}`;
+  const { service, host, transport } = database;
+  const at = host === null ? "" : ` at ${host}`;
+  return `${service}, ${describeVersion(database)}, reached${at} ${describeTransport(transport)}`;
 }
 
 function contents({ contents: moved, schemas }: Plan): string[] {

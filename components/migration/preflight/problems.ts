@@ -8,8 +8,15 @@ export const problemDefinitions = {
   CONNECTION_FAILED: unchecked("Check the service on Railway, then run again."),
   TOO_MANY_CONNECTIONS: unchecked("Close sessions or raise max_connections, then run again."),
   WRONG_PASSWORD: blocker("Compare the service's password variable on Railway with the server's."),
-  TLS_NOT_OFFERED: blocker("Reach the server through the private network or a tunnel."),
-  PLAINTEXT_REFUSED: blocker("Use the transport `private` or `tunnel`."),
+  TLS_NOT_OFFERED: blocker(
+    "Give the server a certificate, or reach it through the private network or a tunnel.",
+  ),
+  CERTIFICATE_NOT_PINNED: blocker(
+    "Compare the certificate with the server's own, and write its fingerprint down.",
+  ),
+  CERTIFICATE_CHANGED: blocker(
+    "Compare the certificate with the server's own, and pin the new one if they are equal.",
+  ),
   PRIVATE_URL_NOT_PRIVATE: blocker("Set the service's DATABASE_URL to its private host."),
   URL_INVALID: blocker("Check the rendered URL among the service's variables on Railway."),
   DATABASE_NOT_FOUND: blocker("Check the database name in the service's URL."),

@@ -32,6 +32,7 @@ import { tlsDefinitions } from "./railway/tls-demands.ts";
 import { tokenRightDefinitions } from "./railway/token-rights.ts";
 import { undeployedVariableDefinitions } from "./railway/undeployed-variables.ts";
 import { variableDefinitions } from "./railway/variables.ts";
+import { transportDefinitions } from "./transports.ts";
 import { writePauseDefinitions } from "./write-pause.ts";
 
 /** Every code that a preflight can report; `docs/findings.md` has a heading for each. */
@@ -67,6 +68,7 @@ export const findingDefinitions: FindingDefinitions = {
   ...targetServiceDefinitions,
   ...tlsDefinitions,
   ...tokenRightDefinitions,
+  ...transportDefinitions,
   ...undeployedVariableDefinitions,
   ...variableDefinitions,
   ...writePauseDefinitions,

@@ -19,6 +19,7 @@ import { checkTargetVolume, compareSharedMemory, compareTargetUrl } from "./rail
 import { checkTls } from "./railway/tls-demands.ts";
 import { tryTokenRights } from "./railway/token-rights.ts";
 import { findingDefinitions } from "./registry.ts";
+import { checkTransport } from "./transports.ts";
 import { checkWritePause } from "./write-pause.ts";
 
 export type { AppFacts, PreflightFacts } from "./facts.ts";
@@ -59,6 +60,8 @@ export async function runPreflight(options: PreflightOptions): Promise<Preflight
     ...checkTargetService(world, source, target, targetConnection),
     ...checkTls(world?.tlsDemands ?? [], source?.server, target?.server),
   );
+  if (source !== undefined) await checkWay("source", sourceConnection, inputs, findings);
+  if (target !== undefined) await checkWay("target", targetConnection, inputs, findings);
   const majors = [source?.server?.major, target?.server?.major].filter((major) => major !== undefined);
   const dumpClient =
     majors.length === 0
@@ -91,10 +94,20 @@ async function resolve(
 ): Promise<ConnectionTarget | undefined> {
   const variables = world?.rendered[side];
   if (variables === undefined) return undefined;
-  const { transport } = inputs;
-  return attempt(findings, side, () =>
-    probe({ label: side, variables, transport: transport[side], plaintextReason: transport.plaintextReason }),
+  return attempt(findings, side, () => probe({ label: side, variables, transport: inputs.transport[side] }));
+}
+
+async function checkWay(
+  side: "source" | "target",
+  connection: ConnectionTarget | undefined,
+  { transport }: MigrationInputs,
+  findings: Finding[],
+): Promise<void> {
+  if (connection === undefined) return;
+  const seen = await attempt(findings, side, () =>
+    checkTransport(side, transport[side], connection, new Date()),
   );
+  findings.push(...(seen ?? []));
 }
 
 /** One session a server, both open at once: whether they are in the same database shows only between them. */

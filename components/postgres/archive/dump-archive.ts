@@ -1,5 +1,6 @@
 import { CutoverError } from "../../errors.ts";
-import type { ConnectionTarget } from "../connection.ts";
+import type { ConnectionTarget, ReachedTarget } from "../connection.ts";
+import { openRelay } from "../relay.ts";
 import type { ArchiveClient } from "./client.ts";
 import { runClient } from "./run-client.ts";
 
@@ -7,11 +8,27 @@ import { runClient } from "./run-client.ts";
  * The whole database as an archive in pg_dump's custom format, chunk by chunk. It ends with an error where pg_dump did:
  * whoever reads it to its end without one has all of it.
  *
- * @throws CutoverError `ARCHIVE_NOT_MADE`; whatever `signal` was aborted with
+ * @throws CutoverError `ARCHIVE_NOT_MADE`, and those of the relay to a server whose certificate is pinned; whatever `signal`
+ *   was aborted with
  */
 export async function* dumpArchive(
   client: ArchiveClient,
   database: ConnectionTarget,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const relay = await openRelay(database);
+  try {
+    yield* dumpOf(client, relay.reached, signal);
+  } catch (error) {
+    throw relay.failure() ?? error;
+  } finally {
+    await relay.close();
+  }
+}
+
+async function* dumpOf(
+  client: ArchiveClient,
+  database: ReachedTarget,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const run = runClient(client.dumpPath, ["--no-password", "--format=custom"], {

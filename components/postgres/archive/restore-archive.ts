@@ -1,7 +1,8 @@
 import { pipeline } from "node:stream/promises";
 import { CutoverError } from "../../errors.ts";
-import type { ConnectionTarget } from "../connection.ts";
+import type { ConnectionTarget, ReachedTarget } from "../connection.ts";
 import { quoteLiteral } from "../identifiers.ts";
+import { withRelay } from "../relay.ts";
 import { silenceLogQuery } from "../silent-log.ts";
 import type { ArchiveClient } from "./client.ts";
 import { type ClientRun, runClient } from "./run-client.ts";
@@ -19,11 +20,19 @@ export interface RestoreOptions {
  * Restores an archive as it comes in: `pg_restore --file=- | psql`. Straight into a database pg_restore runs with an empty
  * search path, in which the functions of many a generated column or check fail; a script's first lines can be changed.
  *
- * @throws CutoverError `ARCHIVE_NOT_RESTORED`; whatever reading the archive throws, or `signal` was aborted with
+ * @throws CutoverError `ARCHIVE_NOT_RESTORED`, and those of the relay to a server whose certificate is pinned; whatever
+ *   reading the archive throws, or `signal` was aborted with
  */
 export async function restoreArchive(
   archive: AsyncIterable<Uint8Array>,
-  { client, database, searchPath, signal }: RestoreOptions,
+  options: RestoreOptions,
+): Promise<void> {
+  await withRelay(options.database, (database) => restore(archive, { ...options, database }));
+}
+
+async function restore(
+  archive: AsyncIterable<Uint8Array>,
+  { client, database, searchPath, signal }: RestoreOptions & { readonly database: ReachedTarget },
 ): Promise<void> {
   const options = { database, purpose: "restore", readOnly: false, signal };
   const reader = runClient(client.restorePath, ["--file=-"], options);

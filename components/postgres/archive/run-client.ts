@@ -1,10 +1,10 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { ConnectionTarget } from "../connection.ts";
+import type { ReachedTarget } from "../connection.ts";
 import { clientEnvironment } from "../dump/client-environment.ts";
 
 export interface ClientRunOptions {
-  readonly database: ConnectionTarget;
+  readonly database: ReachedTarget;
   /** Shown in `pg_stat_activity.application_name`, after the project's prefix. */
   readonly purpose: string;
   readonly readOnly: boolean;

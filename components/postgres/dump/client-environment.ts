@@ -1,8 +1,8 @@
-import { applicationNamePrefix, type ConnectionTarget, keepaliveSettings } from "../connection.ts";
+import { applicationNamePrefix, keepaliveSettings, type ReachedTarget } from "../connection.ts";
 
 /** The whole environment of one of PostgreSQL's programs: how it reaches the database, and nothing of this process's. */
 export function clientEnvironment(
-  target: ConnectionTarget,
+  target: ReachedTarget,
   { purpose, readOnly }: { readonly purpose: string; readonly readOnly: boolean },
 ): NodeJS.ProcessEnv {
   return {
@@ -12,6 +12,7 @@ export function clientEnvironment(
     PGUSER: target.user,
     PGPASSWORD: target.password,
     PGSSLMODE: target.tls === "require" ? "require" : "disable",
+    PGGSSENCMODE: "disable",
     PGCONNECT_TIMEOUT: "15",
     PGAPPNAME: `${applicationNamePrefix}:${purpose}`,
     PGCLIENTENCODING: "UTF8",

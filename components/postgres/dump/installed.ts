@@ -3,7 +3,8 @@ import { readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import type { ConnectionTarget } from "../connection.ts";
+import type { ConnectionTarget, ReachedTarget } from "../connection.ts";
+import { withRelay } from "../relay.ts";
 import { clientEnvironment } from "./client-environment.ts";
 
 export interface InstalledClient {
@@ -22,18 +23,29 @@ export async function findInstalledClients(): Promise<InstalledClient[]> {
   return clients.filter((client) => client !== undefined);
 }
 
+/** What a pg_dump ended with: its script, or what it said when it failed. */
+type DumpResult = { ok: true; script: string } | { ok: false; message: string };
+
 /**
  * Runs an installed pg_dump. The password is in the child's environment only; the child inherits nothing else.
  *
- * @returns the script, or what pg_dump said when it failed
- * @throws whatever `signal` was aborted with
+ * @throws whatever `signal` was aborted with; what a relay to a pinned server throws
  */
 export async function runInstalledDump(
   client: InstalledClient,
   source: ConnectionTarget,
   args: readonly string[],
   signal: AbortSignal,
-): Promise<{ ok: true; script: string } | { ok: false; message: string }> {
+): Promise<DumpResult> {
+  return withRelay(source, (reached) => run(client, reached, args, signal));
+}
+
+async function run(
+  client: InstalledClient,
+  source: ReachedTarget,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<DumpResult> {
   signal.throwIfAborted();
   const child = spawn(client.path, ["--no-password", ...args], {
     env: clientEnvironment(source, { purpose: "dump", readOnly: true }),

@@ -1,7 +1,13 @@
-import { chown, writeFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { chown, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { generate } from "selfsigned";
 import type { Account } from "./account.ts";
+
+/** SHA-256 of the certificate in a data folder, as the configuration pins it. */
+export async function fingerprintIn(dataFolder: string): Promise<string> {
+  return new X509Certificate(await readFile(join(dataFolder, "server.crt"))).fingerprint256;
+}
 
 /**
  * Puts a self-signed certificate for `localhost` and its key into a data folder, as Railway's postgres-ssl image does.

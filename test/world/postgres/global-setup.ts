@@ -24,6 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** The data without the functions, which cannot be sent to the test processes. */
 function factsOf(server: PostgresServer): ServerFacts {
-  const { role, majorVersion, hasPgvector, origin, host, port, user, password, offersTls } = server;
-  return { role, majorVersion, hasPgvector, origin, host, port, user, password, offersTls };
+  const { role, majorVersion, hasPgvector, origin, host, port, user, password, offersTls, fingerprint } =
+    server;
+  return { role, majorVersion, hasPgvector, origin, host, port, user, password, offersTls, fingerprint };
 }

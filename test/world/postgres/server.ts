@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import type pg from "pg";
 import { type ConnectionTarget, withConnection } from "../../../components/postgres/connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../../../components/postgres/identifiers.ts";
-import { writeCertificate } from "./certificate.ts";
+import { fingerprintIn, writeCertificate } from "./certificate.ts";
 import { arrangeCleanup } from "./cleanup.ts";
 import { findFreePort } from "./free-port.ts";
 import { chooseInstallation, type Installation, type Log } from "./installation.ts";
@@ -26,6 +26,8 @@ export interface ServerFacts {
   readonly user: "postgres";
   readonly password: string;
   readonly offersTls: boolean;
+  /** Of its certificate; `null` without TLS. */
+  readonly fingerprint: string | null;
 }
 
 /** A real PostgreSQL server of the local world. It ends, and its data goes, with the process that started it at the latest. */
@@ -69,7 +71,7 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
   const workFolder = keptIn ?? (await mkdtemp(join(installation.dataParent, "pgvector-cutover-")));
   const cleanup = arrangeCleanup(keptIn === undefined ? workFolder : undefined);
   try {
-    const facts: ServerFacts = {
+    const planned: Omit<ServerFacts, "fingerprint"> = {
       role: options.role,
       majorVersion: installation.majorVersion,
       hasPgvector: installation.hasPgvector,
@@ -80,7 +82,9 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
       password: await passwordIn(workFolder),
       offersTls: options.tls ?? options.role === "source",
     };
-    const dataFolder = await createCluster(installation, workFolder, facts, options.settings ?? {});
+    const dataFolder = await createCluster(installation, workFolder, planned, options.settings ?? {});
+    const fingerprint = planned.offersTls ? await fingerprintIn(join(workFolder, "data")) : null;
+    const facts: ServerFacts = { ...planned, fingerprint };
     const command = installation.command("postgres", ["-D", dataFolder], workFolder);
     let running: ServerProcess | undefined;
     const stop = async (mode: "fast" | "immediate" = "fast") => {
@@ -132,7 +136,7 @@ async function passwordIn(workFolder: string): Promise<string> {
 async function createCluster(
   installation: Installation,
   workFolder: string,
-  facts: ServerFacts,
+  facts: Omit<ServerFacts, "fingerprint">,
   settings: Readonly<Record<string, string>>,
 ): Promise<string> {
   const dataFolder = join(workFolder, "data");
@@ -154,7 +158,7 @@ async function initializeCluster(
   installation: Installation,
   workFolder: string,
   dataFolder: string,
-  facts: ServerFacts,
+  facts: Omit<ServerFacts, "fingerprint">,
 ): Promise<void> {
   const { account } = installation;
   if (account !== undefined) await chown(workFolder, account.uid, account.gid);
@@ -177,7 +181,7 @@ async function initializeCluster(
 }
 
 /** In the configuration file rather than on the command line, so that `ALTER SYSTEM` works as on a real server. */
-function serverSettings(facts: ServerFacts): Record<string, string> {
+function serverSettings(facts: Pick<ServerFacts, "host" | "port" | "offersTls">): Record<string, string> {
   return {
     listen_addresses: facts.host,
     port: String(facts.port),
