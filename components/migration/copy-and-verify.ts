@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { CutoverError } from "../errors.ts";
-import { withConnection } from "../postgres/connection.ts";
+import { connect, withConnection } from "../postgres/connection.ts";
 import { dumpSchema } from "../postgres/dump.ts";
 import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
+import { TableHashing } from "../postgres/hash-tables.ts";
 import { loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
@@ -28,6 +29,27 @@ export interface VerifiedCopy {
  * @throws CutoverError `GATE_RED`, `COPY_FAILED`, the heartbeat's reason when the locks were lost
  */
 export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
+  const { connection } = run.world.source;
+  const { snapshot, tables } = attempt.pause;
+  // The rows of the snapshot stay what they are, so the source needs not wait for the target with it.
+  const hashing = new TableHashing({
+    connect: () => connect(connection, { purpose: "gate", readOnly: true }),
+    tables: tables.filter(({ kind }) => kind === "table"),
+    snapshot,
+    signal: run.exclusion.signal,
+  });
+  try {
+    return await copyWhileHashing(run, attempt, hashing);
+  } finally {
+    await hashing.stop();
+  }
+}
+
+async function copyWhileHashing(
+  run: ExclusiveRun,
+  attempt: StartedAttempt,
+  hashing: TableHashing,
+): Promise<VerifiedCopy> {
   const { inputs, world, reporter } = run;
   const { pause, majors } = attempt;
   const { signal } = run.exclusion;
@@ -63,13 +85,15 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     withDefinitions: fenceNewTables(inputs.schemas),
     workers: inputs.copy.workers,
     onProgress: showProgress,
+    onReaderEnded: () => hashing.addWorker(),
     signal,
   });
   await pause.heartbeat.assertAlive();
 
+  const { sequences } = loaded;
   let record = attempt.record;
   if (inputs.hooks.beforeSwitch !== null) {
-    assertGreen(await compare(run, attempt, record, loaded.sequences));
+    assertGreen(await compare(run, attempt, { record, hashing, sequences }));
     reporter.step("Hook before the switch");
     record = await noteHook(run, attempt);
     await runBeforeSwitchHook({
@@ -90,7 +114,7 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     ),
   );
   reporter.step("Gate");
-  const gate = await compare(run, attempt, record, loaded.sequences);
+  const gate = await compare(run, attempt, { record, hashing, sequences });
   assertGreen(gate);
   for (const { code, object } of gate.staleAcceptances) {
     reporter.detail(`accepted but not found any more: ${code} ${object}`);
@@ -107,8 +131,12 @@ const dumpTimeoutMs = 5 * 60_000;
 async function compare(
   run: ExclusiveRun,
   { pause }: StartedAttempt,
-  record: RecordIn<"loading">,
-  expectedSequences: readonly SequenceState[],
+  copied: {
+    readonly record: RecordIn<"loading">;
+    readonly hashing: TableHashing;
+    /** Where the load put them. */
+    readonly sequences: readonly SequenceState[];
+  },
 ): Promise<GateReport> {
   const { inputs, world, exclusion } = run;
   return runGate({
@@ -117,8 +145,9 @@ async function compare(
     target: world.target.connection,
     schemas: inputs.schemas,
     protectedSchemas: inputs.protectedSchemas,
-    protectedBefore: record.load.protectedBefore,
-    expectedSequences,
+    sourceHashing: copied.hashing,
+    protectedBefore: copied.record.load.protectedBefore,
+    expectedSequences: copied.sequences,
     accept: inputs.accept,
     workers: inputs.copy.workers,
     signal: exclusion.signal,

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { BlockRange, CopyFormat, TableName } from "./copy-format.ts";
+import { type BlockRange, blockRanges, type CopyFormat, type TableName } from "./copy-format.ts";
 import { copyTable } from "./copy-table.ts";
 import { splitStatements } from "./dump/sql-tokens.ts";
 import type { DumpEntry } from "./dump.ts";
@@ -168,11 +168,7 @@ function splitTable(
   pieceBytes: number,
 ): Array<BlockRange | undefined> {
   const pieces = workers < 3 ? 1 : Math.min(Math.floor(sizeBytes / pieceBytes), blocks, workers * 4);
-  if (pieces < 2) return [undefined];
-  return Array.from({ length: pieces }, (_, piece) => ({
-    from: Math.floor((blocks * piece) / pieces),
-    to: piece === pieces - 1 ? null : Math.floor((blocks * (piece + 1)) / pieces),
-  }));
+  return pieces < 2 ? [undefined] : blockRanges(blocks, pieces);
 }
 
 function followUps(

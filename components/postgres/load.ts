@@ -44,6 +44,8 @@ export interface LoadOptions {
   /** Default: those that are worth it. */
   readonly thresholds?: LoadThresholds;
   onProgress(progress: LoadProgress): void;
+  /** Called when one of the sessions that read the source's rows has ended, because no more are left to begin with. */
+  onReaderEnded?(): void;
   readonly signal: AbortSignal;
 }
 
@@ -192,8 +194,12 @@ async function copyTables({
         giveBack: async (source) => {
           left -= 1;
           // The server would end one that is idle in its transaction, and its locks would be in the application's way.
-          if (left < readers) await sessions.release(source);
-          else idle.push(source);
+          if (left >= readers) {
+            idle.push(source);
+            return;
+          }
+          await sessions.release(source);
+          options.onReaderEnded?.();
         },
       },
       onCopied: (rows) => copied.push({ schema, name, rows, format }),
