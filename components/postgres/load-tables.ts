@@ -89,12 +89,15 @@ export interface LoadThresholds {
   readonly sideBySide: number;
   /** Its rows are stored as visible to everybody at once; below, the new file costs more than it saves. */
   readonly frozen: number;
+  /** Foreign keys between tables that are so large together are checked side by side. */
+  readonly checkedApart: number;
 }
 
 export const normalThresholds: LoadThresholds = {
   piece: 64 * 1024 * 1024,
   sideBySide: 16 * 1024 * 1024,
   frozen: 1024 * 1024,
+  checkedApart: 4 * 1024 * 1024,
 };
 
 export interface CopySources {

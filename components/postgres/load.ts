@@ -96,6 +96,7 @@ interface Work {
   readonly writers: readonly [pg.Client, ...pg.Client[]];
   /** Sessions that read rows at once. */
   readonly readers: number;
+  readonly thresholds: LoadThresholds;
 }
 
 async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadReport> {
@@ -132,7 +133,7 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
 }
 
 async function startWork(options: LoadOptions, sessions: LoadSessions, meter: ProgressMeter): Promise<Work> {
-  const { schemas, workers } = options;
+  const { schemas, workers, thresholds = normalThresholds } = options;
   const [writer, reader] = await Promise.all([sessions.openTarget("pg_catalog"), sessions.openSource()]);
   const searchPath = await loadSearchPath(reader, writer, schemas);
   const steps = planSteps(options.dump.entries, await listSchemas(writer, schemas));
@@ -145,7 +146,7 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
     await applyEntries(writer, steps.definitions, options.withDefinitions);
   };
   const read = async () => {
-    const plan = await readSourcePlan(reader, schemas);
+    const plan = await readSourcePlan(reader, schemas, thresholds);
     await sessions.release(reader);
     return plan;
   };
@@ -154,7 +155,7 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
     Promise.all(Array.from({ length: writers - 1 }, () => sessions.openTarget(searchPath))),
     define(),
   ]);
-  return { options, sessions, meter, plan, steps, writers: [writer, ...others], readers };
+  return { options, sessions, meter, plan, steps, writers: [writer, ...others], readers, thresholds };
 }
 
 interface CopiedTables {
@@ -173,6 +174,7 @@ async function copyTables({
   readers,
   plan,
   steps,
+  thresholds,
 }: Work): Promise<CopiedTables> {
   const divided = divideWork(options.tables, steps, plan);
   await applyEntries(writers[0], divided.statistics);
@@ -187,7 +189,7 @@ async function copyTables({
     } = work;
     return copyTasks(work, {
       workers: readers,
-      thresholds: options.thresholds ?? normalThresholds,
+      thresholds,
       meter,
       sources: {
         take: () => idle.pop() as pg.Client,
