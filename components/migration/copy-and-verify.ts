@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
 import { dumpSchema } from "../postgres/dump.ts";
@@ -54,15 +55,6 @@ async function copyWhileHashing(
   const { pause, majors } = attempt;
   const { signal } = run.exclusion;
   reporter.step("Copy");
-  const dump = await dumpSchema({
-    source: world.source.connection,
-    schemas: inputs.schemas,
-    snapshot: pause.snapshot,
-    minimumMajor: Math.max(majors.source, majors.target),
-    timeoutMs: dumpTimeoutMs,
-    signal,
-  });
-  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
   const loaderToken = randomBytes(24).toString("base64url");
   const fence = (tables: readonly FencedTable[], token?: string) =>
     withConnection(world.target.connection, { purpose: "fence" }, (client) =>
@@ -72,7 +64,18 @@ async function copyWhileHashing(
         ...(token === undefined ? {} : { loaderToken: token }),
       }),
     );
-  await fence([], loaderToken);
+  const [dump] = await allOf([
+    dumpSchema({
+      source: world.source.connection,
+      schemas: inputs.schemas,
+      snapshot: pause.snapshot,
+      minimumMajor: Math.max(majors.source, majors.target),
+      timeoutMs: dumpTimeoutMs,
+      signal,
+    }),
+    fence([], loaderToken),
+  ]);
+  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
   const showProgress = throttled(reporter, describeLoadProgress);
   const loaded = await loadCopy({
     source: world.source.connection,
