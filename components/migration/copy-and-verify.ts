@@ -5,7 +5,7 @@ import { connect, withConnection } from "../postgres/connection.ts";
 import { dumpSchema } from "../postgres/dump.ts";
 import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
 import { TableHashing } from "../postgres/hash-tables.ts";
-import { loadCopy } from "../postgres/load.ts";
+import { type LoadReport, loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import type { StartedAttempt } from "./attempt.ts";
@@ -32,7 +32,7 @@ export interface VerifiedCopy {
 export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
   const { connection } = run.world.source;
   const { snapshot, tables } = attempt.pause;
-  // The rows of the snapshot stay what they are, so the source needs not wait for the target with it.
+  // The snapshot's rows stay what they are: one session hashes them while the copy is made, more when no rows are left to read.
   const hashing = new TableHashing({
     connect: () => connect(connection, { purpose: "gate", readOnly: true }),
     tables: tables.filter(({ kind }) => kind === "table"),
@@ -40,30 +40,28 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     signal: run.exclusion.signal,
   });
   try {
-    return await copyWhileHashing(run, attempt, hashing);
+    hashing.addWorker();
+    return await verify(run, attempt, hashing, await makeCopy(run, attempt, hashing));
   } finally {
     await hashing.stop();
   }
 }
 
-async function copyWhileHashing(
+interface MadeCopy {
+  readonly loaded: LoadReport;
+  /** What the hook's sessions have in common with those of the load. */
+  readonly loaderToken: string;
+}
+
+async function makeCopy(
   run: ExclusiveRun,
-  attempt: StartedAttempt,
+  { pause, majors }: StartedAttempt,
   hashing: TableHashing,
-): Promise<VerifiedCopy> {
+): Promise<MadeCopy> {
   const { inputs, world, reporter } = run;
-  const { pause, majors } = attempt;
   const { signal } = run.exclusion;
   reporter.step("Copy");
   const loaderToken = randomBytes(24).toString("base64url");
-  const fence = (tables: readonly FencedTable[], token?: string) =>
-    withConnection(world.target.connection, { purpose: "fence" }, (client) =>
-      closeTargetFence(client, {
-        tables,
-        schemas: inputs.schemas,
-        ...(token === undefined ? {} : { loaderToken: token }),
-      }),
-    );
   const [dump] = await allOf([
     dumpSchema({
       source: world.source.connection,
@@ -73,10 +71,9 @@ async function copyWhileHashing(
       timeoutMs: dumpTimeoutMs,
       signal,
     }),
-    fence([], loaderToken),
+    fenceTarget(run, [], loaderToken),
   ]);
   reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
-  const showProgress = throttled(reporter, describeLoadProgress);
   const loaded = await loadCopy({
     source: world.source.connection,
     target: world.target.connection,
@@ -87,12 +84,22 @@ async function copyWhileHashing(
     loaderToken,
     withDefinitions: fenceNewTables(inputs.schemas),
     workers: inputs.copy.workers,
-    onProgress: showProgress,
+    onProgress: throttled(reporter, describeLoadProgress),
     onReaderEnded: () => hashing.addWorker(),
     signal,
   });
   await pause.heartbeat.assertAlive();
+  return { loaded, loaderToken };
+}
 
+async function verify(
+  run: ExclusiveRun,
+  attempt: StartedAttempt,
+  hashing: TableHashing,
+  { loaded, loaderToken }: MadeCopy,
+): Promise<VerifiedCopy> {
+  const { inputs, world, reporter } = run;
+  const { pause } = attempt;
   const { sequences } = loaded;
   let record = attempt.record;
   if (inputs.hooks.beforeSwitch !== null) {
@@ -107,11 +114,12 @@ async function copyWhileHashing(
       createdSchemas: record.load.createdSchemas,
       loaderToken,
       reporter,
-      signal,
+      signal: run.exclusion.signal,
     });
   }
 
-  await fence(
+  await fenceTarget(
+    run,
     await withConnection(world.target.connection, { purpose: "observe", readOnly: true }, (client) =>
       listTables(client, inputs.schemas),
     ),
@@ -130,6 +138,20 @@ async function copyWhileHashing(
 }
 
 const dumpTimeoutMs = 5 * 60_000;
+
+function fenceTarget(
+  { inputs, world }: ExclusiveRun,
+  tables: readonly FencedTable[],
+  loaderToken?: string,
+): Promise<void> {
+  return withConnection(world.target.connection, { purpose: "fence" }, (client) =>
+    closeTargetFence(client, {
+      tables,
+      schemas: inputs.schemas,
+      ...(loaderToken === undefined ? {} : { loaderToken }),
+    }),
+  );
+}
 
 async function compare(
   run: ExclusiveRun,

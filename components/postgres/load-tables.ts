@@ -9,6 +9,7 @@ import { applyEntries, entryLabel, type LoadSteps } from "./load-entries.ts";
 import { loadFailed } from "./load-errors.ts";
 import type { ProgressMeter } from "./load-progress.ts";
 import type { LoadTask } from "./load-schedule.ts";
+import type { Writer } from "./load-sessions.ts";
 import type { SourcePlan, TablePart } from "./load-source-plan.ts";
 
 /** An ordinary table, or a partition that holds rows. */
@@ -122,7 +123,7 @@ export function copyTasks(
     readonly meter: ProgressMeter;
     onCopied(rows: number): void;
   },
-): Array<LoadTask<pg.Client>> {
+): Array<LoadTask<Writer>> {
   const { table, format } = work;
   const { sources, meter, onCopied, thresholds } = options;
   const ranges = splitTable(table, format.blocks, options.workers, thresholds.piece);
@@ -133,7 +134,8 @@ export function copyTasks(
   return ranges.map((range) => ({
     kind: "copy" as const,
     size: table.sizeBytes,
-    run: async (target) => {
+    run: async (writer) => {
+      const target = await writer.forNextTable();
       const source = sources.take();
       await meter.during(label, async () => {
         const { write, writeFrozen } = format;
@@ -174,11 +176,7 @@ function splitTable(
   return pieces < 2 ? [undefined] : blockRanges(blocks, pieces);
 }
 
-function followUps(
-  work: TableWork,
-  meter: ProgressMeter,
-  sideBySideBytes: number,
-): Array<LoadTask<pg.Client>> {
+function followUps(work: TableWork, meter: ProgressMeter, sideBySideBytes: number): Array<LoadTask<Writer>> {
   const { table, keys, indexes } = work;
   if (keys.length + indexes.length === 0 && !work.analyze) return [];
   const isShared = table.sizeBytes >= sideBySideBytes && keys.length + indexes.length > 1;
@@ -186,15 +184,12 @@ function followUps(
 }
 
 /** Everything in one round trip. Nobody else is at work on the table, so that its locks are in nobody's way. */
-function singleBuild(
-  { table, keys, indexes, analyze }: TableWork,
-  meter: ProgressMeter,
-): LoadTask<pg.Client> {
+function singleBuild({ table, keys, indexes, analyze }: TableWork, meter: ProgressMeter): LoadTask<Writer> {
   const entries = [...keys.map(({ entry }) => entry), ...indexes];
   return {
     kind: "build",
     size: table.sizeBytes,
-    run: async (client) => {
+    run: async ({ client }) => {
       await meter.during(`indexes of ${labelOf(table)}`, () =>
         entries.length === 0
           ? analyzeTable(client, table)
@@ -209,14 +204,14 @@ function singleBuild(
  * A task for each index, and a last one for what locks the table against the others: keys that take over their index,
  * what else is said about indexes, statistics.
  */
-function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.Client>> {
+function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<Writer>> {
   const { table, keys, indexes } = work;
   const builds = [...keys.map(keyInSteps), ...indexes.map(indexInSteps)];
   let left = builds.length;
-  const last: LoadTask<pg.Client> = {
+  const last: LoadTask<Writer> = {
     kind: "build",
     size: table.sizeBytes,
-    run: async (client) => {
+    run: async ({ client }) => {
       for (const { entry, after } of builds) {
         await meter.during(entryLabel(entry), async () => {
           for (const statement of after) await buildStep(client, entry, statement);
@@ -231,7 +226,7 @@ function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.
   return builds.map(({ entry, build }) => ({
     kind: "build" as const,
     size: table.sizeBytes,
-    run: async (client) => {
+    run: async ({ client }) => {
       await meter.during(entryLabel(entry), () => buildStep(client, entry, build));
       left -= 1;
       return left === 0 ? [last] : [];

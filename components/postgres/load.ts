@@ -10,7 +10,7 @@ import { populateMaterializedViews } from "./load-materialized-views.ts";
 import { type LoadPhase, type LoadProgress, ProgressMeter } from "./load-progress.ts";
 import { runTasks } from "./load-schedule.ts";
 import { loadSearchPath } from "./load-search-path.ts";
-import { commitSynchronously, freeSessions, LoadSessions, shareSessions } from "./load-sessions.ts";
+import { commitSynchronously, freeSessions, LoadSessions, shareSessions, Writer } from "./load-sessions.ts";
 import { readSourcePlan, type SourcePlan } from "./load-source-plan.ts";
 import {
   analyzeTable,
@@ -93,7 +93,7 @@ interface Work {
   readonly plan: SourcePlan;
   readonly steps: LoadSteps;
   /** The first one also does all that is done one after the other. */
-  readonly writers: readonly [pg.Client, ...pg.Client[]];
+  readonly writers: readonly [Writer, ...Writer[]];
   /** Sessions that read rows at once. */
   readonly readers: number;
   readonly thresholds: LoadThresholds;
@@ -108,7 +108,6 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   });
   meter.enter("definitions");
   const work = await startWork(options, sessions, meter);
-  const [writer] = work.writers;
   const copied = await copyTables(work);
   const { tables } = copied;
   meter.enter("indexes");
@@ -117,6 +116,7 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   await addConstraints(work, copied);
   meter.enter("finish");
   const { populatedViews } = work.plan;
+  const writer = work.writers[0].client;
   await populateMaterializedViews(writer, populatedViews, schemas);
   await analyzeViews(writer, schemas);
   const sequences = await sessions.read((reader) => readSequences(reader, schemas));
@@ -155,7 +155,11 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
     Promise.all(Array.from({ length: writers - 1 }, () => sessions.openTarget(searchPath))),
     define(),
   ]);
-  return { options, sessions, meter, plan, steps, writers: [writer, ...others], readers, thresholds };
+  const toWriter = (client: pg.Client) => new Writer(sessions, client, searchPath);
+  return {
+    ...{ options, sessions, meter, plan, steps, readers, thresholds },
+    writers: [toWriter(writer), ...others.map(toWriter)],
+  };
 }
 
 interface CopiedTables {
@@ -177,7 +181,7 @@ async function copyTables({
   thresholds,
 }: Work): Promise<CopiedTables> {
   const divided = divideWork(options.tables, steps, plan);
-  await applyEntries(writers[0], divided.statistics);
+  await applyEntries(writers[0].client, divided.statistics);
   meter.enter("rows");
   const idle: pg.Client[] = [];
   let left = 0;
@@ -225,15 +229,15 @@ async function copyTables({
 async function buildRest(work: Work, { keys, indexes }: DividedWork["late"]): Promise<void> {
   const { steps, writers, options } = work;
   await inParallel(work, keys, entryLabel, buildIndex);
-  await applyEntries(writers[0], steps.postponed, options.withDefinitions);
+  await applyEntries(writers[0].client, steps.postponed, options.withDefinitions);
   await inParallel(work, indexes, entryLabel, buildIndex);
-  await applyEntries(writers[0], steps.attachments);
+  await applyEntries(writers[0].client, steps.attachments);
 }
 
 /** Foreign keys are checked with the statistics at hand; privileges and triggers come last of all. */
 async function addConstraints(work: Work, { late, analyzed }: CopiedTables): Promise<void> {
   const { steps, writers, options, plan } = work;
-  const [writer] = writers;
+  const writer = writers[0].client;
   await applyEntries(writer, late.statistics);
   const tables = await listTables(writer, options.schemas);
   // A partitioned table is analysed with all of its partitions.
@@ -261,7 +265,7 @@ function inParallel<Item>(
   const tasks = items.map((item, position) => ({
     kind: "build" as const,
     size: items.length - position,
-    run: async (client: pg.Client) => {
+    run: async ({ client }: Writer) => {
       await meter.during(label(item), () => task(client, item));
       return [];
     },

@@ -433,6 +433,22 @@ test("an index waits for a function that waits for another table's key", async (
   expect(analyzed).toEqual([{ known: true }]);
 });
 
+test("tells when a session has nothing left to read, before the indexes are built", async () => {
+  const tables = Array.from({ length: 5 }, (_, number) => `CREATE TABLE public.t${number} (a int)`);
+  const source = await newDatabase("source", tables);
+  const target = await newDatabase("target");
+  const phases: string[] = [];
+  let phase = "";
+  await copyAll(source, target, {
+    ...{ schemas: ["public"], workers: 3 },
+    onProgress: (progress) => {
+      phase = progress.phase;
+    },
+    onReaderEnded: () => phases.push(phase),
+  });
+  expect(phases).toEqual(["rows", "rows", "rows"]);
+});
+
 describe("failures", () => {
   const filled = `CREATE TABLE public.note (id int, body text);
     INSERT INTO public.note SELECT g, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 40000) g;`;
