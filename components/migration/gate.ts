@@ -10,6 +10,7 @@ import {
 import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
 import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
+import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
 import { hashTables, TableHashing } from "../postgres/hash-tables.ts";
 import { inTurn } from "../postgres/in-turn.ts";
@@ -55,7 +56,8 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
   const catalogue = diffCatalogues(source.catalogue, target.catalogue);
   const isMissing = (table: string) =>
     catalogue.some(({ code, object }) => code === "CATALOGUE_MISSING" && object === `table ${table}`);
-  const tables = contents.source.map((digest) => compareTable(digest, contents.target));
+  const copies = new Map(contents.target.map((digest) => [nameOf(digest), digest]));
+  const tables = contents.source.map((digest) => compareTable(digest, copies.get(nameOf(digest))));
   const found: FoundDifference[] = [
     ...catalogue,
     ...tables.flatMap((table) => contentDifference(table, isMissing)),
@@ -183,24 +185,22 @@ async function hashBoth(
 
 /** The tables as the source declares them, in the size that they have on the target. */
 function declaredAs(tables: readonly MovedTable[], onTarget: readonly MovedTable[]): MovedTable[] {
-  const sizes = new Map(onTarget.map((table) => [displayName([table.schema, table.name]), table]));
+  const sizes = new Map(onTarget.map((table) => [nameOf(table), table]));
   return tables.map((table) => {
-    const { sizeBytes = 0, heapBlocks = 0 } = sizes.get(displayName([table.schema, table.name])) ?? {};
+    const { sizeBytes = 0, heapBlocks = 0 } = sizes.get(nameOf(table)) ?? {};
     return { ...table, sizeBytes, heapBlocks };
   });
 }
 
 /** Rows that were hashed before the gate began are those of the same tables, or the verdict would be about others. */
 function assertComplete(digests: readonly TableDigest[], tables: readonly MovedTable[]): void {
-  const names = (list: ReadonlyArray<{ schema: string; name: string }>) =>
-    JSON.stringify(list.map(({ schema, name }) => displayName([schema, name])).toSorted());
+  const names = (list: readonly TableName[]) => JSON.stringify(list.map(nameOf).toSorted());
   if (names(digests) !== names(tables)) throw new Error("other tables were hashed than the snapshot shows");
 }
 
 type ComparedTable = GateReport["tables"][number];
 
-function compareTable(digest: TableDigest, targets: readonly TableDigest[]): ComparedTable {
-  const copy = targets.find(({ schema, name }) => schema === digest.schema && name === digest.name);
+function compareTable(digest: TableDigest, copy: TableDigest | undefined): ComparedTable {
   return {
     ...digest,
     targetRows: copy?.rows ?? null,
@@ -209,8 +209,12 @@ function compareTable(digest: TableDigest, targets: readonly TableDigest[]): Com
 }
 
 function contentDifference(table: ComparedTable, isMissing: (table: string) => boolean): FoundDifference[] {
-  const name = displayName([table.schema, table.name]);
+  const name = nameOf(table);
   if (table.equal || (table.targetRows === null && isMissing(name))) return [];
   const aspect = table.targetRows === null ? "columns" : table.targetRows === table.rows ? "values" : "rows";
   return [{ code: "CONTENT_DIFFERS", object: `table ${name}`, aspect }];
+}
+
+function nameOf({ schema, name }: TableName): string {
+  return displayName([schema, name]);
 }
