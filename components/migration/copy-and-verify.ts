@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
-import { withConnection } from "../postgres/connection.ts";
+import { connect, withConnection } from "../postgres/connection.ts";
 import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
-import { loadCopy } from "../postgres/load.ts";
+import { TableHashing } from "../postgres/hash-tables.ts";
+import { type LoadReport, loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import type { StartedAttempt } from "./attempt.ts";
@@ -28,23 +30,40 @@ export interface VerifiedCopy {
  * @throws CutoverError `GATE_RED`, `COPY_FAILED`, the heartbeat's reason when the locks were lost
  */
 export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
+  const { connection } = run.world.source;
+  const { snapshot, tables } = attempt.pause;
+  // The snapshot's rows stay what they are: one session hashes them while the copy is made, more when no rows are left to read.
+  const hashing = new TableHashing({
+    connect: () => connect(connection, { purpose: "gate", readOnly: true }),
+    tables: tables.filter(({ kind }) => kind === "table"),
+    snapshot,
+    signal: run.exclusion.signal,
+  });
+  try {
+    hashing.addWorker();
+    return await verify(run, attempt, hashing, await makeCopy(run, attempt, hashing));
+  } finally {
+    await hashing.stop();
+  }
+}
+
+interface MadeCopy {
+  readonly loaded: LoadReport;
+  /** What the hook's sessions have in common with those of the load. */
+  readonly loaderToken: string;
+}
+
+async function makeCopy(
+  run: ExclusiveRun,
+  { pause, schema }: StartedAttempt,
+  hashing: TableHashing,
+): Promise<MadeCopy> {
   const { inputs, world, reporter } = run;
-  const { pause } = attempt;
   const { signal } = run.exclusion;
   reporter.step("Copy");
-  const dump = await schemaToCopy(run, attempt.schema, pause);
-  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
   const loaderToken = randomBytes(24).toString("base64url");
-  const fence = (tables: readonly FencedTable[], token?: string) =>
-    withConnection(world.target.connection, { purpose: "fence" }, (client) =>
-      closeTargetFence(client, {
-        tables,
-        schemas: inputs.schemas,
-        ...(token === undefined ? {} : { loaderToken: token }),
-      }),
-    );
-  await fence([], loaderToken);
-  const showProgress = throttled(reporter, describeLoadProgress);
+  const [dump] = await allOf([schemaToCopy(run, schema, pause), fenceTarget(run, [], loaderToken)]);
+  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
   const loaded = await loadCopy({
     source: world.source.connection,
     target: world.target.connection,
@@ -55,14 +74,26 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     loaderToken,
     withDefinitions: fenceNewTables(inputs.schemas),
     workers: inputs.copy.workers,
-    onProgress: showProgress,
+    onProgress: throttled(reporter, describeLoadProgress),
+    onReaderEnded: () => hashing.addWorker(),
     signal,
   });
   await pause.heartbeat.assertAlive();
+  return { loaded, loaderToken };
+}
 
+async function verify(
+  run: ExclusiveRun,
+  attempt: StartedAttempt,
+  hashing: TableHashing,
+  { loaded, loaderToken }: MadeCopy,
+): Promise<VerifiedCopy> {
+  const { inputs, world, reporter } = run;
+  const { pause } = attempt;
+  const { sequences } = loaded;
   let record = attempt.record;
   if (inputs.hooks.beforeSwitch !== null) {
-    assertGreen(await compare(run, attempt, record, loaded.sequences));
+    assertGreen(await compare(run, attempt, { record, hashing, sequences }));
     reporter.step("Hook before the switch");
     record = await noteHook(run, attempt);
     await runBeforeSwitchHook({
@@ -73,17 +104,18 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
       createdSchemas: record.load.createdSchemas,
       loaderToken,
       reporter,
-      signal,
+      signal: run.exclusion.signal,
     });
   }
 
-  await fence(
+  await fenceTarget(
+    run,
     await withConnection(world.target.connection, { purpose: "observe", readOnly: true }, (client) =>
       listTables(client, inputs.schemas),
     ),
   );
   reporter.step("Gate");
-  const gate = await compare(run, attempt, record, loaded.sequences);
+  const gate = await compare(run, attempt, { record, hashing, sequences });
   assertGreen(gate);
   for (const { code, object } of gate.staleAcceptances) {
     reporter.detail(`accepted but not found any more: ${code} ${object}`);
@@ -95,11 +127,29 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
   return { record, gate, copiedBytes: loaded.bytes };
 }
 
+function fenceTarget(
+  { inputs, world }: ExclusiveRun,
+  tables: readonly FencedTable[],
+  loaderToken?: string,
+): Promise<void> {
+  return withConnection(world.target.connection, { purpose: "fence" }, (client) =>
+    closeTargetFence(client, {
+      tables,
+      schemas: inputs.schemas,
+      ...(loaderToken === undefined ? {} : { loaderToken }),
+    }),
+  );
+}
+
 async function compare(
   run: ExclusiveRun,
   { pause }: StartedAttempt,
-  record: RecordIn<"loading">,
-  expectedSequences: readonly SequenceState[],
+  copied: {
+    readonly record: RecordIn<"loading">;
+    readonly hashing: TableHashing;
+    /** Where the load put them. */
+    readonly sequences: readonly SequenceState[];
+  },
 ): Promise<GateReport> {
   const { inputs, world, exclusion } = run;
   return runGate({
@@ -108,8 +158,9 @@ async function compare(
     target: world.target.connection,
     schemas: inputs.schemas,
     protectedSchemas: inputs.protectedSchemas,
-    protectedBefore: record.load.protectedBefore,
-    expectedSequences,
+    sourceHashing: copied.hashing,
+    protectedBefore: copied.record.load.protectedBefore,
+    expectedSequences: copied.sequences,
     accept: inputs.accept,
     workers: inputs.copy.workers,
     signal: exclusion.signal,

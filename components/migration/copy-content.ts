@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { type ConnectionTarget, connect } from "../postgres/connection.ts";
-import { hashTables } from "../postgres/content-hash.ts";
+import { hashTables } from "../postgres/hash-tables.ts";
 import { listTables } from "../postgres/relations.ts";
 import type { FenceRecord } from "./record.ts";
 

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import {
   type Catalogue,
@@ -8,8 +9,11 @@ import {
 } from "../postgres/catalogue/catalogue.ts";
 import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
 import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
-import { hashTables, type TableDigest } from "../postgres/content-hash.ts";
+import type { TableDigest } from "../postgres/content-hash.ts";
+import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
+import { hashTables, TableHashing } from "../postgres/hash-tables.ts";
+import { inTurn } from "../postgres/in-turn.ts";
 import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../postgres/sequences.ts";
@@ -22,6 +26,8 @@ export interface GateOptions {
   readonly source: ConnectionTarget;
   /** Exported on the source; without it the source is read as it stands. */
   readonly snapshot?: string | undefined;
+  /** Of the source's tables under that snapshot, where it has begun already: what is hashed does not depend on the copy. */
+  readonly sourceHashing?: TableHashing | undefined;
   readonly target: ConnectionTarget;
   readonly schemas: readonly string[];
   readonly protectedSchemas: readonly string[];
@@ -34,8 +40,6 @@ export interface GateOptions {
   readonly accept: readonly Acceptance[];
   /** Sessions a side that hash tables. */
   readonly workers: number;
-  /** Called after each table of either side. */
-  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,38 +50,33 @@ export interface GateOptions {
  * @throws CutoverError those of `connect`; a failing query as the server gave it. A difference is never thrown.
  */
 export async function runGate(options: GateOptions): Promise<GateReport> {
-  const { source, target, schemas, snapshot } = options;
-  return withConnection(source, { purpose: "gate", readOnly: true }, (sourceSession) =>
-    withConnection(target, { purpose: "gate", readOnly: true }, async (targetSession) => {
-      const sourceSide = await readSide(sourceSession, schemas, snapshot);
-      const targetSide = await readSide(targetSession, schemas);
-      const contents = await hashBoth(options, sourceSide.tables);
-      const catalogue = diffCatalogues(sourceSide.catalogue, targetSide.catalogue);
-      const isMissing = (table: string) =>
-        catalogue.some(({ code, object }) => code === "CATALOGUE_MISSING" && object === `table ${table}`);
-      const tables = contents.source.map((digest) => compareTable(digest, contents.target));
-      const guarded = await checkProtected(targetSession, options);
-      const found: FoundDifference[] = [
-        ...catalogue,
-        ...tables.flatMap((table) => contentDifference(table, isMissing)),
-        ...compareSequences(sourceSide.sequences, targetSide.sequences, options.expectedSequences),
-        ...guarded.found,
-      ];
-      return assembleReport({
-        found,
-        accept: options.accept,
-        writtenByOthers: guarded.writtenByOthers,
-        tables,
-        compared: {
-          tables: tables.length,
-          catalogueObjects: sourceSide.catalogue.objects.size,
-          sequences: sourceSide.sequences.length,
-          protectedObjects: Object.keys(options.protectedBefore.structure).length,
-        },
-        sourceCatalogue: catalogueHash(sourceSide.catalogue),
-      });
-    }),
-  );
+  const { accept, expectedSequences, protectedBefore } = options;
+  const [compared, guarded] = await allOf([compareSides(options), guardProtected(options)]);
+  const { source, target, contents } = compared;
+  const catalogue = diffCatalogues(source.catalogue, target.catalogue);
+  const isMissing = (table: string) =>
+    catalogue.some(({ code, object }) => code === "CATALOGUE_MISSING" && object === `table ${table}`);
+  const copies = new Map(contents.target.map((digest) => [nameOf(digest), digest]));
+  const tables = contents.source.map((digest) => compareTable(digest, copies.get(nameOf(digest))));
+  const found: FoundDifference[] = [
+    ...catalogue,
+    ...tables.flatMap((table) => contentDifference(table, isMissing)),
+    ...compareSequences(source.sequences, target.sequences, expectedSequences),
+    ...guarded.found,
+  ];
+  return assembleReport({
+    found,
+    accept,
+    writtenByOthers: guarded.writtenByOthers,
+    tables,
+    compared: {
+      tables: tables.length,
+      catalogueObjects: source.catalogue.objects.size,
+      sequences: source.sequences.length,
+      protectedObjects: Object.keys(protectedBefore.structure).length,
+    },
+    sourceCatalogue: catalogueHash(source.catalogue),
+  });
 }
 
 /**
@@ -99,48 +98,109 @@ export async function assertCatalogueUnchanged(
   });
 }
 
+const session = { purpose: "gate", readOnly: true } as const;
+const pipelined = { ...session, pipeline: true };
+
 interface Side {
   readonly catalogue: Catalogue;
   readonly tables: readonly MovedTable[];
   readonly sequences: readonly SequenceState[];
 }
 
-async function readSide(client: pg.Client, schemas: readonly string[], snapshot?: string): Promise<Side> {
-  await client.query(readOnlyTransaction(snapshot));
-  const tables = await listTables(client, schemas);
-  const side = {
-    catalogue: await readCatalogue(client, schemas),
-    tables: tables.filter(({ kind }) => kind === "table"),
-    sequences: await readSequences(client, schemas),
-  };
-  await client.query("COMMIT");
-  return side;
+interface ComparedSides {
+  readonly source: Side;
+  readonly target: Side;
+  /** By the source's column list on both sides, so that equal hashes mean equal rows. */
+  readonly contents: { readonly source: readonly TableDigest[]; readonly target: readonly TableDigest[] };
 }
 
-/** Both sides are hashed by the source's column list, so that equal hashes mean equal rows. */
-async function hashBoth(
-  { source, target, snapshot, workers, onProgress, signal }: GateOptions,
-  tables: readonly MovedTable[],
-): Promise<{ source: TableDigest[]; target: TableDigest[] }> {
-  const total = 2 * tables.length;
-  let done = 0;
-  const onTable = () => onProgress?.({ done: ++done, total });
-  const common = { tables, workers, signal, onTable };
-  const session = { purpose: "gate", readOnly: true };
-  const sides = await Promise.allSettled([
-    hashTables({ ...common, connect: () => connect(source, session), snapshot }),
-    hashTables({ ...common, connect: () => connect(target, session), onMismatch: onTable }),
+async function compareSides(options: GateOptions): Promise<ComparedSides> {
+  const { schemas, snapshot } = options;
+  return withConnection(options.target, pipelined, async (targetSession) => {
+    const [source, target] = await allOf([
+      withConnection(options.source, pipelined, async (sourceSession) => {
+        await sourceSession.query(readOnlyTransaction(snapshot));
+        return readSide(sourceSession, schemas);
+      }),
+      holdSide(targetSession, schemas),
+    ]);
+    const contents = await hashBoth(options, source, target);
+    return { source, target, contents };
+  });
+}
+
+function guardProtected(options: GateOptions): ReturnType<typeof checkProtected> {
+  return withConnection(options.target, pipelined, (client) => checkProtected(client, options));
+}
+
+async function readSide(client: pg.Client, schemas: readonly string[]): Promise<Side> {
+  const [tables, catalogue, sequences] = await inTurn(client, [
+    () => listTables(client, schemas),
+    () => readCatalogue(client, schemas),
+    () => readSequences(client, schemas),
   ]);
-  const [fromSource, fromTarget] = sides;
-  if (fromSource.status === "rejected") throw fromSource.reason;
-  if (fromTarget.status === "rejected") throw fromTarget.reason;
-  return { source: fromSource.value, target: fromTarget.value };
+  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences };
+}
+
+/** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
+async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
+  await client.query(readOnlyTransaction());
+  // It does nothing while others hash.
+  await client.query("SET LOCAL idle_in_transaction_session_timeout = 0");
+  const { rows } = await client.query<{ snapshot: string }>(
+    "SELECT pg_catalog.pg_export_snapshot() AS snapshot",
+  );
+  const { snapshot } = rows[0] as { snapshot: string };
+  return { ...(await readSide(client, schemas)), snapshot };
+}
+
+async function hashBoth(
+  { source, target, snapshot, sourceHashing, workers, signal }: GateOptions,
+  sourceSide: Side,
+  targetSide: Side & { snapshot: string },
+): Promise<ComparedSides["contents"]> {
+  const hashing =
+    sourceHashing ??
+    new TableHashing({
+      connect: () => connect(source, session),
+      tables: sourceSide.tables,
+      snapshot,
+      signal,
+    });
+  const [fromSource, fromTarget] = await allOf([
+    hashing.finish(workers),
+    hashTables({
+      connect: () => connect(target, session),
+      tables: declaredAs(sourceSide.tables, targetSide.tables),
+      snapshot: targetSide.snapshot,
+      workers,
+      signal,
+      // What cannot be hashed as the source declares it has no digest.
+      onMismatch: () => {},
+    }),
+  ]);
+  assertComplete(fromSource, sourceSide.tables);
+  return { source: fromSource, target: fromTarget };
+}
+
+/** The tables as the source declares them, in the size that they have on the target. */
+function declaredAs(tables: readonly MovedTable[], onTarget: readonly MovedTable[]): MovedTable[] {
+  const sizes = new Map(onTarget.map((table) => [nameOf(table), table]));
+  return tables.map((table) => {
+    const { sizeBytes = 0, heapBlocks = 0 } = sizes.get(nameOf(table)) ?? {};
+    return { ...table, sizeBytes, heapBlocks };
+  });
+}
+
+/** Rows that were hashed before the gate began are those of the same tables, or the verdict would be about others. */
+function assertComplete(digests: readonly TableDigest[], tables: readonly MovedTable[]): void {
+  const names = (list: readonly TableName[]) => JSON.stringify(list.map(nameOf).toSorted());
+  if (names(digests) !== names(tables)) throw new Error("other tables were hashed than the snapshot shows");
 }
 
 type ComparedTable = GateReport["tables"][number];
 
-function compareTable(digest: TableDigest, targets: readonly TableDigest[]): ComparedTable {
-  const copy = targets.find(({ schema, name }) => schema === digest.schema && name === digest.name);
+function compareTable(digest: TableDigest, copy: TableDigest | undefined): ComparedTable {
   return {
     ...digest,
     targetRows: copy?.rows ?? null,
@@ -149,8 +209,12 @@ function compareTable(digest: TableDigest, targets: readonly TableDigest[]): Com
 }
 
 function contentDifference(table: ComparedTable, isMissing: (table: string) => boolean): FoundDifference[] {
-  const name = displayName([table.schema, table.name]);
+  const name = nameOf(table);
   if (table.equal || (table.targetRows === null && isMissing(name))) return [];
   const aspect = table.targetRows === null ? "columns" : table.targetRows === table.rows ? "values" : "rows";
   return [{ code: "CONTENT_DIFFERS", object: `table ${name}`, aspect }];
+}
+
+function nameOf({ schema, name }: TableName): string {
+  return displayName([schema, name]);
 }

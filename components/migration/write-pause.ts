@@ -25,6 +25,7 @@ export interface WritePauseOptions {
 /** Writers wait, readers go on; a snapshot of exactly that moment is exported. */
 export interface WritePause {
   readonly pausedAt: Date;
+  /** As the snapshot sees them. */
   readonly tables: readonly MovedTable[];
   /** Session L: holds the table locks in its open transaction. */
   readonly lockSession: pg.Client;
@@ -102,7 +103,7 @@ async function holdPause(
   }
   return {
     pausedAt,
-    tables,
+    tables: tablesNow,
     lockSession,
     snapshotSession,
     snapshot,

@@ -1,9 +1,8 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
-import { sqlState } from "../errors.ts";
 import { compareText } from "../text-order.ts";
+import { type BlockRange, inBlocks } from "./copy-format.ts";
 import { quoteIdentifier, quoteQualified } from "./identifiers.ts";
-import { readOnlyTransaction } from "./read-only-transaction.ts";
 import type { MovedTable, TableColumn } from "./relations.ts";
 
 /** What one table holds, in a form that says nothing about any row. */
@@ -20,52 +19,17 @@ export type TableDigest = z.infer<typeof tableDigestSchema>;
 
 type HashedTable = Pick<MovedTable, "schema" | "name" | "columns">;
 
-export interface HashTablesOptions {
-  /** Opens one more session; each worker takes one and closes it. */
-  readonly connect: () => Promise<ClientBase & { end(): Promise<void> }>;
-  readonly tables: readonly MovedTable[];
-  /** Sessions to hash with. */
-  readonly workers: number;
-  /** An exported snapshot to read under; without one each table is read as of its own start. */
-  readonly snapshot?: string | undefined;
-  /** Ends the work before the next table. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onTable?: ((digest: TableDigest) => void) | undefined;
-  /**
-   * Called for a table that cannot be hashed as declared (SQLSTATE class 42: it or a column is missing or of another
-   * type), which is then left out. Without it that is a failure like any other.
-   */
-  readonly onMismatch?: ((table: MovedTable) => void) | undefined;
+/** The rows of a table, or those of some blocks of it. */
+export interface HashedPart {
+  readonly table: HashedTable;
+  readonly range?: BlockRange | undefined;
 }
 
-/**
- * Hashes many tables, largest first, and returns their digests sorted by schema and name. The first failure stops
- * the workers and is thrown as the server gave it.
- */
-export async function hashTables(options: HashTablesOptions): Promise<TableDigest[]> {
-  const queue = [...options.tables].sort((a, b) => b.sizeBytes - a.sizeBytes);
-  const digests: TableDigest[] = [];
-  const work = async () => {
-    const client = await options.connect();
-    try {
-      for (let table = queue.shift(); table !== undefined; table = queue.shift()) {
-        options.signal?.throwIfAborted();
-        const digest = await hashUnderSnapshot(client, table, options);
-        if (digest === undefined) continue;
-        digests.push(digest);
-        options.onTable?.(digest);
-      }
-    } catch (error) {
-      queue.length = 0;
-      throw error;
-    } finally {
-      await client.end().catch(() => {});
-    }
-  };
-  const workers = Array.from({ length: Math.max(1, Math.min(options.workers, queue.length)) }, work);
-  const failure = (await Promise.allSettled(workers)).find((result) => result.status === "rejected");
-  if (failure !== undefined) throw failure.reason;
-  return digests.sort((a, b) => compareText(a.schema, b.schema) || compareText(a.name, b.name));
+/** Counts and sums of one part, which add up over the parts of a table to those of the whole. */
+export interface PartSums {
+  readonly rows: bigint;
+  readonly first: bigint;
+  readonly second: bigint;
 }
 
 /**
@@ -74,13 +38,53 @@ export async function hashTables(options: HashTablesOptions): Promise<TableDiges
  * then whatever differs is the data.
  */
 export async function hashTable(client: ClientBase, table: HashedTable): Promise<TableDigest> {
-  const { rows } = await client.query<{ rows: string; first: string; second: string }>(
-    `SELECT count(*)::text AS rows, ${sumOfHashes(1)} AS first, ${sumOfHashes(2)} AS second
-       FROM (SELECT ROW(${hashExpressions(table.columns).join(", ")}) AS contents
-               FROM ONLY ${quoteQualified(table.schema, table.name)} OFFSET 0) AS hashed`,
-  );
-  const { rows: count, first, second } = rows[0] as { rows: string; first: string; second: string };
-  return { schema: table.schema, name: table.name, rows: count, hash: low64(first) + low64(second) };
+  const { rows } = await client.query<PartRow>(hashQuery([{ table }]));
+  const [sums] = partSums(rows);
+  return tableDigest(table, sums as PartSums);
+}
+
+/** A statement that counts and hashes each of the parts, as of one moment. Its rows are for {@link partSums}. */
+export function hashQuery(parts: readonly HashedPart[]): string {
+  return parts
+    .map(
+      ({ table: { schema, name, columns }, range }, part) =>
+        `SELECT ${part} AS part, count(*)::text AS rows, ${sumOfHashes(1)} AS first, ${sumOfHashes(2)} AS second
+           FROM (SELECT ROW(${hashExpressions(columns).join(", ")}) AS contents
+                   FROM ONLY ${quoteQualified(schema, name)}${range === undefined ? "" : ` WHERE ${inBlocks(range)}`}
+                 OFFSET 0) AS hashed`,
+    )
+    .join(" UNION ALL ");
+}
+
+export interface PartRow {
+  readonly part: number;
+  readonly rows: string;
+  readonly first: string;
+  readonly second: string;
+}
+
+/** What the statement has found, in the order of its parts. */
+export function partSums(rows: readonly PartRow[]): PartSums[] {
+  return rows
+    .toSorted((one, other) => one.part - other.part)
+    .map(({ rows: count, first, second }) => ({
+      rows: BigInt(count),
+      first: BigInt(first),
+      second: BigInt(second),
+    }));
+}
+
+export function addSums(one: PartSums, other: PartSums): PartSums {
+  return {
+    rows: one.rows + other.rows,
+    first: one.first + other.first,
+    second: one.second + other.second,
+  };
+}
+
+/** The digest of a table from the sums over all of its parts. */
+export function tableDigest({ schema, name }: HashedTable, { rows, first, second }: PartSums): TableDigest {
+  return { schema, name, rows: String(rows), hash: low64(first) + low64(second) };
 }
 
 /**
@@ -103,25 +107,7 @@ export async function hashLargeObjects(client: ClientBase): Promise<{ count: str
                FROM pg_catalog.pg_largeobject_metadata OFFSET 0) AS hashed`,
   );
   const { count, first, second } = rows[0] as { count: string; first: string; second: string };
-  return { count, hash: low64(first) + low64(second) };
-}
-
-async function hashUnderSnapshot(
-  client: ClientBase,
-  table: MovedTable,
-  { snapshot, onMismatch }: HashTablesOptions,
-): Promise<TableDigest | undefined> {
-  await client.query(readOnlyTransaction(snapshot));
-  try {
-    const digest = await hashTable(client, table);
-    await client.query("COMMIT");
-    return digest;
-  } catch (error) {
-    if (onMismatch === undefined || !sqlState(error)?.startsWith("42")) throw error;
-    await client.query("ROLLBACK");
-    onMismatch(table);
-    return undefined;
-  }
+  return { count, hash: low64(BigInt(first)) + low64(BigInt(second)) };
 }
 
 function hashExpression(column: string, builtInType: string | null): string {
@@ -170,6 +156,6 @@ function sumOfHashes(seed: number): string {
   return `COALESCE(sum(pg_catalog.hashtextextended(${hash}, ${seed})), 0)::text`;
 }
 
-function low64(sum: string): string {
-  return BigInt.asUintN(64, BigInt(sum)).toString(16).padStart(16, "0");
+function low64(sum: bigint): string {
+  return BigInt.asUintN(64, sum).toString(16).padStart(16, "0");
 }

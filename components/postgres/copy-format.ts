@@ -1,5 +1,6 @@
 import type { ClientBase } from "pg";
 import { quoteIdentifier, quoteQualified } from "./identifiers.ts";
+import { heapBlocks } from "./relations.ts";
 
 export interface TableName {
   readonly schema: string;
@@ -72,8 +73,16 @@ export async function planCopies(
   };
 }
 
+/** So many blocks in so many ranges that follow one another, the last one without an end. */
+export function blockRanges(blocks: number, pieces: number): BlockRange[] {
+  return Array.from({ length: pieces }, (_, piece) => ({
+    from: Math.floor((blocks * piece) / pieces),
+    to: piece === pieces - 1 ? null : Math.floor((blocks * (piece + 1)) / pieces),
+  }));
+}
+
 /** Whatever the server takes for the end of the heap when it reads, rows behind the last bound are among them. */
-function inBlocks({ from, to }: BlockRange): string {
+export function inBlocks({ from, to }: BlockRange): string {
   const bounds = [`ctid >= '(${from},0)'::pg_catalog.tid`];
   if (to !== null) bounds.push(`ctid < '(${to},0)'::pg_catalog.tid`);
   return bounds.join(" AND ");
@@ -126,21 +135,17 @@ async function readTypes(source: ClientBase): Promise<Map<number, TypeFacts>> {
   return new Map(rows.map((type) => [type.oid, type]));
 }
 
-/** Rows have an address that can be compared in the built-in storage only. */
 const tablesQuery = `
   SELECT n.nspname::text AS schema, c.relname::text AS name,
-         CASE WHEN am.amname = 'heap'
-              THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8
-              ELSE 0 END::float8 AS blocks,
+         ${heapBlocks} AS blocks,
          pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname, 'type', a.atttypid::int8)
                              ORDER BY a.attnum) AS columns
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-    LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
    WHERE n.nspname = ANY($1::text[]) AND c.relkind = 'r'
      AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-   GROUP BY c.oid, n.nspname, c.relname, am.amname`;
+   GROUP BY c.oid, n.nspname, c.relname, c.relam`;
 
 const typesQuery = `
   SELECT t.oid::int8::float8 AS oid, t.typname::text AS name, t.typtype AS kind,

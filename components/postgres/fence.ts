@@ -125,6 +125,7 @@ export async function closeTargetFence(
         `exists (select from pgvector_cutover.fence
                   where open or loader_hash = sha256(convert_to(current_setting('${loaderSetting}', true), 'UTF8'))
                      or loader_hash is not null and loader_role = session_user)`,
+        { askedFirst: true },
       ),
     );
     await target.query(fenceTriggers(options.tables));
@@ -227,8 +228,18 @@ export async function setSeal(maintenance: pg.Client, database: string, sealed: 
   );
 }
 
-/** SECURITY DEFINER so that roles without rights on our schema still get the refusal and no other error. */
-function fenceFunctions(schemas: readonly string[], isOpen: string): string {
+/**
+ * SECURITY DEFINER so that roles without rights on our schema still get the refusal and no other error.
+ *
+ * @param options.askedFirst whether it may be asked for definitions that are none of the fence's business, too: it is
+ *   sooner answered than what a definition touches, but for the source the answer leaves a trace
+ */
+function fenceFunctions(
+  schemas: readonly string[],
+  isOpen: string,
+  options: { askedFirst: boolean } = { askedFirst: false },
+): string {
+  const pass = `if ${isOpen} then return; end if;`;
   const moved = `array[${schemas.map(quoteLiteral).join(", ")}]::text[]`;
   return `
     create or replace function pgvector_cutover.refuse_write() returns trigger
@@ -244,6 +255,7 @@ function fenceFunctions(schemas: readonly string[], isOpen: string): string {
     declare
       touched text;
     begin
+      ${options.askedFirst ? pass : ""}
       if tg_event = 'sql_drop' then
         select object_identity into touched from pg_event_trigger_dropped_objects()
          where schema_name = any(${moved}) or (object_type = 'schema' and object_name = any(${moved})) limit 1;
@@ -254,7 +266,7 @@ function fenceFunctions(schemas: readonly string[], isOpen: string): string {
          limit 1;
       end if;
       if touched is null then return; end if;
-      if ${isOpen} then return; end if;
+      ${options.askedFirst ? "" : pass}
       raise exception using errcode = '25006',
         message = 'schema changes are paused: this schema is being moved to another database';
     end $fence$;`;

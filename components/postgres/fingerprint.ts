@@ -3,6 +3,7 @@ import type { ClientBase } from "pg";
 import { z } from "zod";
 import { type CatalogueObject, displayName, readCatalogue } from "./catalogue/catalogue.ts";
 import { hashTable } from "./content-hash.ts";
+import { inTurn } from "./in-turn.ts";
 import { listTables } from "./relations.ts";
 import { readSequences, sequenceStateSchema } from "./sequences.ts";
 
@@ -43,14 +44,15 @@ export async function fingerprintProtected(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<ProtectedFingerprint> {
-  return {
-    extension: await readVectorExtension(client),
-    structure: await fingerprintStructure(client, schemas),
-    identities: await readIdentities(client, schemas),
-    tables: await fingerprintTables(client, schemas),
-    sequences: await fingerprintSequences(client, schemas),
-    serverStartedAt: await readServerStart(client),
-  };
+  const [extension, structure, identities, tables, sequences, serverStartedAt] = await inTurn(client, [
+    () => readVectorExtension(client),
+    () => fingerprintStructure(client, schemas),
+    () => readIdentities(client, schemas),
+    () => fingerprintTables(client, schemas),
+    () => fingerprintSequences(client, schemas),
+    () => readServerStart(client),
+  ]);
+  return { extension, structure, identities, tables, sequences, serverStartedAt };
 }
 
 /** Catalogue key -> hash of everything declared about it. Reads no row, and takes no lock on any table. */
@@ -86,17 +88,19 @@ async function fingerprintTables(
 ): Promise<ProtectedFingerprint["tables"]> {
   const tables = await listTables(client, schemas);
   const atStart = await readWriteCounters(client, schemas);
-  const contents = new Map<string, { rows: string; hash: string }>();
-  for (const table of tables) {
-    const { rows, hash } = await hashTable(client, table);
-    contents.set(displayName([table.schema, table.name]), { rows, hash });
-  }
+  const digests = await inTurn(
+    client,
+    tables.map((table) => () => hashTable(client, table)),
+  );
   const atEnd = await readWriteCounters(client, schemas);
   return Object.fromEntries(
-    [...contents].map(([name, content]) => [
-      name,
-      { ...content, writesAtStart: atStart.get(name) ?? 0, writesAtEnd: atEnd.get(name) ?? 0 },
-    ]),
+    digests.map(({ schema, name, rows, hash }) => {
+      const table = displayName([schema, name]);
+      return [
+        table,
+        { rows, hash, writesAtStart: atStart.get(table) ?? 0, writesAtEnd: atEnd.get(table) ?? 0 },
+      ];
+    }),
   );
 }
 

@@ -79,12 +79,16 @@ export async function validate(client: pg.Client, { schema, table, name }: Const
  * that were never valid there, and none with a partitioned table on either side. Such a table cannot have an
  * unvalidated one itself (before PostgreSQL 18), and as the other side it is left with unvalidated keys to its
  * partitions.
+ *
+ * @param fromBytes only those with so many bytes of rows on both sides together: others are checked faster than they are
+ *   asked for
  */
 export async function listDeferrableKeys(
   source: pg.ClientBase,
   schemas: readonly string[],
+  fromBytes: number,
 ): Promise<ConstraintName[]> {
-  const { rows } = await source.query<ConstraintName>(deferrableQuery, [schemas]);
+  const { rows } = await source.query<ConstraintName>(deferrableQuery, [schemas, fromBytes]);
   return rows;
 }
 
@@ -110,4 +114,5 @@ const deferrableQuery = `
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE k.contype = 'f' AND k.convalidated AND c.relkind = 'r' AND other.relkind = 'r' AND k.conparentid = 0
      AND n.nspname = ANY($1::text[])
+     AND pg_catalog.pg_table_size(c.oid) + pg_catalog.pg_table_size(other.oid) >= $2::float8
    ORDER BY pg_catalog.pg_relation_size(c.oid) DESC, 1, 2, 3`;

@@ -27,7 +27,12 @@ export interface TablePart {
   readonly asIndex: { readonly build: string; readonly adopt: string } | null;
 }
 
-export async function readSourcePlan(source: ClientBase, schemas: readonly string[]): Promise<SourcePlan> {
+/** @param thresholds.checkedApart see {@link listDeferrableKeys} */
+export async function readSourcePlan(
+  source: ClientBase,
+  schemas: readonly string[],
+  thresholds: { readonly checkedApart: number },
+): Promise<SourcePlan> {
   const formatOf = await planCopies(source, schemas);
   const { rows: parts } = await source.query<PartRow>(partsQuery, [schemas]);
   const partsByTag = byEntryTag(parts, ({ type, schema, name }) => `${type} ${schema} ${name}`);
@@ -43,7 +48,7 @@ export async function readSourcePlan(source: ClientBase, schemas: readonly strin
       return part === undefined || part.mayReadOthers ? undefined : tablePart(part);
     },
     standsAlone: ({ schema, name }) => alone.has(quoteQualified(schema, name)),
-    deferrableKeys: await listDeferrableKeys(source, schemas),
+    deferrableKeys: await listDeferrableKeys(source, schemas, thresholds.checkedApart),
     populatedViews: await listPopulatedViews(source, schemas),
   };
 }

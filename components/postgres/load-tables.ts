@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { BlockRange, CopyFormat, TableName } from "./copy-format.ts";
+import { type BlockRange, blockRanges, type CopyFormat, type TableName } from "./copy-format.ts";
 import { copyTable } from "./copy-table.ts";
 import { splitStatements } from "./dump/sql-tokens.ts";
 import type { DumpEntry } from "./dump.ts";
@@ -9,6 +9,7 @@ import { applyEntries, entryLabel, type LoadSteps } from "./load-entries.ts";
 import { loadFailed } from "./load-errors.ts";
 import type { ProgressMeter } from "./load-progress.ts";
 import type { LoadTask } from "./load-schedule.ts";
+import type { Writer } from "./load-sessions.ts";
 import type { SourcePlan, TablePart } from "./load-source-plan.ts";
 
 /** An ordinary table, or a partition that holds rows. */
@@ -89,12 +90,15 @@ export interface LoadThresholds {
   readonly sideBySide: number;
   /** Its rows are stored as visible to everybody at once; below, the new file costs more than it saves. */
   readonly frozen: number;
+  /** Foreign keys between tables that are so large together are checked side by side. */
+  readonly checkedApart: number;
 }
 
 export const normalThresholds: LoadThresholds = {
   piece: 64 * 1024 * 1024,
   sideBySide: 16 * 1024 * 1024,
   frozen: 1024 * 1024,
+  checkedApart: 4 * 1024 * 1024,
 };
 
 export interface CopySources {
@@ -119,7 +123,7 @@ export function copyTasks(
     readonly meter: ProgressMeter;
     onCopied(rows: number): void;
   },
-): Array<LoadTask<pg.Client>> {
+): Array<LoadTask<Writer>> {
   const { table, format } = work;
   const { sources, meter, onCopied, thresholds } = options;
   const ranges = splitTable(table, format.blocks, options.workers, thresholds.piece);
@@ -130,7 +134,8 @@ export function copyTasks(
   return ranges.map((range) => ({
     kind: "copy" as const,
     size: table.sizeBytes,
-    run: async (target) => {
+    run: async (writer) => {
+      const target = await writer.forNextTable();
       const source = sources.take();
       await meter.during(label, async () => {
         const { write, writeFrozen } = format;
@@ -168,18 +173,10 @@ function splitTable(
   pieceBytes: number,
 ): Array<BlockRange | undefined> {
   const pieces = workers < 3 ? 1 : Math.min(Math.floor(sizeBytes / pieceBytes), blocks, workers * 4);
-  if (pieces < 2) return [undefined];
-  return Array.from({ length: pieces }, (_, piece) => ({
-    from: Math.floor((blocks * piece) / pieces),
-    to: piece === pieces - 1 ? null : Math.floor((blocks * (piece + 1)) / pieces),
-  }));
+  return pieces < 2 ? [undefined] : blockRanges(blocks, pieces);
 }
 
-function followUps(
-  work: TableWork,
-  meter: ProgressMeter,
-  sideBySideBytes: number,
-): Array<LoadTask<pg.Client>> {
+function followUps(work: TableWork, meter: ProgressMeter, sideBySideBytes: number): Array<LoadTask<Writer>> {
   const { table, keys, indexes } = work;
   if (keys.length + indexes.length === 0 && !work.analyze) return [];
   const isShared = table.sizeBytes >= sideBySideBytes && keys.length + indexes.length > 1;
@@ -187,15 +184,12 @@ function followUps(
 }
 
 /** Everything in one round trip. Nobody else is at work on the table, so that its locks are in nobody's way. */
-function singleBuild(
-  { table, keys, indexes, analyze }: TableWork,
-  meter: ProgressMeter,
-): LoadTask<pg.Client> {
+function singleBuild({ table, keys, indexes, analyze }: TableWork, meter: ProgressMeter): LoadTask<Writer> {
   const entries = [...keys.map(({ entry }) => entry), ...indexes];
   return {
     kind: "build",
     size: table.sizeBytes,
-    run: async (client) => {
+    run: async ({ client }) => {
       await meter.during(`indexes of ${labelOf(table)}`, () =>
         entries.length === 0
           ? analyzeTable(client, table)
@@ -210,14 +204,14 @@ function singleBuild(
  * A task for each index, and a last one for what locks the table against the others: keys that take over their index,
  * what else is said about indexes, statistics.
  */
-function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.Client>> {
+function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<Writer>> {
   const { table, keys, indexes } = work;
   const builds = [...keys.map(keyInSteps), ...indexes.map(indexInSteps)];
   let left = builds.length;
-  const last: LoadTask<pg.Client> = {
+  const last: LoadTask<Writer> = {
     kind: "build",
     size: table.sizeBytes,
-    run: async (client) => {
+    run: async ({ client }) => {
       for (const { entry, after } of builds) {
         await meter.during(entryLabel(entry), async () => {
           for (const statement of after) await buildStep(client, entry, statement);
@@ -232,7 +226,7 @@ function sharedBuilds(work: TableWork, meter: ProgressMeter): Array<LoadTask<pg.
   return builds.map(({ entry, build }) => ({
     kind: "build" as const,
     size: table.sizeBytes,
-    run: async (client) => {
+    run: async ({ client }) => {
       await meter.during(entryLabel(entry), () => buildStep(client, entry, build));
       left -= 1;
       return left === 0 ? [last] : [];

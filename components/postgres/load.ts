@@ -10,7 +10,7 @@ import { populateMaterializedViews } from "./load-materialized-views.ts";
 import { type LoadPhase, type LoadProgress, ProgressMeter } from "./load-progress.ts";
 import { runTasks } from "./load-schedule.ts";
 import { loadSearchPath } from "./load-search-path.ts";
-import { commitSynchronously, freeSessions, LoadSessions, shareSessions } from "./load-sessions.ts";
+import { commitSynchronously, freeSessions, LoadSessions, shareSessions, Writer } from "./load-sessions.ts";
 import { readSourcePlan, type SourcePlan } from "./load-source-plan.ts";
 import {
   analyzeTable,
@@ -44,6 +44,8 @@ export interface LoadOptions {
   /** Default: those that are worth it. */
   readonly thresholds?: LoadThresholds;
   onProgress(progress: LoadProgress): void;
+  /** Called when one of the sessions that read the source's rows has ended, because no more are left to begin with. */
+  onReaderEnded?(): void;
   readonly signal: AbortSignal;
 }
 
@@ -91,9 +93,10 @@ interface Work {
   readonly plan: SourcePlan;
   readonly steps: LoadSteps;
   /** The first one also does all that is done one after the other. */
-  readonly writers: readonly [pg.Client, ...pg.Client[]];
+  readonly writers: readonly [Writer, ...Writer[]];
   /** Sessions that read rows at once. */
   readonly readers: number;
+  readonly thresholds: LoadThresholds;
 }
 
 async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadReport> {
@@ -105,7 +108,6 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   });
   meter.enter("definitions");
   const work = await startWork(options, sessions, meter);
-  const [writer] = work.writers;
   const copied = await copyTables(work);
   const { tables } = copied;
   meter.enter("indexes");
@@ -114,6 +116,7 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   await addConstraints(work, copied);
   meter.enter("finish");
   const { populatedViews } = work.plan;
+  const writer = work.writers[0].client;
   await populateMaterializedViews(writer, populatedViews, schemas);
   await analyzeViews(writer, schemas);
   const sequences = await sessions.read((reader) => readSequences(reader, schemas));
@@ -130,7 +133,7 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
 }
 
 async function startWork(options: LoadOptions, sessions: LoadSessions, meter: ProgressMeter): Promise<Work> {
-  const { schemas, workers } = options;
+  const { schemas, workers, thresholds = normalThresholds } = options;
   const [writer, reader] = await Promise.all([sessions.openTarget("pg_catalog"), sessions.openSource()]);
   const searchPath = await loadSearchPath(reader, writer, schemas);
   const steps = planSteps(options.dump.entries, await listSchemas(writer, schemas));
@@ -143,7 +146,7 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
     await applyEntries(writer, steps.definitions, options.withDefinitions);
   };
   const read = async () => {
-    const plan = await readSourcePlan(reader, schemas);
+    const plan = await readSourcePlan(reader, schemas, thresholds);
     await sessions.release(reader);
     return plan;
   };
@@ -152,7 +155,11 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
     Promise.all(Array.from({ length: writers - 1 }, () => sessions.openTarget(searchPath))),
     define(),
   ]);
-  return { options, sessions, meter, plan, steps, writers: [writer, ...others], readers };
+  const toWriter = (client: pg.Client) => new Writer(sessions, client, searchPath);
+  return {
+    ...{ options, sessions, meter, plan, steps, readers, thresholds },
+    writers: [toWriter(writer), ...others.map(toWriter)],
+  };
 }
 
 interface CopiedTables {
@@ -171,9 +178,10 @@ async function copyTables({
   readers,
   plan,
   steps,
+  thresholds,
 }: Work): Promise<CopiedTables> {
   const divided = divideWork(options.tables, steps, plan);
-  await applyEntries(writers[0], divided.statistics);
+  await applyEntries(writers[0].client, divided.statistics);
   meter.enter("rows");
   const idle: pg.Client[] = [];
   let left = 0;
@@ -185,15 +193,19 @@ async function copyTables({
     } = work;
     return copyTasks(work, {
       workers: readers,
-      thresholds: options.thresholds ?? normalThresholds,
+      thresholds,
       meter,
       sources: {
         take: () => idle.pop() as pg.Client,
         giveBack: async (source) => {
           left -= 1;
           // The server would end one that is idle in its transaction, and its locks would be in the application's way.
-          if (left < readers) await sessions.release(source);
-          else idle.push(source);
+          if (left >= readers) {
+            idle.push(source);
+            return;
+          }
+          await sessions.release(source);
+          options.onReaderEnded?.();
         },
       },
       onCopied: (rows) => copied.push({ schema, name, rows, format }),
@@ -217,15 +229,15 @@ async function copyTables({
 async function buildRest(work: Work, { keys, indexes }: DividedWork["late"]): Promise<void> {
   const { steps, writers, options } = work;
   await inParallel(work, keys, entryLabel, buildIndex);
-  await applyEntries(writers[0], steps.postponed, options.withDefinitions);
+  await applyEntries(writers[0].client, steps.postponed, options.withDefinitions);
   await inParallel(work, indexes, entryLabel, buildIndex);
-  await applyEntries(writers[0], steps.attachments);
+  await applyEntries(writers[0].client, steps.attachments);
 }
 
 /** Foreign keys are checked with the statistics at hand; privileges and triggers come last of all. */
 async function addConstraints(work: Work, { late, analyzed }: CopiedTables): Promise<void> {
   const { steps, writers, options, plan } = work;
-  const [writer] = writers;
+  const writer = writers[0].client;
   await applyEntries(writer, late.statistics);
   const tables = await listTables(writer, options.schemas);
   // A partitioned table is analysed with all of its partitions.
@@ -253,7 +265,7 @@ function inParallel<Item>(
   const tasks = items.map((item, position) => ({
     kind: "build" as const,
     size: items.length - position,
-    run: async (client: pg.Client) => {
+    run: async ({ client }: Writer) => {
       await meter.during(label(item), () => task(client, item));
       return [];
     },

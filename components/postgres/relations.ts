@@ -11,6 +11,8 @@ export interface MovedTable {
   /** Heap, TOAST and their maps; indexes not included. */
   readonly sizeBytes: number;
   readonly indexBytes: number;
+  /** Blocks of the heap alone; 0 where rows have no address that can be compared. */
+  readonly heapBlocks: number;
   /** From the planner's or the activity statistics: for progress and plans only, never for a verdict. */
   readonly estimatedRows: number;
   readonly hasRowSecurity: boolean;
@@ -66,6 +68,12 @@ export async function currentMajor(client: ClientBase): Promise<number> {
   return (rows[0] as { major: number }).major;
 }
 
+/** Blocks of the heap of the table `c`. Rows have an address that can be compared in the built-in storage only. */
+export const heapBlocks = `
+         CASE WHEN (SELECT amname FROM pg_catalog.pg_am WHERE oid = c.relam) = 'heap'
+              THEN COALESCE(pg_catalog.pg_relation_size(c.oid), 0) / pg_catalog.current_setting('block_size')::int8
+              ELSE 0 END::float8`;
+
 /** The tables `c` in the schemas `n` of the first parameter. */
 const movedRelations = `
          pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n
@@ -84,6 +92,7 @@ const tablesQuery = `
          c.relispartition AS "isPartition",
          COALESCE(pg_catalog.pg_table_size(c.oid), 0)::float8 AS "sizeBytes",
          COALESCE(pg_catalog.pg_indexes_size(c.oid), 0)::float8 AS "indexBytes",
+         ${heapBlocks} AS "heapBlocks",
          CASE WHEN c.reltuples < 0 THEN pg_catalog.pg_stat_get_live_tuples(c.oid)::float8
               ELSE c.reltuples::float8 END AS "estimatedRows",
          c.relrowsecurity AS "hasRowSecurity",

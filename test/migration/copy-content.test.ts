@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { findChangedTables } from "../../components/migration/copy-content.ts";
 import type { FenceRecord } from "../../components/migration/record.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
-import { hashTables } from "../../components/postgres/content-hash.ts";
+import { hashTables } from "../../components/postgres/hash-tables.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { startServer } from "../world/postgres/server.ts";

@@ -5,6 +5,8 @@ import type { Acceptance } from "../../components/migration/inputs.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import { fenceTriggerName } from "../../components/postgres/fence.ts";
 import { fingerprintProtected, type ProtectedFingerprint } from "../../components/postgres/fingerprint.ts";
+import { TableHashing } from "../../components/postgres/hash-tables.ts";
+import { listTables } from "../../components/postgres/relations.ts";
 import { readSequences } from "../../components/postgres/sequences.ts";
 import { richDdl, richSchemas } from "../postgres/catalogue-ddl.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
@@ -209,6 +211,32 @@ describe("a source that goes on", () => {
         source,
         "DELETE FROM medical_records.note WHERE body = 'late'; SELECT setval('public.users_id_seq', 500)",
       );
+      await target.drop();
+    }
+  });
+
+  it("may be hashed before the gate begins, but only whole", async () => {
+    const target = await createDatabase(servers.target, { template: template.connection.database });
+    const exporter = await connect(source.connection, { purpose: "test" });
+    try {
+      await exporter.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+      const { rows } = await exporter.query("SELECT pg_export_snapshot() AS snapshot");
+      const { snapshot } = rows[0];
+      const tables = (await listTables(exporter, richSchemas)).filter(({ kind }) => kind === "table");
+      const protectedBefore = await fingerprint(target);
+      const gateWith = (hashed: typeof tables) =>
+        runGate({
+          ...{ source: source.connection, target: target.connection, schemas: richSchemas, snapshot },
+          ...{ protectedSchemas, protectedBefore, accept: [], workers: 2 },
+          sourceHashing: new TableHashing({
+            connect: () => connect(source.connection, { purpose: "gate", readOnly: true }),
+            ...{ tables: hashed, snapshot },
+          }),
+        });
+      expect(await gateWith(tables)).toEqual(await gate(target, protectedBefore, { snapshot }));
+      await expect(gateWith(tables.slice(1))).rejects.toThrow("other tables were hashed");
+    } finally {
+      await exporter.end();
       await target.drop();
     }
   });

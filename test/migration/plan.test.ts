@@ -370,6 +370,7 @@ function table(schema: string, name: string, changes: Partial<MovedTable>): Move
     kind: "table",
     isPartition: false,
     sizeBytes: 0,
+    heapBlocks: 0,
     indexBytes: 0,
     estimatedRows: 0,
     hasRowSecurity: false,

@@ -12,7 +12,7 @@ import { rememberValue } from "../../components/migration/previous-value.ts";
 import type { MigrationRecord, RecordIn, ServiceRecord } from "../../components/migration/record.ts";
 import type { ResolvedWorld } from "../../components/migration/resolve.ts";
 import { connect } from "../../components/postgres/connection.ts";
-import { hashTables } from "../../components/postgres/content-hash.ts";
+import { hashTables } from "../../components/postgres/hash-tables.ts";
 import { closeSourceFence, closeTargetFence, readWitness, setSeal } from "../../components/postgres/fence.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../components/postgres/connection.ts";
-import { hashLargeObjects, hashTable, hashTables } from "../../components/postgres/content-hash.ts";
+import { hashLargeObjects, hashTable } from "../../components/postgres/content-hash.ts";
+import { hashTables } from "../../components/postgres/hash-tables.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";

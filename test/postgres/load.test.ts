@@ -262,8 +262,8 @@ describe("a table worth more than one statement", () => {
   ];
 
   test.each([
-    ["in pieces", { piece: 65_536, sideBySide: 0, frozen: 0 }, false],
-    ["frozen", { piece: Number.POSITIVE_INFINITY, sideBySide: 0, frozen: 0 }, true],
+    ["in pieces", { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 }, false],
+    ["frozen", { piece: Number.POSITIVE_INFINITY, sideBySide: 0, frozen: 0, checkedApart: 0 }, true],
   ])("is the same on the target: %s", async (_way, thresholds, isFrozen) => {
     const source = await newDatabase("source", ddl);
     const target = await newDatabase("target");
@@ -321,7 +321,7 @@ test("a table that is alone is copied in pieces, too", async () => {
   const target = await newDatabase("target");
   const report = await copyAll(source, target, {
     ...{ schemas: ["public"], workers: 3 },
-    thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 },
+    thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 },
   });
   expect(report.rows).toBe(2_000);
   // A table that is copied in one piece would be frozen.
@@ -341,7 +341,7 @@ test("a reader on the target, such as a backup, does not hold up the rows of a f
   const backup = await connect(target, { purpose: "test" });
   let locked: Promise<unknown> | undefined;
   const report = await copyAll(source, target, {
-    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 } },
+    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 } },
     onProgress: ({ phase }) => {
       if (phase === "rows") locked ??= backup.query("BEGIN; LOCK TABLE public.note IN ACCESS SHARE MODE");
     },
@@ -374,7 +374,7 @@ test("what is built with a function that reads another table waits for that tabl
   );
   const target = await newDatabase("target");
   // One that is frozen would keep out whoever reads it.
-  const thresholds = { piece: 65_536_000, sideBySide: 0, frozen: Number.POSITIVE_INFINITY };
+  const thresholds = { piece: 65_536_000, sideBySide: 0, frozen: Number.POSITIVE_INFINITY, checkedApart: 0 };
   await copyAll(source, target, { schemas: ["public"], thresholds });
   await withConnection(target, { purpose: "test" }, async (client) => {
     await client.query("SET enable_seqscan = off");
@@ -405,7 +405,7 @@ test("keys whose entries in the dump have the same name are told apart", async (
   );
   const target = await newDatabase("target");
   await copyAll(source, target, {
-    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0 } },
+    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 } },
   });
   const keys =
     "SELECT conrelid::regclass::text AS table, conname, pg_get_constraintdef(oid) AS definition, convalidated FROM pg_constraint WHERE contype IN ('p', 'u', 'f') AND connamespace = 'public'::regnamespace ORDER BY 1, 2";
@@ -431,6 +431,22 @@ test("an index waits for a function that waits for another table's key", async (
     "SELECT most_common_vals IS NOT NULL OR n_distinct <> 0 AS known FROM pg_stats WHERE tablename = 'by_shift'",
   );
   expect(analyzed).toEqual([{ known: true }]);
+});
+
+test("tells when a session has nothing left to read, before the indexes are built", async () => {
+  const tables = Array.from({ length: 5 }, (_, number) => `CREATE TABLE public.t${number} (a int)`);
+  const source = await newDatabase("source", tables);
+  const target = await newDatabase("target");
+  const phases: string[] = [];
+  let phase = "";
+  await copyAll(source, target, {
+    ...{ schemas: ["public"], workers: 3 },
+    onProgress: (progress) => {
+      phase = progress.phase;
+    },
+    onReaderEnded: () => phases.push(phase),
+  });
+  expect(phases).toEqual(["rows", "rows", "rows"]);
 });
 
 describe("failures", () => {

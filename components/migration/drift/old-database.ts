@@ -1,6 +1,6 @@
 import { connect, withConnection } from "../../postgres/connection.ts";
-import { hashTables } from "../../postgres/content-hash.ts";
 import { isSealed, isWhole, readFence } from "../../postgres/fence.ts";
+import { hashTables } from "../../postgres/hash-tables.ts";
 import { listTables } from "../../postgres/relations.ts";
 import { isRunning } from "../../railway/deployments.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";

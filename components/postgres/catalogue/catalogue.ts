@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
 import { hashLargeObjects } from "../content-hash.ts";
+import { inTurn } from "../in-turn.ts";
 import { currentMajor } from "../relations.ts";
 import { attachedQueries } from "./attached-queries.ts";
 import { databaseQueries } from "./database-queries.ts";
@@ -44,23 +45,15 @@ export async function readCatalogue(
   schemas: readonly string[],
   options: CatalogueOptions = {},
 ): Promise<Catalogue> {
-  const { rows } = await client.query<{ searchPath: string }>(
-    "SELECT current_setting('search_path') AS \"searchPath\"",
-  );
-  if (rows[0]?.searchPath !== "pg_catalog")
-    throw new Error("reading a catalogue needs search_path = pg_catalog");
   const databaseWide = options.databaseWide ?? true;
-  const objects = await readObjects(
-    client,
-    databaseWide ? [...queries, ...databaseQueries] : queries,
-    schemas,
-  );
-  if (databaseWide) objects.push(await readLargeObjects(client));
-  objects.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  return {
-    major: await currentMajor(client),
-    objects: new Map(objects.map((object) => [object.key, object])),
-  };
+  const [, objects, largeObjects, major] = await inTurn(client, [
+    () => assertSearchPath(client),
+    () => readObjects(client, databaseWide ? [...queries, ...databaseQueries] : queries, schemas),
+    async () => (databaseWide ? [await readLargeObjects(client)] : []),
+    () => currentMajor(client),
+  ]);
+  const sorted = [...objects, ...largeObjects].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return { major, objects: new Map(sorted.map((object) => [object.key, object])) };
 }
 
 /** Reads some kinds of objects only, by the queries of this folder, under the same conditions as `readCatalogue`. */
@@ -69,13 +62,15 @@ export async function readObjects(
   chosen: readonly string[],
   schemas: readonly string[],
 ): Promise<CatalogueObject[]> {
-  const objects: CatalogueObject[] = [];
-  for (const query of chosen) {
-    const parameters = query.includes("$1") ? [schemas] : [];
-    const { rows } = await client.query<CatalogueRow>(query, parameters);
-    for (const row of rows) objects.push(toObject(row));
-  }
-  return objects;
+  const objects = await inTurn(
+    client,
+    chosen.map((query) => async () => {
+      const parameters = query.includes("$1") ? [schemas] : [];
+      const { rows } = await client.query<CatalogueRow>(query, parameters);
+      return rows.map(toObject);
+    }),
+  );
+  return objects.flat();
 }
 
 /** One hash over a whole catalogue, to see whether anything changed on one server. */
@@ -85,6 +80,14 @@ export function catalogueHash(catalogue: Catalogue): string {
     hash.update(`${JSON.stringify([key, Object.entries(aspects)])}\n`);
   }
   return hash.digest("hex");
+}
+
+async function assertSearchPath(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ searchPath: string }>(
+    "SELECT current_setting('search_path') AS \"searchPath\"",
+  );
+  if (rows[0]?.searchPath !== "pg_catalog")
+    throw new Error("reading a catalogue needs search_path = pg_catalog");
 }
 
 interface CatalogueRow {
