@@ -17,6 +17,9 @@ export function renderRotation(plan: RotationPlan, stack: string): string {
     ...(plan.unreadable.length === 0
       ? []
       : [`Sealed, so nobody can see whether they have a copy: ${list(plan.unreadable)}`]),
+    ...(plan.sameElsewhere.length === 0
+      ? []
+      : [`Another server has the same password, and keeps it: ${list(plan.sameElsewhere)}`]),
     ...(plan.searchedEverywhere
       ? []
       : ["The token sees this environment only: look for copies in the others by hand."]),

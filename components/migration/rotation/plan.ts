@@ -18,6 +18,8 @@ export interface RotationPlan {
   readonly idle: readonly string[];
   readonly sessions: readonly { readonly application: string; readonly count: number }[];
   readonly unreadable: readonly string[];
+  /** Variables by which another server has the same password. */
+  readonly sameElsewhere: readonly string[];
   readonly searchedEverywhere: boolean;
   readonly blockers: readonly string[];
   readonly last: { readonly state: RotationState; readonly at: string } | null;
@@ -54,6 +56,7 @@ export async function planRotation(run: RotationRun): Promise<RotationPlan> {
     idle: survey.idle,
     sessions: role.sessions,
     unreadable: survey.unreadable,
+    sameElsewhere: survey.sameElsewhere,
     searchedEverywhere: survey.everywhere,
     blockers: blockersOf({ survey, role, own, migration }),
     last: latest,

@@ -1,7 +1,9 @@
 import { parseDatabaseUrl } from "../../postgres/connection.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
+import { addressesOf, classifyVariable } from "../preflight/railway/addresses.ts";
 import { carriesPassword } from "./password-texts.ts";
 import type { Holder } from "./record.ts";
+import { refersTo } from "./reference-path.ts";
 
 /** Everything on Railway that has to do with the password. No value is in it. */
 export interface RotationSurvey {
@@ -13,6 +15,8 @@ export interface RotationSurvey {
   readonly idle: readonly string[];
   /** Variables with a copy that no rotation reaches: `metrics (production): DATABASE_URL`. */
   readonly copies: readonly string[];
+  /** Variables by which another server has the same password, such as that of a duplicated environment. */
+  readonly sameElsewhere: readonly string[];
   /** Variables of the database that hold it in a way that cannot be rewritten. */
   readonly unfit: readonly string[];
   /** Sealed variables, which cannot be searched. */
@@ -45,34 +49,46 @@ export async function surveyPassword(
     railway.environmentFacts(scope),
     railway.variableRecords(scope),
   ]);
-  const others = services.filter(({ id }) => id !== databaseId);
+  const database = services.find(({ id }) => id === databaseId);
   const own = await railway.rawVariables(scope, databaseId);
-  const databaseName = services.find(({ id }) => id === databaseId)?.name ?? "";
-  const found = await Promise.all(
-    others.map(async (service) => {
-      const [raw, rendered] = await Promise.all([
-        railway.rawVariables(scope, service.id),
-        railway.renderedVariables(scope, service.id),
-      ]);
-      const sealed = records
-        .filter((one) => one.serviceId === service.id && one.isSealed)
-        .filter(({ references }) => references.some((text) => text.startsWith(`${databaseName}.`)))
-        .map(({ name }) => name);
-      const byReference = namesWith(rendered, passwords).filter((name) => !carries(name, raw, passwords));
-      return {
-        service,
-        place: `${service.name} (${scope.environmentName})`,
-        raw,
-        variables: [...new Set([...byReference.filter((name) => raw.has(name)), ...sealed])],
-      };
-    }),
-  );
+  const target = addressesOf(database?.name ?? "", await railway.renderedVariables(scope, databaseId));
+  const others = services.filter(({ id }) => id !== databaseId);
+  const [shared, ...variables] = await Promise.all([
+    railway.rawVariables(scope, null),
+    ...others.map(({ id }) => railway.serviceVariables(scope, id)),
+  ]);
+  const texts = new Map([
+    ["shared", shared],
+    ...others.map(({ name }, index) => [name, variables[index]?.raw ?? new Map()] as const),
+  ]);
+  const found = others.map((service, index) => {
+    const { raw, rendered } = variables[index] ?? { raw: new Map(), rendered: new Map() };
+    const byReference = namesWith(rendered, passwords).filter((variable) =>
+      refersTo(target.serviceName, { service: service.name, variable }, texts),
+    );
+    const sealed = records
+      .filter(({ serviceId, isSealed }) => serviceId === service.id && isSealed)
+      .filter(({ references }) => references.some((text) => text.startsWith(`${target.serviceName}.`)))
+      .map(({ name }) => name);
+    const name = `${service.name} (${scope.environmentName})`;
+    return {
+      service,
+      place: { name, raw, mayLeadHere: !isDatabase(service) },
+      variables: [...new Set([...byReference, ...sealed])],
+    };
+  });
   const elsewhere = await Promise.all(
     (projectEnvironments ?? [scope]).map((environment) =>
       readElsewhere(railway, environment, environment.environmentId === scope.environmentId),
     ),
   );
-  const places = [...found, ...elsewhere.flat()];
+  const places = [...found.map(({ place }) => place), ...elsewhere.flat()];
+  const copies = places.flatMap(({ name: place, raw, mayLeadHere }) =>
+    namesWith(raw, passwords).map((name) => ({
+      text: `${place}: ${name}`,
+      leadsHere: mayLeadHere || classifyVariable(raw.get(name), undefined, { target }) !== "other",
+    })),
+  );
   const affected = found.filter(({ variables }) => variables.length > 0);
   return {
     holders: [...own.keys()].flatMap((name): Holder[] => {
@@ -83,9 +99,10 @@ export async function surveyPassword(
     idle: affected
       .filter(({ service }) => service.activeDeployments.length === 0)
       .map(({ service }) => service.name),
-    copies: places.flatMap(({ place, raw }) => namesWith(raw, passwords).map((name) => `${place}: ${name}`)),
+    copies: copies.filter(({ leadsHere }) => leadsHere).map(({ text }) => text),
+    sameElsewhere: copies.filter(({ leadsHere }) => !leadsHere).map(({ text }) => text),
     unfit: [...own.keys()].filter((name) => kindOf(name, own, passwords) === "inside"),
-    unreadable: places.flatMap(({ place, raw }) =>
+    unreadable: places.flatMap(({ name: place, raw }) =>
       [...raw].filter(([, text]) => text === null).map(([name]) => `${place}: ${name}`),
     ),
     everywhere: projectEnvironments !== undefined,
@@ -102,30 +119,35 @@ export async function renderedPassword(
   return parseDatabaseUrl("target", rendered.get("DATABASE_URL") ?? "", "off").password;
 }
 
-/** Shared variables, and in another environment those of its services. */
+interface Place {
+  readonly name: string;
+  readonly raw: Variables;
+  /** Whether a copy there may be meant for this server although no address says so. */
+  readonly mayLeadHere: boolean;
+}
+
+/** Shared variables, and in another environment, which this server's private network does not reach, those of its services. */
 async function readElsewhere(
   railway: Railway,
   environment: EnvironmentScope,
   isOwn: boolean,
-): Promise<{ place: string; raw: Variables }[]> {
-  const { environmentName } = environment;
-  const shared = {
-    place: `shared variables (${environmentName})`,
-    raw: await railway.rawVariables(environment, null),
-  };
+): Promise<Place[]> {
+  const place = (name: string, raw: Variables): Place => ({
+    ...{ name: `${name} (${environment.environmentName})`, raw, mayLeadHere: isOwn },
+  });
+  const shared = place("shared variables", await railway.rawVariables(environment, null));
   if (isOwn) return [shared];
   const services = await railway.listServices(environment);
   const raw = await railway.rawVariablesOf(
     environment,
     services.map(({ id }) => id),
   );
-  return [
-    shared,
-    ...services.map(({ id, name }) => ({
-      place: `${name} (${environmentName})`,
-      raw: raw.get(id) ?? new Map(),
-    })),
-  ];
+  return [shared, ...services.map(({ id, name }) => place(name, raw.get(id) ?? new Map()))];
+}
+
+/** It has a password of its own, which may be the same one. */
+function isDatabase({ image }: RailwayService): boolean {
+  return /postgres|pgvector|postgis|timescale/i.test(image ?? "");
 }
 
 function namesWith(variables: Variables, passwords: readonly string[]): string[] {
