@@ -18,7 +18,7 @@ import { killProgramAt } from "./kill-at.ts";
 /** Whom the services log in as on the target; the tests themselves use the server's own superuser. */
 export const owner = "clinic_owner";
 
-/** A world whose cutover is finished, with services that keep writing to the target. */
+/** The world before its cutover, with services that keep writing. */
 export interface RotationWorld {
   readonly world: World;
   readonly target: PostgresServer;
@@ -28,8 +28,8 @@ export interface RotationWorld {
   readonly lines: string[];
   /** The target server's own log, with every statement. */
   readonly serverLog: string[];
-  /** Every password that there was, the present one last. */
-  readonly passwords: string[];
+  /** Moves the services to the target. */
+  cutOver(): Promise<unknown>;
   run(options?: { readonly onLine?: (line: string) => unknown }): RotationRun;
   /** Runs it in a process of its own, and kills that at the first line with this text. */
   killAt(text: string, direction?: "forward" | "back"): Promise<void>;
@@ -64,7 +64,8 @@ export async function startRotationWorld(): Promise<RotationWorld> {
   }
   serverLog.length = 0;
   const world = await startWorld({
-    pace: quickPace,
+    // A container that is refused its password waits at its health check, on Railway for minutes.
+    pace: { ...quickPace, healthcheckTimeoutMs: 15_000 },
     servers: { source, target },
     withStaging: true,
     accounts: {
@@ -79,8 +80,6 @@ export async function startRotationWorld(): Promise<RotationWorld> {
     settleTimeoutMs: 3_000,
   });
   const inputs = inputsFor(world).migration;
-  const quiet = { step: () => {}, detail: () => {} };
-  await runCutover({ railway, inputs, reporter: quiet, isEngineAlive: async () => true });
   const lines: string[] = [];
   const query = (text: string) =>
     withConnection(target.connection(), { purpose: "observe" }, async (client) => (await client.query(text)).rows);
@@ -94,7 +93,11 @@ export async function startRotationWorld(): Promise<RotationWorld> {
   };
   return {
     ...{ world, target, railway, inputs, lines, serverLog, query, storedPassword },
-    passwords: [first],
+    cutOver: () =>
+      runCutover({
+        ...{ railway, inputs, isEngineAlive: async () => true },
+        reporter: { step: () => {}, detail: () => {} },
+      }),
     run: ({ onLine = () => {} } = {}) => {
       const report = (line: string) => {
         lines.push(line);

@@ -75,7 +75,7 @@ const defaultPatienceMs = 15_000;
 
 async function writeNewPassword(rotation: OwnedRotation): Promise<void> {
   const { railway, scope, record, newPassword, passwords } = rotation;
-  await writePassword(railway, scope, record.serviceId, record.holders, newPassword);
+  await writePassword(rotation, newPassword);
   const { dependents } = await surveyPassword(railway, scope, record.serviceId, [newPassword, passwords.old]);
   await rotation.save({ ...record, services: withDependents(rotation, dependents) });
   await rotation.forEachService((name, work) =>

@@ -15,7 +15,7 @@ import { waitUntilFollowed, writePassword } from "./variables.ts";
  * @throws CutoverError `ROTATION_INCOMPLETE` with what is left
  */
 export async function putRotationBack(rotation: OwnedRotation, reason: string): Promise<void> {
-  const { railway, scope, passwords, run } = rotation;
+  const { passwords, run } = rotation;
   const record = rotation.record as UnfinishedRotation;
   run.reporter.step("Put the old password back");
   if (record.state !== "putting-back") {
@@ -25,7 +25,7 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
     );
     run.reporter.detail("the server has the old password");
   }
-  await writePassword(railway, scope, record.serviceId, record.holders, passwords.old);
+  await writePassword(rotation, passwords.old);
   // Each is tried: one that cannot be put back must not keep the others on a password that is refused.
   const restored = await Promise.allSettled(
     Object.entries(record.services).map(([name, service]) => restoreService(rotation, name, service)),

@@ -1,7 +1,8 @@
 import { CutoverError } from "../../errors.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
 import { carriesPassword, withPassword } from "./password-texts.ts";
-import type { Holder, RotatedService } from "./record.ts";
+import type { OwnedRotation } from "./owned.ts";
+import type { RotatedService } from "./record.ts";
 import { renderedPassword } from "./survey.ts";
 
 /**
@@ -11,18 +12,18 @@ import { renderedPassword } from "./survey.ts";
  * @throws CutoverError `VARIABLE_NOT_APPLIED`, `REFERENCE_RENDERS_WRONG`
  */
 export async function writePassword(
-  railway: Railway,
-  scope: EnvironmentScope,
-  serviceId: string,
-  holders: readonly Holder[],
+  { railway, scope, record, run }: Pick<OwnedRotation, "railway" | "scope" | "record" | "run">,
   password: string,
 ): Promise<void> {
+  const { serviceId, holders } = record;
   const raw = await railway.rawVariables(scope, serviceId);
   for (const { name, kind } of holders) {
     const text = raw.get(name);
     const wanted = withPassword(kind, text ?? "", password);
     // One that somebody removed is not made again.
-    if (typeof text === "string" && text !== wanted) await railway.setVariable(scope, serviceId, name, wanted);
+    if (typeof text !== "string" || text === wanted) continue;
+    await railway.setVariable(scope, serviceId, name, wanted);
+    run.reporter.detail(`${name} is set, and nothing deployed`);
   }
   const isRendered = await railway.settle(async () =>
     (await renderedPassword(railway, scope, serviceId)) === password ? true : undefined,
