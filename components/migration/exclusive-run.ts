@@ -5,6 +5,7 @@ import type { MigrationInputs } from "./inputs.ts";
 import type { PromotedRecord } from "./record.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ResolvedDatabases, ResolvedWorld } from "./resolve.ts";
+import { assertNoRotation } from "./rotation/unfinished.ts";
 
 /** What a command was given to work with. */
 export interface CutoverRun {
@@ -43,7 +44,7 @@ export interface PromotedMigration {
 /**
  * Does `work` as the only run on these databases.
  *
- * @throws CutoverError `ANOTHER_RUN_ACTIVE`, and whatever `work` throws
+ * @throws CutoverError `ANOTHER_RUN_ACTIVE`, `ROTATION_UNFINISHED`, and whatever `work` throws
  */
 export async function exclusively<World extends ResolvedDatabases, Result>(
   run: CutoverRun,
@@ -57,9 +58,10 @@ export async function exclusively<World extends ResolvedDatabases, Result>(
   const source = { ...world.source, connection: exclusion.guarded(world.source.connection) };
   const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
   const railway = run.railway.guarded(() => exclusion.assertAlone());
-  return releasing(exclusion, () =>
-    work({ ...run, railway, world: { ...world, source, target }, exclusion }),
-  );
+  return releasing(exclusion, async () => {
+    await assertNoRotation(exclusion.target);
+    return work({ ...run, railway, world: { ...world, source, target }, exclusion });
+  });
 }
 
 /** The same for what is left after the promotion: it has nothing to do with the source, which may be gone. */
@@ -71,7 +73,10 @@ export async function exclusivelyOnTarget<Result>(
   const exclusion = await excludeOtherRuns({ target: world.target.connection });
   const target = { ...world.target, connection: exclusion.guarded(world.target.connection) };
   const railway = run.railway.guarded(() => exclusion.assertAlone());
-  return releasing(exclusion, () => work({ ...run, railway, world: { ...world, target }, exclusion }));
+  return releasing(exclusion, async () => {
+    await assertNoRotation(exclusion.target);
+    return work({ ...run, railway, world: { ...world, target }, exclusion });
+  });
 }
 
 /** A session that was cut fails anyhow; why it was cut is what the operator must know. */

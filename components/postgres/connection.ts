@@ -280,7 +280,7 @@ const knownFailures: ReadonlyArray<{
     code: "WRONG_PASSWORD",
     what: "the server refuses the user or password that the service's variables name",
     remedy:
-      "Compare the service's password variable on Railway with the server's; rotate it there if they differ.",
+      "An interrupted rotation leaves it so: `npm run rotate-password` tells. Otherwise compare the service's password variable on Railway with the server's.",
   },
   {
     matches: (_state, message) => message.includes("does not support SSL"),

@@ -1,4 +1,4 @@
-import type { VariableRecord } from "../../../railway/railway.ts";
+import type { RailwayService, VariableRecord } from "../../../railway/railway.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 import type { NamedService } from "./services.ts";
@@ -21,19 +21,28 @@ export function checkUndeployedVariables(
   { inputs, service }: NamedService,
   records: readonly VariableRecord[],
 ): Finding[] {
-  const serving = service?.latestDeployment;
-  if (!service || !serving) return [];
+  if (!service) return [];
   const own = new Set(inputs.variables);
-  const changed = records
-    .filter(({ serviceId, name }) => serviceId === service.id && !own.has(name))
-    .filter(({ updatedAt }) => updatedAt.getTime() > serving.createdAt.getTime())
-    .map(({ name }) => name);
+  const changed = changedSinceDeployment(service, records).filter((name) => !own.has(name));
   if (changed.length === 0) return [];
   return [
     found(
       "UNDEPLOYED_VARIABLES",
       service.name,
-      `Changed after its latest deployment began, and so not in use yet: ${listNames(changed.toSorted())}.`,
+      `Changed after its latest deployment began, and so not in use yet: ${listNames(changed)}.`,
     ),
   ];
+}
+
+/** Names of a service's variables that were changed after its latest deployment began. */
+export function changedSinceDeployment(
+  { id, latestDeployment }: Pick<RailwayService, "id" | "latestDeployment">,
+  records: readonly VariableRecord[],
+): string[] {
+  if (latestDeployment === null) return [];
+  return records
+    .filter(({ serviceId }) => serviceId === id)
+    .filter(({ updatedAt }) => updatedAt.getTime() > latestDeployment.createdAt.getTime())
+    .map(({ name }) => name)
+    .toSorted();
 }

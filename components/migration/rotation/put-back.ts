@@ -1,0 +1,102 @@
+import { CutoverError, describeError } from "../../errors.ts";
+import { withConnection } from "../../postgres/connection.ts";
+import { isPending } from "../../railway/deployment-verdict.ts";
+import { proveDeployment } from "../service-switch.ts";
+import { deployedSince, readGiven } from "./deployments.ts";
+import type { OwnedRotation } from "./owned.ts";
+import type { RotatedService, UnfinishedRotation } from "./record.ts";
+import { dropRotationRole, setVerifier } from "./server.ts";
+import { waitUntilFollowed, writePassword } from "./variables.ts";
+
+/**
+ * Gives the server its old password again, then the variables, then the services that run on the new one. Every step may
+ * run twice.
+ *
+ * @throws CutoverError `ROTATION_INCOMPLETE` with what is left
+ */
+export async function putRotationBack(rotation: OwnedRotation, reason: string): Promise<void> {
+  const { passwords, run } = rotation;
+  const record = rotation.record as UnfinishedRotation;
+  run.reporter.step("Put the old password back");
+  if (record.state !== "putting-back") {
+    await rotation.save(
+      { ...record, state: "putting-back", reason },
+      { effect: () => setVerifier(rotation.session, record.role, record.wayBack.verifier) },
+    );
+    run.reporter.detail("the server has the old password");
+  }
+  await writePassword(rotation, passwords.old);
+  // Each is tried: one that cannot be put back must not keep the others on a password that is refused.
+  const restored = await Promise.allSettled(
+    Object.entries(record.services).map(([name, service]) => restoreService(rotation, name, service)),
+  );
+  const failed = restored.find((result) => result.status === "rejected");
+  if (failed !== undefined) {
+    rotation.signal.throwIfAborted();
+    throw incomplete(failed.reason);
+  }
+  await withConnection(
+    rotation.exclusion.guarded(rotation.login(passwords.old)),
+    { purpose: "rotation" },
+    async (session) => {
+      const { serviceId, role, holders, services } = rotation.record;
+      await rotation.save(
+        { state: "put-back", serviceId, role, holders, services, reason },
+        { session, effect: () => dropRotationRole(session) },
+      );
+    },
+  );
+  run.reporter.detail("everything uses the old password again");
+}
+
+/** A deployment that never got healthy has left the old one in place; only one that took its place has to be replaced. */
+async function restoreService(
+  rotation: OwnedRotation,
+  name: string,
+  service: RotatedService,
+): Promise<void> {
+  const { railway, scope, run, signal, passwords } = rotation;
+  for (const deployment of await deployedSince(railway, scope, service)) {
+    if (isPending(deployment)) await railway.cancelDeployment(deployment.id);
+  }
+  const found = (await railway.listServices(scope)).find(({ id }) => id === service.serviceId);
+  if (found === undefined) return;
+  const serving = found.activeDeployments.filter(({ stopped }) => !stopped);
+  const given = await Promise.all(
+    serving.map(async ({ id }) =>
+      service.replaces.includes(id) ? "old" : readGiven(railway, id, service.variables, passwords),
+    ),
+  );
+  if (given.length > 0 && given.every((one) => one === "old")) {
+    run.reporter.detail(`${name}: went on with the old password`);
+    return;
+  }
+  await waitUntilFollowed(railway, scope, name, service, passwords.old);
+  const deploymentTimeoutMs = run.inputs.limits.deploymentTimeoutMs;
+  const asked = await railway.deploy(scope, service.serviceId);
+  const { id } = await railway.waitForDeployment(scope, service.serviceId, asked, {
+    timeoutMs: deploymentTimeoutMs,
+    signal,
+  });
+  const healthCheckUrl = run.inputs.services.find((one) => one.name === name)?.healthCheckUrl ?? null;
+  await proveDeployment(
+    railway,
+    {
+      ...{ scope, serviceId: service.serviceId, name, deploymentTimeoutMs, signal, healthCheckUrl },
+      desired: new Map(),
+      reporter: run.reporter,
+    },
+    id,
+  );
+  run.reporter.detail(`${name}: runs on the old password again (deployment ${id})`);
+}
+
+function incomplete(error: unknown): CutoverError {
+  return new CutoverError({
+    code: "ROTATION_INCOMPLETE",
+    message: `The server and the variables have the old password again, but not every service could be put back to it: ${describeError(error)}`,
+    remedy:
+      "Its open sessions go on, new ones are refused. Mend the cause, then `npm run rotate-password -- --put-back --yes`.",
+    cause: error,
+  });
+}

@@ -1,0 +1,286 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { isAsDesired, observeAppService } from "../../components/migration/app-service.ts";
+import { readDrift } from "../../components/migration/drift.ts";
+import { planRotation } from "../../components/migration/rotation/plan.ts";
+import { rotatePassword, undoRotation } from "../../components/migration/rotation/rotate.ts";
+import { isAccepted, rotationRole } from "../../components/migration/rotation/server.ts";
+import { connect } from "../../components/postgres/connection.ts";
+import { renderRotation } from "../../scripts/render-rotation.ts";
+import { inputsFor } from "../dynamic/quiet-world.ts";
+import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
+import { nextWrites } from "./cutover-world.ts";
+import { owner, type RotationWorld, startRotationWorld } from "./rotation-world.ts";
+
+const reference = "${{pgvector.DATABASE_URL}}";
+const metrics = "metrics";
+
+let here: RotationWorld;
+/** The present password when a test begins, and the deployments that each service has had by then. */
+let old: string;
+let before: Record<string, number>;
+const everyPassword = new Set<string>();
+
+beforeAll(async () => {
+  here = await startRotationWorld();
+});
+
+afterAll(() => here?.stop());
+
+beforeEach(async () => {
+  await here.world.railway.settle();
+  old = here.storedPassword();
+  before = deploymentCounts();
+});
+
+afterEach(() => {
+  everyPassword.add(here.storedPassword());
+});
+
+const rotateAgain = (onLine?: (line: string) => unknown) =>
+  rotatePassword(here.run(onLine === undefined ? {} : { onLine }), { again: true });
+
+function deploymentCounts(): Record<string, number> {
+  const names = [...healthcareServiceNames, metrics, "pgvector", "Postgres"];
+  return Object.fromEntries(names.map((name) => [name, here.world.railway.deployments(name).length]));
+}
+
+/** How many deployments each service has had since the test began; those that had none are left out. */
+function deployed(): Record<string, number> {
+  const counts = Object.entries(deploymentCounts()).map(([name, count]) => [name, count - (before[name] ?? 0)]);
+  return Object.fromEntries(counts.filter(([, count]) => count !== 0));
+}
+
+const onceEach = Object.fromEntries(healthcareServiceNames.map((name) => [name, 1]));
+
+async function expectRotated(): Promise<void> {
+  const now = here.storedPassword();
+  expect(now).not.toBe(old);
+  expect(await isAccepted(here.login(now))).toBe(true);
+  expect(await isAccepted(here.login(old))).toBe(false);
+  expect((await here.rotation())?.record).toMatchObject({ state: "finished" });
+  await expectClean();
+}
+
+async function expectAsBefore(): Promise<void> {
+  expect(here.storedPassword()).toBe(old);
+  expect(await isAccepted(here.login(old))).toBe(true);
+  await expectClean();
+}
+
+/** No second way in, nothing that leads to a password in the journal, and writers that lost nothing. */
+async function expectClean(): Promise<void> {
+  expect(await here.query(`select rolname from pg_roles where rolname = '${rotationRole}'`)).toEqual([]);
+  expect(JSON.stringify((await here.rotation())?.record)).not.toMatch(/wayBack|SCRAM/);
+  await nextWrites(here.world, here.target.connection());
+  expect((await here.world.judge("target")).violations).toEqual([]);
+}
+
+describe("before the cutover", () => {
+  test("deploys who already uses the database, and nobody else", async () => {
+    here.world.railway.setVariableByHand("@healthcare/doctor", "LLM_DATABASE_URL", reference, {
+      deploy: true,
+    });
+    await here.world.railway.settle();
+    before = deploymentCounts();
+    expect(await rotatePassword(here.run(), { again: false })).toBe("rotated");
+    expect(deployed()).toEqual({ "@healthcare/doctor": 1 });
+    expect(await isAccepted(here.login(here.storedPassword()))).toBe(true);
+    expect(await isAccepted(here.login(old))).toBe(false);
+  });
+
+  test("a second call does nothing unless it is asked to", async () => {
+    const mutations = here.world.railway.mutations().length;
+    expect(await rotatePassword(here.run(), { again: false })).toBe("rotated before");
+    expect(await undoRotation(here.run())).toBe("nothing to put back");
+    expect(here.world.railway.mutations().length).toBe(mutations);
+  });
+
+  test("the cutover goes through afterwards", async () => {
+    await here.cutOver();
+    expect((await here.world.judge("target")).violations).toEqual([]);
+  });
+});
+
+describe("after the cutover", () => {
+  test("the plan changes nothing and names everything but the password", async () => {
+    here.world.railway.setVariableByHand(metrics, "GF_DATABASE_URL", reference);
+    const mutations = here.world.railway.mutations().length;
+    const plan = await planRotation(here.run());
+    expect(plan).toMatchObject({ role: owner, holders: ["POSTGRES_PASSWORD"], blockers: [] });
+    expect(plan.services.map(({ name }) => name).toSorted()).toEqual(
+      [...healthcareServiceNames, metrics].toSorted(),
+    );
+    expect(plan.services.find(({ name }) => name === metrics)).toMatchObject({
+      overlaps: false,
+      variables: ["GF_DATABASE_URL"],
+    });
+    // Duplicated environments and the other database have the same one in this world.
+    expect(plan.sameElsewhere).toContain("pgvector (staging): POSTGRES_PASSWORD");
+    const text = renderRotation(plan, "trial");
+    expect(text).toContain("--again --yes");
+    expect(text).not.toContain(old);
+    expect(here.world.railway.mutations().length).toBe(mutations);
+    here.world.railway.removeVariableByHand(metrics, "GF_DATABASE_URL");
+  });
+
+  test("every service is deployed once, no write is lost, and the old password is of no use", async () => {
+    const stranger = await connect(here.login(old), { purpose: "test" });
+    await stranger.query("set application_name = 'psql of a developer'");
+    expect(await rotateAgain()).toBe("rotated");
+    expect(deployed()).toEqual(onceEach);
+    await expectRotated();
+    expect(here.storedPassword()).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    await expect(stranger.query("select 1")).rejects.toThrow();
+    const [{ strangers } = {}] = await here.query(
+      `select count(*)::int as strangers from pg_stat_activity where application_name = 'psql of a developer'`,
+    );
+    expect(strangers).toBe(0);
+  });
+
+  test("the program finds nothing to do, and no drift", async () => {
+    for (const name of healthcareServiceNames) {
+      const inputs = inputsFor(here.world).service(name);
+      expect(isAsDesired(inputs, await observeAppService(here.railway, inputs))).toBe(true);
+    }
+    const { verdict, items } = await readDrift(here.railway, here.inputs, { oldDatabase: ["running"] });
+    expect({ verdict, items }).toEqual({ verdict: "none", items: [] });
+  });
+
+  test("a service that merely shows the database's numbers is deployed as well", async () => {
+    here.world.railway.setVariableByHand(metrics, "PASSWORD_OF_PGVECTOR", "${{pgvector.POSTGRES_PASSWORD}}");
+    here.world.railway.setVariableByHand("uptime", "PGVECTOR_HOST", "${{pgvector.RAILWAY_PRIVATE_DOMAIN}}");
+    await rotateAgain();
+    expect(deployed()).toEqual({ ...onceEach, [metrics]: 1 });
+    here.world.railway.removeVariableByHand(metrics, "PASSWORD_OF_PGVECTOR");
+    await expectRotated();
+  });
+
+  test.for([
+    ["a literal URL", metrics, () => `postgresql://${owner}:${old}@pgvector.railway.internal:5432/railway`],
+    ["the password alone", metrics, () => old],
+    ["a text around it", metrics, () => `host=pgvector.railway.internal password=${old}`],
+  ] as const)("%s in another service blocks, and is named without its value", async ([, service, text]) => {
+    here.world.railway.setVariableByHand(service, "COPY", text());
+    const mutations = here.world.railway.mutations().length;
+    const error = await rotateAgain().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "ROTATION_BLOCKED" });
+    expect(String(error)).toContain(`${service} (production): COPY`);
+    expect(String(error)).not.toContain(old);
+    expect(here.world.railway.mutations().length).toBe(mutations);
+    here.world.railway.removeVariableByHand(service, "COPY");
+    await expectAsBefore();
+  });
+
+  test("a shared variable with a copy blocks, too", async () => {
+    here.world.railway.setSharedVariable("DB_PASSWORD", old);
+    await expect(rotateAgain()).rejects.toThrow("shared variables (production): DB_PASSWORD");
+    here.world.railway.setSharedVariable("DB_PASSWORD", "another");
+  });
+
+  test("several variables of the database that hold it are all changed", async () => {
+    here.world.railway.setVariableByHand("pgvector", "PGPASSWORD", old);
+    await rotateAgain();
+    const { variables } = here.world.railway.inspect();
+    const kept = variables.filter(({ name, value }) => name === "PGPASSWORD" && value === here.storedPassword());
+    expect(kept).toHaveLength(1);
+    await expectRotated();
+  });
+});
+
+describe("when a deployment fails", () => {
+  test("in its build, the server's password was never changed and nobody noticed", async () => {
+    here.world.railway.failNext("@healthcare/api", "BUILD");
+    here.lines.length = 0;
+    await expect(rotateAgain()).rejects.toMatchObject({ code: "ROTATION_PUT_BACK" });
+    expect(here.lines.join("\n")).not.toContain("new sessions need the new password");
+    await here.world.railway.settle();
+    await expectAsBefore();
+    for (const count of Object.values(deployed())) expect(count).toBe(1);
+  });
+
+  test("in its health check, everything is put back to the old password", async () => {
+    here.world.railway.setPace({ healthcheckTimeoutMs: 1_000 });
+    here.world.railway.failNext("@healthcare/api", "HEALTHCHECK");
+    const error = await rotateAgain().catch((thrown: unknown) => thrown);
+    here.world.railway.setPace({ healthcheckTimeoutMs: 15_000 });
+    expect(error).toMatchObject({ code: "ROTATION_PUT_BACK" });
+    expect(String(error)).toContain("HEALTHCHECK");
+    await here.world.railway.settle();
+    await expectAsBefore();
+  });
+});
+
+/** Lines of a run, in their order: what is killed there has done all that came before. */
+const places = [
+  "Look whether the password can be rotated",
+  "Write the new password",
+  "is set, and nothing deployed",
+  "Deploy every service",
+  "is given the new password",
+  "Change the password on the server",
+  "new sessions need the new password",
+  "Wait for the deployments",
+  "runs on the new password",
+  "See that the old password",
+  "tried: 28P01",
+];
+
+describe("killed", () => {
+  test.for(places)("at “%s”, the next run goes on", async (place) => {
+    await here.killAt(place);
+    await nextWrites(here.world, here.target.connection());
+    expect(await rotateAgain()).toBe("rotated");
+    expect(deployed()).toEqual(onceEach);
+    await expectRotated();
+  });
+
+  test.for(places.slice(1, 9))("at “%s”, --put-back leads back", async (place) => {
+    await here.killAt(place);
+    expect(await undoRotation(here.run())).toBe("put back");
+    await here.world.railway.settle();
+    await expectAsBefore();
+    for (const count of Object.values(deployed())) expect(count).toBeLessThanOrEqual(2);
+  });
+
+  test.for(["the server has the old password", "is set, and nothing deployed", "on the old password again"])(
+    "on the way back at “%s”, the next run goes on back",
+    async (place) => {
+      await here.killAt("runs on the new password");
+      await here.killAt(place, "back");
+      expect(await rotateAgain()).toBe("put back");
+      await here.world.railway.settle();
+      await expectAsBefore();
+    },
+  );
+
+  test("the password is in no line, no statement and no row", async () => {
+    await here.killAt("Wait for the deployments");
+    const record = JSON.stringify((await here.rotation())?.record);
+    await rotateAgain();
+    const log = here.serverLog.join("\n");
+    expect(log).toContain("pgvector_cutover.rotation");
+    for (const password of [...everyPassword, old, here.storedPassword()]) {
+      for (const text of [log, record, here.lines.join("\n")]) expect(text).not.toContain(password);
+    }
+    expect(log).not.toMatch(/password 'SCRAM/);
+  });
+});
+
+describe("beside another run", () => {
+  test("only one rotates, and a cutover's command waits for a rotation that died", async () => {
+    const second: Promise<unknown>[] = [];
+    await rotateAgain((line) => {
+      if (line.startsWith("Wait for")) second.push(rotateAgain().catch((error: unknown) => error));
+    });
+    expect(await Promise.all(second)).toMatchObject([{ code: "ANOTHER_RUN_ACTIVE" }]);
+    before = deploymentCounts();
+    old = here.storedPassword();
+    await here.killAt("Wait for the deployments");
+    const { assertNoRotation } = await import("../../components/migration/rotation/unfinished.ts");
+    const client = await connect(here.target.connection(), { purpose: "observe" });
+    await expect(assertNoRotation(client)).rejects.toMatchObject({ code: "ROTATION_UNFINISHED" });
+    expect(await rotateAgain()).toBe("rotated");
+    await expect(assertNoRotation(client)).resolves.toBeUndefined();
+    await client.end();
+  });
+});
