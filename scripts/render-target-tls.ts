@@ -1,6 +1,6 @@
 import type { ClientVariable, TlsWish } from "../components/migration/target-tls/client-variables.ts";
 import type { SessionGroup } from "../components/migration/target-tls/clients.ts";
-import type { TargetTlsPlan } from "../components/migration/target-tls/plan.ts";
+import { type TargetTlsPlan, wouldNotStart } from "../components/migration/target-tls/plan.ts";
 import type { TargetTlsLook, TargetTlsOutcome } from "../components/migration/target-tls.ts";
 import type { Certificate } from "../components/postgres/server-tls/certificate-file.ts";
 
@@ -16,6 +16,14 @@ export function renderTargetTls({ stand, seen, variables }: TargetTlsLook, stack
           ["fingerprint", fingerprintLine(served)],
           ["made for", served.names.join(", ") || "no name"],
         ]),
+    ...(wouldNotStart(seen)
+      ? [
+          [
+            "DANGER",
+            "the server goes on as it is, but would not start again: its certificate is gone or damaged",
+          ],
+        ]
+      : []),
     ...listed("sessions", sessions.map(describeSession)),
     ...listed(
       "variables",

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { presentError } from "../components/errors.ts";
+import { type Transport, transportSchema } from "../components/migration/inputs.ts";
 import { planTargetTls, type TargetTlsRequest } from "../components/migration/target-tls/plan.ts";
 import { lookAtTargetTls, switchTargetTls, type TargetTlsRun } from "../components/migration/target-tls.ts";
 import { renderOutcome, renderPlan, renderTargetTls } from "./render-target-tls.ts";
@@ -56,7 +57,8 @@ await runScript(async () => {
   if (values.renew && command !== "on") throw wrongArguments("--renew goes with on");
   if (command === "status" && (values.yes || values["accept-rules"]))
     throw wrongArguments("status takes neither --yes nor --accept-rules");
-  const run = await targetTlsRun(values.stack, values.port);
+  const tunnel = values.port === undefined ? undefined : parseTunnel(values.port);
+  const run = await targetTlsRun(values.stack, tunnel);
   if (command === "status") {
     process.stdout.write(renderTargetTls(await lookAtTargetTls(run), values.stack));
     return 0;
@@ -79,18 +81,18 @@ async function show(run: TargetTlsRun, request: TargetTlsRequest, stack: string)
   return 0;
 }
 
-async function targetTlsRun(stack: string, port: string | undefined): Promise<TargetTlsRun> {
+async function targetTlsRun(stack: string, tunnel: Transport | undefined): Promise<TargetTlsRun> {
   const { railway, inputs } = await readStack(stack);
   const { transport } = inputs;
   return {
     railway,
-    inputs: port === undefined ? inputs : { ...inputs, transport: { ...transport, target: tunnel(port) } },
+    inputs: { ...inputs, transport: { ...transport, target: tunnel ?? transport.target } },
     reporter: { step: (text) => console.log(`── ${text}`), detail: (text) => console.log(`   ${text}`) },
   };
 }
 
-function tunnel(text: string) {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return { via: "tunnel", port } as const;
+function parseTunnel(text: string): Transport {
+  const parsed = transportSchema.safeParse({ via: "tunnel", port: Number(text) });
+  if (parsed.success) return parsed.data;
   throw wrongArguments("--port is a local port that a tunnel forwards");
 }

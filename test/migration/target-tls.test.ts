@@ -17,6 +17,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { excludeOtherRuns } from "../../components/migration/exclusion.ts";
 import { beginMigration, ensureJournal } from "../../components/migration/journal.ts";
+import { wouldNotStart } from "../../components/migration/target-tls/plan.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
 import { embeddedPostgres } from "../world/postgres/embedded-postgres.ts";
@@ -36,7 +37,13 @@ async function world(...options: Parameters<typeof startTargetTlsWorld>): Promis
   return here;
 }
 
-/** What a client that knows nothing of this project sees. */
+/** Clients that know nothing of this project. */
+const hasClients = await Promise.all([run("psql", ["--version"]), run("openssl", ["version"])]).then(
+  () => true,
+  () => false,
+);
+
+/** What such a client sees. */
 async function fingerprintByOpenssl({ server }: TargetTlsWorld): Promise<string> {
   const look = `openssl s_client -connect 127.0.0.1:${server.port} -starttls postgres </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256`;
   const { stdout } = await run("/bin/sh", ["-c", look]);
@@ -83,7 +90,7 @@ const installations: Array<readonly [string, () => Promise<Installation | undefi
   ["the oldest one that is installed here", async () => (await installedPostgres())[0]],
 ];
 
-describe.for(installations)("the whole life on %s", ([, choose]) => {
+describe.skipIf(!hasClients).for(installations)("the whole life on %s", ([, choose]) => {
   let here: TargetTlsWorld | undefined;
   beforeAll(async () => {
     const installation = await choose();
@@ -430,11 +437,10 @@ describe("refused, with nothing changed", () => {
   });
 
   test("where the role of the service's URL is no superuser", async () => {
-    await here.query("create role plain login password 'plain'; grant pg_execute_server_program to plain");
     const plain = await world({ login: { user: "plain", password: "plain" } });
     await plain.query("create role plain login password 'plain'; grant pg_execute_server_program to plain");
-    for (const attempt of [plain.run({ command: "on" }), plain.look()])
-      await expect(attempt).rejects.toMatchObject({ code: "TLS_NOT_SUPERUSER" });
+    await expect(plain.run({ command: "on" })).rejects.toMatchObject({ code: "TLS_NOT_SUPERUSER" });
+    await expect(plain.look()).rejects.toMatchObject({ code: "TLS_NOT_SUPERUSER" });
   });
 });
 
@@ -450,16 +456,53 @@ test("an image without openssl: a clear error, and nothing is left", async () =>
   expect(await here.snapshot()).toEqual(before);
 });
 
-test("an openssl that fails: a clear error, and no key is left", async () => {
+test.for([
+  ["openssl", "openssl on the target's server made no certificate"],
+  ["sync", "could not store its certificate"],
+] as const)("%s that fails: a clear error, and no key is left", async ([tool, what]) => {
   const tools = await mkdtemp(path.join(tmpdir(), "target-tls-tools-"));
   onTestFinished(() => rm(tools, { recursive: true }));
   await chmod(tools, 0o755);
-  await writeFile(path.join(tools, "openssl"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  await writeFile(path.join(tools, tool), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
   const installation = changedInstallation(await embeddedPostgres(), { path: `${tools}:/usr/bin:/bin` });
   const here = await world({ installation });
   const before = await here.snapshot();
-  await expect(here.run({ command: "on" })).rejects.toMatchObject({ code: "TLS_CERTIFICATE_NOT_MADE" });
+  await expect(here.run({ command: "on" })).rejects.toMatchObject({
+    code: "TLS_CERTIFICATE_NOT_MADE",
+    message: expect.stringContaining(what),
+  });
   expect(await here.snapshot()).toEqual(before);
+});
+
+describe("a certificate that was lost or damaged while the server runs, so that it would not start again", () => {
+  const harms = [
+    ["damaged", (at: string) => writeFile(at, "garbage")],
+    ["removed", (at: string) => rm(at)],
+  ] as const;
+  test.for(harms)("%s: it is told, off takes TLS away, on makes a new one", async ([, harm]) => {
+    const here = await world();
+    const before = await here.snapshot();
+    for (const command of ["off", "on"] as const) {
+      await here.run({ command: "on" });
+      await harm(here.at(file));
+      const look = await here.look();
+      expect(look.stand).toBe("unfinished");
+      expect(wouldNotStart(look.seen)).toBe(true);
+      await here.run({ command });
+      await here.server.stop("immediate");
+      await here.server.start();
+      expect((await here.look()).stand).toBe(command);
+    }
+    await here.run({ command: "off" });
+    expect(await here.snapshot()).toEqual(before);
+  });
+});
+
+test("a server on which ALTER SYSTEM is not allowed", async (context) => {
+  const installation = await chooseInstallation("target", () => {});
+  if (installation.majorVersion < 17) return context.skip("allow_alter_system came with PostgreSQL 17");
+  const here = await world({ installation, settings: { allow_alter_system: "off" } });
+  await expect(here.run({ command: "on" })).rejects.toMatchObject({ code: "TLS_SERVER_UNSUITABLE" });
 });
 
 describe("rules of pg_hba.conf that TLS gives another meaning", () => {

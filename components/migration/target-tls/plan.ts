@@ -1,6 +1,11 @@
 import { CutoverError } from "../../errors.ts";
-import { certificateFile } from "../../postgres/server-tls/certificate-file.ts";
-import { autoFile, type TlsSettingName, tlsSettings } from "../../postgres/server-tls/settings.ts";
+import { type CertificateFiles, certificateFile } from "../../postgres/server-tls/certificate-file.ts";
+import {
+  autoFile,
+  type TlsConfiguration,
+  type TlsSettingName,
+  tlsSettings,
+} from "../../postgres/server-tls/settings.ts";
 import type { TargetTlsObservation } from "./observe.ts";
 
 /** What the operator asks for. */
@@ -68,7 +73,7 @@ export function planTargetTls(
   if (stand === "on") return { action: "renew" };
   return {
     action: "switch-on",
-    makesCertificate: seen.files.current === null,
+    makesCertificate: seen.files.current === null || seen.files.current === "unreadable",
     settings: tlsSettings.map(({ name }) => name).filter((name) => !seen.configuration.own.includes(name)),
   };
 }
@@ -88,28 +93,28 @@ function whyOn(request: TargetTlsRequest, seen: TargetTlsObservation, now: Date)
 }
 
 /** What somebody else set or put there, in words. */
-function foreignParts(
-  configuration: TargetTlsObservation["configuration"],
-  { current, others }: TargetTlsObservation["files"],
-): string[] {
+function foreignParts({ foreign, own }: TlsConfiguration, { current, others }: CertificateFiles): string[] {
+  // One that our settings name was ours before it was damaged.
+  const isForeignFile = current === "unreadable" ? own.length === 0 : current?.isOurs === false;
   return [
-    ...configuration.foreign,
+    ...foreign,
     ...others.map((name) => `the file ${name}`),
-    ...(current === "unreadable" || current?.isOurs === false
-      ? [`the file ${certificateFile}, which this command did not make`]
-      : []),
+    ...(isForeignFile ? [`the file ${certificateFile}, which this command did not make`] : []),
   ];
 }
 
-/** Ours can go although somebody added settings later, as long as what decides about TLS itself is ours alone. */
+/** Ours can go although somebody added something later, as long as what decides about TLS itself is ours alone. */
 function canBeTakenOff({ configuration, files }: TargetTlsObservation): boolean {
-  const isDecisive = (part: string) => tlsSettings.some(({ name }) => part.startsWith(`${name} `));
-  return (
-    (configuration.own.length > 0 || files.current !== null) &&
-    !configuration.foreign.some(isDecisive) &&
-    files.current !== "unreadable" &&
-    files.current?.isOurs !== false
-  );
+  const { own } = configuration;
+  const isDecisive = (part: string) =>
+    part.includes(certificateFile) || tlsSettings.some(({ name }) => part.startsWith(`${name} `));
+  return (own.length > 0 || files.current !== null) && !foreignParts(configuration, files).some(isDecisive);
+}
+
+/** Whether the server would refuse to start: `ssl` is on for it, and its file is no good. */
+export function wouldNotStart({ configuration, files }: TargetTlsObservation): boolean {
+  const isGood = files.current !== null && files.current !== "unreadable";
+  return configuration.own.includes("ssl") && !isGood;
 }
 
 function foreign(parts: readonly string[]): CutoverError {

@@ -45,7 +45,7 @@ export async function switchOn(
   { makesCertificate, settings }: Extract<TargetTlsPlan, { action: "switch-on" }>,
 ): Promise<Certificate> {
   const { client, reporter } = work;
-  if (makesCertificate) await make(work);
+  if (makesCertificate) await make(work, { keepFormer: false });
   for (const name of settings) {
     await writeTlsSetting(client, name);
     reporter.detail(`${name} written`);
@@ -60,7 +60,7 @@ export async function switchOn(
  * @throws CutoverError those of {@link switchOn}
  */
 export async function renew(work: TlsSwitch): Promise<Certificate> {
-  await make(work);
+  await make(work, { keepFormer: true });
   return bringIntoForce(work);
 }
 
@@ -85,8 +85,11 @@ export async function switchOff({ client, connection, reporter, reloadTimeoutMs 
   reporter.detail("certificate and key removed from the server");
 }
 
-async function make({ client, reporter, hosts, validDays }: TlsSwitch): Promise<void> {
-  await makeCertificate(client, { hosts, validDays });
+async function make(
+  { client, reporter, hosts, validDays }: TlsSwitch,
+  { keepFormer }: { readonly keepFormer: boolean },
+): Promise<void> {
+  await makeCertificate(client, { hosts, validDays, keepFormer });
   reporter.detail("key and certificate made on the server");
 }
 

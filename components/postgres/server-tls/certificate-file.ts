@@ -24,6 +24,8 @@ export interface CertificateRequest {
   /** Host names and addresses that clients reach the server by; those that are no host name are left out. */
   readonly hosts: readonly string[];
   readonly validDays: number;
+  /** Keeps the present certificate as the former one, to put it back by {@link restoreFormerCertificate}. */
+  readonly keepFormer: boolean;
 }
 
 /** The exit codes of the scripts below. */
@@ -32,7 +34,7 @@ const exitCodes = { toolMissing: 3, notMade: 4, notStored: 5 } as const;
 /**
  * Makes a P-256 key and a self-signed certificate on the server, with the server's own tools, and puts them in place by a
  * rename. The key is written by `openssl` into a folder that only the server's account can enter; it is in no command,
- * no answer and no log. A certificate of ours that is there is kept as the former one.
+ * no answer and no log.
  *
  * @throws CutoverError `TLS_TOOL_MISSING`, `TLS_CERTIFICATE_NOT_MADE`
  */
@@ -45,7 +47,7 @@ export async function makeCertificate(client: pg.Client, request: CertificateReq
   }
 }
 
-function makeScript({ hosts, validDays }: CertificateRequest): string {
+function makeScript({ hosts, validDays, keepFormer }: CertificateRequest): string {
   const names = [...new Set(hosts.map(hostName).filter((name) => name !== undefined))];
   // RFC 5280: a common name has at most 64 characters; what counts for clients is the alternative name.
   const commonName = names.find((name) => name.length <= 64) ?? "postgresql";
@@ -71,7 +73,9 @@ function makeScript({ hosts, validDays }: CertificateRequest): string {
     `[ "$(openssl x509 -in ${folder}/both -noout -pubkey)" = "$(openssl pkey -in ${folder}/both -pubout)" ] || exit ${exitCodes.notMade}`,
     // On the disk before a setting names it: a server whose file is empty after a power failure does not start.
     `sync ${folder}/both || exit ${exitCodes.notStored}`,
-    `if [ -e ${certificateFile} ]; then ln -f ${certificateFile} ${formerCertificateFile} || exit ${exitCodes.notStored}; fi`,
+    ...(keepFormer
+      ? [`ln -f ${certificateFile} ${formerCertificateFile} || exit ${exitCodes.notStored}`]
+      : []),
     `mv ${folder}/both ${certificateFile} || exit ${exitCodes.notStored}`,
     "sync .",
   ].join("; ");
