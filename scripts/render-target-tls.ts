@@ -1,6 +1,6 @@
 import type { ClientVariable, TlsWish } from "../components/migration/target-tls/client-variables.ts";
 import type { SessionGroup } from "../components/migration/target-tls/clients.ts";
-import { type TargetTlsPlan, wouldNotStart } from "../components/migration/target-tls/plan.ts";
+import { isNearItsEnd, type TargetTlsPlan, wouldNotStart } from "../components/migration/target-tls/plan.ts";
 import type { TargetTlsLook, TargetTlsOutcome } from "../components/migration/target-tls.ts";
 import type { Certificate } from "../components/postgres/server-tls/certificate-file.ts";
 
@@ -9,7 +9,10 @@ export function renderTargetTls({ stand, seen, variables }: TargetTlsLook, stack
   const { served, sessions, rules } = seen;
   const lines = [
     ["stack", stack],
-    ["TLS", `${standTexts[stand]}${served === null ? "" : `; certificate until ${dayOf(served)}`}`],
+    [
+      "TLS",
+      `${standTexts[stand]}${served === null ? "" : `; certificate until ${dayOf(served)}${isNearItsEnd(seen, new Date()) ? ": renew it" : ""}`}`,
+    ],
     ...(served === null
       ? []
       : [
@@ -31,6 +34,7 @@ export function renderTargetTls({ stand, seen, variables }: TargetTlsLook, stack
     ),
     ...listed(
       "pg_hba.conf",
+      "no hostssl and no hostnossl rule",
       rules.map(
         ({ line, type, databases, users, address, method }) =>
           `line ${line}: ${type} ${databases} ${users} ${address} ${method}`,
@@ -110,10 +114,11 @@ function stepsOf(plan: Exclude<TargetTlsPlan, { action: "refuse" | "nothing" }>)
 const effectsOf: Readonly<Record<"switch-on" | "renew" | "switch-off", Readonly<Record<TlsWish, string>>>> = {
   "switch-on": {
     none: "stays in clear text",
-    either: "uses TLS from its next connection on",
+    either:
+      "libpq and Prisma use TLS from their next connection on; node-postgres reads it as verify-full, and cannot connect, as before",
     unsaid:
       "libpq and Prisma (sslmode=prefer) use TLS from their next connection on, node-postgres stays in clear text",
-    tls: "could not connect until now, and can from then on; node-postgres verifies unless it says sslmode=no-verify",
+    tls: "could not connect until now, and can from then on; node-postgres verifies unless it is told sslmode=no-verify",
     verified: "cannot connect, as before: the certificate is signed by itself and has to be given to it",
     unreadable: "sealed: look yourself",
   },

@@ -527,6 +527,15 @@ describe("rules of pg_hba.conf that TLS gives another meaning", () => {
     expect(await libpq(here, "prefer")).toBe(true);
   });
 
+  test("that nobody matches without TLS are told as well", async () => {
+    const { here, before } = await withRules("hostssl railway postgres 10.0.0.0/8 trust");
+    await expect(here.run({ command: "on" })).rejects.toMatchObject({
+      code: "TLS_RULES_CHANGE",
+      message: expect.stringContaining("line 1: hostssl railway postgres 10.0.0.0/255.0.0.0 trust"),
+    });
+    expect(await here.snapshot()).toEqual(before);
+  });
+
   test("that keep out whoever uses TLS: everything is put back", async () => {
     const { here, before } = await withRules("hostssl all all all reject");
     await expect(here.run({ command: "on", acceptRules: true })).rejects.toMatchObject({

@@ -82,7 +82,8 @@ function refuse(error: CutoverError): TargetTlsPlan {
   return { action: "refuse", error };
 }
 
-function isNearItsEnd({ served }: TargetTlsObservation, now: Date): boolean {
+/** Whether the certificate that is served is in the days in which it is renewed. Pure. */
+export function isNearItsEnd({ served }: Pick<TargetTlsObservation, "served">, now: Date): boolean {
   return served !== null && served.expiresAt.getTime() - now.getTime() < renewBeforeMs;
 }
 
