@@ -62,6 +62,10 @@ test.for([
   ["local-env", ["--monorepo", ".", "--via", "tunnel"]],
   ["local-env", ["--monorepo", ".", "--port", "nonsense"]],
   ["local-env", ["--monorepo", ".", "--undo", "--via", "private"]],
+  ["target-tls", ["maybe"]],
+  ["target-tls", ["off", "--renew"]],
+  ["target-tls", ["status", "--yes"]],
+  ["target-tls", ["on", "--port", "0"]],
   ["rehearse", ["--engine", "none"]],
   ["soak", ["--lives", "many"]],
 ] as const)("%s with %j ends with 2", async ([name, args]) => {

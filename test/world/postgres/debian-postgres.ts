@@ -14,8 +14,9 @@ const bin = "/usr/lib/postgresql/17/bin";
  */
 export async function debianPostgres(log: Log): Promise<Installation | undefined> {
   const what = "PostgreSQL 17 with pgvector";
-  const packages = ["postgresql-17", "postgresql-17-pgvector"];
-  const root = await debianRoot({ name: `debian-${release}`, packages, what, log });
+  // The last two are in the image as well: postgresql-common needs openssl, and coreutils is essential.
+  const packages = ["postgresql-17", "postgresql-17-pgvector", "openssl", "coreutils"];
+  const root = await debianRoot({ name: `debian-${release}-tools`, packages, what, log });
   if (root === undefined) return undefined;
   return installationIn(root).catch((error) => {
     log(`${what} from Debian's packages does not run (${failureOf(error)}).`);

@@ -109,7 +109,7 @@ async function download(
 }
 
 /** Packages that the server's dependencies name but its processes never open: JIT compilation and Perl, 300 MB. */
-const unneeded = /^(libllvm|libz3|perl|libperl|locales_|libc-l10n|postgresql-common|procps|openssl_)/;
+const unneeded = /^(libllvm|libz3|perl|libperl|locales_|libc-l10n|postgresql-common|procps)/;
 
 async function unpack(packages: readonly string[], root: string): Promise<void> {
   await mkdir(root);

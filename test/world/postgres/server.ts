@@ -186,7 +186,8 @@ function serverSettings(facts: Pick<ServerFacts, "host" | "port" | "offersTls">)
     listen_addresses: facts.host,
     port: String(facts.port),
     unix_socket_directories: "",
-    ssl: facts.offersTls ? "on" : "off",
+    // The image without TLS does not say so either.
+    ...(facts.offersTls ? { ssl: "on" } : {}),
     // A crash of the server is survived without these two, only one of the machine is not.
     fsync: "off",
     full_page_writes: "off",

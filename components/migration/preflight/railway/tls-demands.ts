@@ -8,13 +8,13 @@ export const tlsDefinitions = {
     severity: "warning",
     acceptable: false,
     remedy:
-      "Check that no application demands TLS in its code or configuration; inside Railway's private network the mesh encrypts.",
+      "Check that no application demands TLS in its code or configuration (inside Railway's private network the mesh encrypts), or switch it on: `npm run target-tls` gives the running server a certificate.",
   },
   TLS_DEMANDED: {
     severity: "blocker",
     acceptable: true,
     remedy:
-      "Take the demand away before the cutover (the private network encrypts), or let the target offer TLS; accept it if the application does not read the variable.",
+      "Take the demand away before the cutover (the private network encrypts), or let the target offer TLS (`npm run target-tls -- --stack prod on`); accept it if the application does not read the variable.",
   },
 } as const;
 
