@@ -215,11 +215,12 @@ export class Platform {
     fault: DeploymentFault | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const isHere = this.#world.environments[0]?.id === deployment.environmentId;
+    if (this.#apps.runs(deployment)) return this.#launchApp(deployment, fault, signal);
+    const isHere = this.#store.live.environments[0]?.id === deployment.environmentId;
     if (isHere && /postgres|pgvector/.test(this.#instanceOf(deployment)?.image ?? "")) {
       return this.#launchDatabase(deployment);
     }
-    return this.#apps.runs(deployment) ? this.#launchApp(deployment, fault, signal) : true;
+    return true;
   }
 
   async #launchApp(
@@ -304,7 +305,7 @@ export class Platform {
   }
 
   #databaseOf(place: { serviceId: string; environmentId: string }): DatabaseServer | undefined {
-    return place.environmentId === this.#world.environments[0]?.id
+    return place.environmentId === this.#store.live.environments[0]?.id
       ? this.#databases.get(place.serviceId)
       : undefined;
   }
