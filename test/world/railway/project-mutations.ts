@@ -151,7 +151,10 @@ export function buildProjectMutations(dependencies: ProjectMutationDependencies)
       return true;
     },
 
-    serviceUpdate({ id, input }: { id: string; input: { name?: string | null } }, { caller }: RequestContext) {
+    serviceUpdate(
+      { id, input }: { id: string; input: { name?: string | null } },
+      { caller }: RequestContext,
+    ) {
       const service = lookUpService(live, caller, id, 0);
       const { name } = input;
       if (name == null || name === service.name) return serviceObject(live, service);
@@ -184,11 +187,7 @@ export function buildProjectMutations(dependencies: ProjectMutationDependencies)
     },
 
     environmentStageChanges(
-      {
-        environmentId,
-        input,
-        merge,
-      }: { environmentId: string; input: PatchInput; merge?: boolean | null },
+      { environmentId, input, merge }: { environmentId: string; input: PatchInput; merge?: boolean | null },
       { caller }: RequestContext,
     ) {
       const environment = lookUpEnvironment(live, caller, environmentId);
@@ -261,7 +260,9 @@ export function buildProjectMutations(dependencies: ProjectMutationDependencies)
 
   function lookUpProject(caller: Caller | null, id: string): ProjectState {
     requireWide(caller);
-    const found = [live.project, ...live.otherProjects].find((one) => one.id === id && one.deletedAt === null);
+    const found = [live.project, ...live.otherProjects].find(
+      (one) => one.id === id && one.deletedAt === null,
+    );
     if (found === undefined) throw missing(live, caller, id, "Project");
     return found;
   }

@@ -132,8 +132,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
         recorded.filter((one) => one.kind === "mutation" && one.executed).flatMap((one) => one.rootFields),
       deployments: (name) =>
         store.live.deployments.filter(
-          (one) =>
-            one.serviceId === serviceId(name) && one.environmentId === store.live.environments[0]?.id,
+          (one) => one.serviceId === serviceId(name) && one.environmentId === store.live.environments[0]?.id,
         ),
       inspect: () => structuredClone(store.live),
       settle: () => platform.settle(),
