@@ -21,6 +21,7 @@ export const applicationProgram = String.raw`use strict;
 use warnings;
 use IO::Select;
 use IO::Socket::IP;
+use IPC::Open2;
 
 my ($user, $password, $host, $port, $database) =
   ($ENV{DATABASE_URL} // '') =~ m{^postgres(?:ql)?://([^:@/]*):([^@/]*)@([^:/]+):(\d+)/([^?]+)} or die "DATABASE_URL is no URL\n";
@@ -30,6 +31,7 @@ s/%([0-9A-Fa-f]{2})/chr(hex($1))/ge for $user, $password, $database;
 my $service = $ENV{RAILWAY_SERVICE_NAME} // 'unknown';
 $ENV{PGAPPNAME} = $service;
 
+$SIG{PIPE} = 'IGNORE';
 my $run = sprintf '%08x%08x', rand(2**32), rand(2**32);
 pipe(my $news, my $tell) or die "no pipe\n";
 my $writer = fork() // die "no fork\n";
@@ -49,7 +51,6 @@ if ($writer == 0) {
 }
 close $tell;
 $SIG{TERM} = sub { kill 'KILL', $writer; exit };
-$SIG{PIPE} = 'IGNORE';
 
 my %listen = (LocalPort => $ENV{PORT}, Listen => 16, ReuseAddr => 1);
 my $server = IO::Socket::IP->new(LocalHost => '::', V6Only => 0, %listen)
@@ -75,8 +76,17 @@ for (;;) {
   }
 }
 
+# One session for as long as it lasts, as a pool has them. psql ends when its connection is lost.
+my ($answers, $statements, $session);
 sub succeeds {
-  system { 'psql' } 'psql', '-X', '-q', '-At', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-c', $_[0];
-  return $? == 0;
+  $session //= open2($answers, $statements, 'psql', '-X', '-q', '-At', '-o', '/dev/null');
+  print {$statements} "$_[0];\n\\echo :ERROR\n";
+  while (my $line = <$answers>) {
+    return $1 eq 'false' if $line =~ /^(true|false)$/;
+  }
+  close $_ for $answers, $statements;
+  waitpid $session, 0;
+  undef $session;
+  return 0;
 }
 `;

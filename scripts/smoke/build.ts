@@ -16,7 +16,7 @@ import {
 } from "./application.ts";
 import { createLife } from "./life.ts";
 import * as operations from "./operations.ts";
-import { names, type Plan, send } from "./question.ts";
+import { NoAnswer, names, type Plan, send } from "./question.ts";
 import { sourceRows, targetRows } from "./rows.ts";
 import { applicationNames, inputsOf, sourceName, stackConfig, targetName } from "./settings.ts";
 import { idOf, programClient, type Stage } from "./stage.ts";
@@ -210,7 +210,7 @@ async function buildDatabases(stage: Stage, onOutput: (text: string) => void): P
     }
   }, deploymentTimeoutMs);
   if (ready === undefined)
-    throw new TypeError(`the old database did not accept connections: ${describeError(last)}`);
+    throw new NoAnswer(`the old database did not accept connections: ${describeError(last)}`);
 }
 
 async function buildApplication(stage: Stage, onOutput: (text: string) => void): Promise<void> {

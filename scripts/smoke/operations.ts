@@ -29,11 +29,9 @@ export const workspaceProjects = query(
 export const projectServices = query(
   "SmokeProjectServices",
   `query SmokeProjectServices($id: String!, $first: Int, $after: String) {
-    project(id: $id) {
-      ${projectFields} services(first: $first, after: $after) { edges { node { id name deletedAt } } ${pageInfo} }
-    }
+    project(id: $id) { services(first: $first, after: $after) { edges { node { id name deletedAt } } ${pageInfo} } }
   }`,
-  z.object({ project: projectAnswer.extend({ services: connectionOf(namedAnswer) }) }),
+  z.object({ project: z.object({ services: connectionOf(namedAnswer) }) }),
 );
 
 export const projectCreate = mutation(

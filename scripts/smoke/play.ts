@@ -110,7 +110,7 @@ export async function cleanUp(
     if (leftover.proven && (await options.confirm(`delete ${describeLeftover(leftover)}`))) {
       options.onStep(`Delete ${leftover.name}`);
       guard.enter("remove a leftover", framePlans.remove);
-      await removeProject(context, leftover.id, ownServices);
+      await removeProject(context, workspaceId, leftover.id, ownServices);
       removed.push(leftover.name);
     } else left.push(leftover);
   }
@@ -144,7 +144,7 @@ async function prepare(
       throw alreadyRunning(leftover);
     options.onStep(`Delete ${leftover.name}, left by an earlier run`);
     guard.enter("remove a leftover", framePlans.remove);
-    await removeProject(context, leftover.id, ownServices);
+    await removeProject(context, workspaceId, leftover.id, ownServices);
   }
   return { workspaceId };
 }
@@ -198,7 +198,7 @@ async function takeAway(
   try {
     // One that was asked for, and of which no answer came, may exist all the same.
     const id = made.projectId ?? (await lateOne(context, made))?.id;
-    if (id !== undefined) await removeProject(context, id, ownServices);
+    if (id !== undefined) await removeProject(context, made.workspaceId, id, ownServices);
     return { removal: "removed", removalFailure: null };
   } catch (error) {
     return { removal: "failed", removalFailure: describeError(error) };

@@ -131,15 +131,16 @@ export async function findOwn(
  */
 export async function removeProject(
   context: RailwayContext,
+  workspaceId: string,
   notedId: string,
   ownServices: ReadonlySet<string>,
 ): Promise<void> {
-  const found = await readProject(context, notedId);
-  if (found === undefined) return;
-  const { project, services } = found;
-  if (project.id !== notedId || recognise(project) === undefined)
+  const find = async () => (await listProjects(context, workspaceId)).find(({ id }) => id === notedId);
+  const project = await find();
+  if (project === undefined) return;
+  if (recognise(project) === undefined)
     throw notOurs(project, "its name and its description are not those that a run gives");
-  const strangers = services.filter((name) => !ownServices.has(name));
+  const strangers = (await serviceNames(context, notedId)).filter((name) => !ownServices.has(name));
   if (strangers.length > 0) throw notOurs(project, `it holds ${strangers.join(", ")}, which no run makes`);
   const gone = await applyAndConfirm(context, {
     name: `delete project ${project.name}`,
@@ -150,7 +151,8 @@ export async function removeProject(
         if (!hasCode(error, "RAILWAY_NOT_FOUND")) throw error;
       }
     },
-    observe: async () => ((await readProject(context, project.id)) === undefined ? true : undefined),
+    // Read by its id, one that is gone may be not found or not authorised.
+    observe: async () => ((await find()) === undefined ? true : undefined),
     timeoutMs: deletionTimeoutMs,
   });
   if (gone === undefined) throw notDeleted(project);
@@ -168,26 +170,12 @@ async function listProjects(context: RailwayContext, workspaceId: string): Promi
     .map(({ id, name, description }) => ({ id, name, description: description ?? null }));
 }
 
-/** `undefined`: it is gone. */
-async function readProject(
-  context: RailwayContext,
-  id: string,
-): Promise<{ project: ListedProject; services: string[] } | undefined> {
-  let project: (ListedProject & { deleted: boolean }) | undefined;
-  try {
-    const services = await collectPages(operations.projectServices.name, async (after) => {
-      const page = { id, first: pageSize, after };
-      const answer = (await context.transport.request(operations.projectServices, page)).project;
-      const { name, description = null, deletedAt } = answer;
-      project = { id: answer.id, name, description, deleted: Boolean(deletedAt) };
-      return answer.services;
-    });
-    if (project === undefined || project.deleted) return undefined;
-    return { project, services: services.filter(({ deletedAt }) => !deletedAt).map(({ name }) => name) };
-  } catch (error) {
-    if (hasCode(error, "RAILWAY_NOT_FOUND")) return undefined;
-    throw error;
-  }
+async function serviceNames(context: RailwayContext, id: string): Promise<string[]> {
+  const services = await collectPages(operations.projectServices.name, async (after) => {
+    const page = { id, first: pageSize, after };
+    return (await context.transport.request(operations.projectServices, page)).project.services;
+  });
+  return services.filter(({ deletedAt }) => !deletedAt).map(({ name }) => name);
 }
 
 function notCreated(name: string): CutoverError {

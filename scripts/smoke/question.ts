@@ -38,6 +38,11 @@ export interface Question extends Plan {
   readonly ask: (stage: Stage) => Promise<string>;
 }
 
+/** Why a question has no answer, in words for the report. Holds no secret. */
+export class NoAnswer extends Error {
+  override readonly name = "no answer";
+}
+
 export type Verdict = "same" | "differs" | "unanswered";
 
 export interface Answer {

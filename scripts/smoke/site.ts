@@ -6,7 +6,7 @@ import { buildSteps } from "./build.ts";
 import { framePlans } from "./frame.ts";
 import * as operations from "./operations.ts";
 import { createProject, type RunName } from "./project.ts";
-import type { Ground, Question } from "./question.ts";
+import { type Ground, NoAnswer, type Question } from "./question.ts";
 import { type Access, type Guard, guardedContext, type Stage } from "./stage.ts";
 
 export interface SiteOptions {
@@ -50,7 +50,7 @@ export class Site {
   async enter(question: Question): Promise<Stage> {
     const wanted = grounds.indexOf(question.ground);
     while (this.#built < wanted) await this.#buildNext();
-    if (this.stage === undefined) throw new TypeError("there is no project");
+    if (this.stage === undefined) throw new NoAnswer("there is no project");
     this.#guard.enter(question.id, question);
     return this.stage;
   }
@@ -59,7 +59,7 @@ export class Site {
     const next = this.#built + 1;
     const part = grounds[next];
     if (next >= this.#failedAt || part === undefined)
-      throw new TypeError(`what it is asked on could not be built: ${this.failure}`);
+      throw new NoAnswer(`what it is asked on could not be built: ${this.failure}`);
     try {
       await this.#build(part);
       this.#built = next;
@@ -80,7 +80,7 @@ export class Site {
     }
     for (const step of buildSteps.filter((one) => one.ground === ground)) {
       signal.throwIfAborted();
-      if (this.stage === undefined) throw new TypeError("there is no project");
+      if (this.stage === undefined) throw new NoAnswer("there is no project");
       onStep(step.title);
       this.#guard.enter(step.title, step);
       await step.run(this.stage, onOutput);

@@ -10,7 +10,7 @@ import type { RailwayToken } from "../../components/railway/token.ts";
 import { createTransport, type Transport } from "../../components/railway/transport.ts";
 import { readRawVariables, readRenderedVariables } from "../../components/railway/variables.ts";
 import type { Life } from "./life.ts";
-import type { Plan } from "./question.ts";
+import { NoAnswer, type Plan } from "./question.ts";
 
 /** How Railway is talked to; the same for both tokens. */
 export interface Access {
@@ -88,7 +88,7 @@ export function programClient(token: RailwayToken, access: Access): Railway {
 
 export function idOf(stage: Stage, service: string): string {
   const id = stage.services.get(service);
-  if (id === undefined) throw new TypeError(`the run made no service ${service}`);
+  if (id === undefined) throw new NoAnswer(`the run made no service ${service}`);
   return id;
 }
 
@@ -124,7 +124,7 @@ export async function awaitRaw(stage: Stage, service: string, name: string, valu
   const seen = await stage.context.settle(async () =>
     (await rawOf(stage, service, name)) === value ? true : undefined,
   );
-  if (seen === undefined) throw new TypeError(`${name} of ${service} did not show in Railway's reads`);
+  if (seen === undefined) throw new NoAnswer(`${name} of ${service} did not show in Railway's reads`);
 }
 
 export async function deploymentIds(stage: Stage, service: string): Promise<ReadonlySet<string>> {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import * as product from "../../../components/railway/operations.ts";
 import { authorisationHeader } from "../../../components/railway/token.ts";
-import { names, type Question } from "../question.ts";
+import { NoAnswer, names, type Question } from "../question.ts";
 import { refusalOf, type Stage, volumesOf } from "../stage.ts";
 
 /** How the API itself answers. */
@@ -66,6 +66,6 @@ export const apiQuestions: readonly Question[] = [
 
 async function anyVolume(stage: Stage): Promise<string> {
   const volume = await stage.context.settle(async () => (await volumesOf(stage))[0]);
-  if (volume === undefined) throw new TypeError("Railway's reads show no volume");
+  if (volume === undefined) throw new NoAnswer("Railway's reads show no volume");
   return volume.id;
 }

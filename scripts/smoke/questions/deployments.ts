@@ -5,7 +5,7 @@ import { readEnvironmentFacts } from "../../../components/railway/environment.ts
 import * as product from "../../../components/railway/operations.ts";
 import { workerName } from "../build.ts";
 import * as operations from "../operations.ts";
-import { names, type Question, send } from "../question.ts";
+import { NoAnswer, names, type Question, send } from "../question.ts";
 import {
   awaitRaw,
   deploymentIds,
@@ -86,7 +86,7 @@ export const deploymentQuestions: readonly Question[] = [
     reads: names(product.deployments, product.deploymentCreator),
     ask: async (stage) => {
       const [newest] = await recentDeployments(stage, workerName);
-      if (newest === undefined) throw new TypeError("there is no deployment to look at");
+      if (newest === undefined) throw new NoAnswer("there is no deployment to look at");
       return either((await readDeployer(stage.context, newest.id)) === null, "nobody", "somebody");
     },
   },
@@ -120,7 +120,7 @@ export const deploymentQuestions: readonly Question[] = [
     reads: [...waiting, ...names(product.rawVariables)],
     ask: async (stage) => {
       const first = (await recentDeployments(stage, workerName)).at(-1);
-      if (first === undefined) throw new TypeError("there is no deployment to go back to");
+      if (first === undefined) throw new NoAnswer("there is no deployment to go back to");
       const known = await deploymentIds(stage, workerName);
       await stage.context.transport.request(operations.deploymentRollback, { id: first.id });
       if ((await newDeployment(stage, workerName, known)) === undefined) return "no deployment shows";

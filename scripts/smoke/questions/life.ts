@@ -4,7 +4,7 @@ import { readInventory } from "../../../components/railway/services.ts";
 import { readRawVariables } from "../../../components/railway/variables.ts";
 import type { EngineResult } from "../../../test/world/engine/engine.ts";
 import type { Life } from "../life.ts";
-import { names, type Plan, type Question, send } from "../question.ts";
+import { NoAnswer, names, type Plan, type Question, send } from "../question.ts";
 import { applicationNames, sourceName, targetName } from "../settings.ts";
 import { awaitRaw, either, idOf, rawOf, recentDeployments, type Stage, upsert, volumesOf } from "../stage.ts";
 
@@ -201,7 +201,7 @@ export const lifeQuestions: readonly Question[] = [
       const [row] = await query<{ same: boolean }>(
         "target",
         `SELECT count(*) = 50 AND bool_and(content = 'made-up chunk ' || id
-          AND embedding = ('[' || id || ',1,2]')::public.vector) AS same FROM llm_assistant.chunks`,
+          AND embedding::text = '[' || id || ',1,2]') AS same FROM llm_assistant.chunks`,
       );
       return either(row?.same === true, "every row as it was", "changed");
     },
@@ -223,7 +223,7 @@ function life({ play, sends = [], reads, alsoReads = [], ...rest }: LifeQuestion
     sends,
     reads: [...new Set([...reads, ...alsoReads])],
     ask: async (stage) => {
-      if (stage.life === undefined) throw new TypeError("the project is not built");
+      if (stage.life === undefined) throw new NoAnswer("the project is not built");
       return play(stage, stage.life);
     },
   };
@@ -233,10 +233,12 @@ function life({ play, sends = [], reads, alsoReads = [], ...rest }: LifeQuestion
 async function must(operation: Promise<EngineResult>): Promise<void> {
   const { exitCode, output } = await operation;
   if (exitCode === 0) return;
-  const codes = [...output.matchAll(/\b([A-Z]+(?:_[A-Z]+)+): /g)].map(([, code]) => code);
-  throw new TypeError(
-    `the program ended with exit code ${exitCode}${codes[0] === undefined ? "" : ` and ${codes[0]}`}; its output says why`,
+  const errors = output.split("\n").filter((line) => /\berror: /.test(line));
+  const codes = errors.flatMap((line) =>
+    [...line.matchAll(/\b([A-Z]+(?:_[A-Z]+)+): /g)].map(([, code]) => code as string),
   );
+  const which = codes.length === 0 ? "" : ` (${[...new Set(codes)].join(", ")})`;
+  throw new NoAnswer(`the program ended with exit code ${exitCode}${which}; its output says why`);
 }
 
 /** Everything of the services that a run of the program could change, for comparing. */

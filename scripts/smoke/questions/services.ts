@@ -2,7 +2,7 @@ import * as product from "../../../components/railway/operations.ts";
 import { readTcpProxies } from "../../../components/railway/tcp-proxies.ts";
 import { workerName } from "../build.ts";
 import * as operations from "../operations.ts";
-import { names, type Question, send } from "../question.ts";
+import { NoAnswer, names, type Question, send } from "../question.ts";
 import { either, idOf, rawOf, refusalOf, renderedOf, type Stage, volumesOf } from "../stage.ts";
 
 const proxyInput = { environmentId: "<environment>", serviceId: `<${workerName}>`, applicationPort: 9999 };
@@ -79,7 +79,7 @@ export const serviceQuestions: readonly Question[] = [
       const { context, scope } = stage;
       const serviceId = idOf(stage, workerName);
       const [former] = await readTcpProxies(context, scope, serviceId);
-      if (former === undefined) throw new TypeError("there is no proxy to make anew");
+      if (former === undefined) throw new NoAnswer("there is no proxy to make anew");
       await context.transport.request(operations.tcpProxyDelete, { id: former.id });
       await context.settle(async () => {
         const left = await readTcpProxies(context, scope, serviceId);
@@ -107,7 +107,7 @@ export const serviceQuestions: readonly Question[] = [
     ask: async (stage) => {
       const serviceId = idOf(stage, "smoke-d");
       const find = async () => (await volumesOf(stage)).find(({ mountPath }) => mountPath === "/data");
-      if ((await find())?.serviceId !== serviceId) throw new TypeError("there is no volume to look at");
+      if ((await find())?.serviceId !== serviceId) throw new NoAnswer("there is no volume to look at");
       await deleteService(stage, "smoke-d");
       const changed = await stage.context.settle(async () => {
         const volume = await find();

@@ -1,7 +1,7 @@
 import { readProjectAccess } from "../../../components/railway/access.ts";
 import * as product from "../../../components/railway/operations.ts";
 import { backupVolume, listVolumeBackups } from "../../../components/railway/volumes.ts";
-import { names, type Question, send } from "../question.ts";
+import { NoAnswer, names, type Question, send } from "../question.ts";
 import { type sourceName, targetName } from "../settings.ts";
 import { idOf, refusalOf, renderedOf, type Stage, volumesOf } from "../stage.ts";
 
@@ -97,7 +97,7 @@ export const tokenQuestions: readonly Question[] = [
       const backup = (await listVolumeBackups(stage.context, instanceId)).find(
         ({ name }) => name === backupName,
       );
-      if (backup === undefined) throw new TypeError("the backup is not listed");
+      if (backup === undefined) throw new NoAnswer("the backup is not listed");
       if (backup.expiresAt === null) return "never";
       const days = (backup.expiresAt.getTime() - backup.createdAt.getTime()) / 86_400_000;
       return `after ${Math.round(days)} days`;
@@ -133,7 +133,7 @@ export const tokenQuestions: readonly Question[] = [
     reads: names(product.environmentServices),
     ask: async (stage) => {
       const volume = (await volumesOf(stage)).find(({ mountPath }) => mountPath === "/data");
-      if (volume === undefined) throw new TypeError("there is no volume to try it on");
+      if (volume === undefined) throw new NoAnswer("there is no volume to try it on");
       return refusalOf(
         () => stage.projectContext.transport.request(product.volumeDelete, { volumeId: volume.id }),
         "it may",
@@ -145,6 +145,6 @@ export const tokenQuestions: readonly Question[] = [
 async function volumeOf(stage: Stage, service: typeof sourceName | typeof targetName) {
   const serviceId = idOf(stage, service);
   const volume = (await volumesOf(stage)).find((one) => one.serviceId === serviceId);
-  if (volume === undefined) throw new TypeError(`${service} has no volume`);
+  if (volume === undefined) throw new NoAnswer(`${service} has no volume`);
   return volume;
 }

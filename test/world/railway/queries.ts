@@ -24,7 +24,7 @@ import {
 import type { Pace } from "./pace.ts";
 import { type PageArguments, toConnection } from "./pages.ts";
 import type { Quirks } from "./quirks.ts";
-import { notAuthorized, railwayError } from "./railway-errors.ts";
+import { notAuthorized, notFound, railwayError } from "./railway-errors.ts";
 import { renderForDeployment, renderVariables } from "./references.ts";
 import type { ProjectState, RailwayState } from "./state.ts";
 
@@ -104,8 +104,8 @@ export function buildQueries(pace: Pace, quirks: Quirks) {
       const other = view.otherProjects.find((project) => project.id === id && project.deletedAt === null);
       if (other !== undefined && caller?.kind !== "project")
         return projectObject(ofAnother(view, other), requireCaller(caller));
-      if (id !== view.project.id || view.project.deletedAt !== null)
-        throw missing(view, caller, id, "Project");
+      if (id !== view.project.id) throw missing(view, caller, id, "Project");
+      if (view.project.deletedAt !== null) throw notFound("Project");
       const visible = {
         ...view,
         services: view.services.filter((one) => !isGone(one, pace.deletedVisibleMs)),
