@@ -34,6 +34,8 @@ export interface SmokeOptions {
   readonly onStep: (title: string) => void;
   readonly onOutput: (text: string) => void;
   readonly onAnswer: (answer: Answer) => void;
+  /** The step or question whose calls are let through from now on. */
+  readonly onEnter?: (step: string) => void;
   readonly questions?: readonly Question[];
   readonly now?: () => Date;
 }
@@ -62,7 +64,7 @@ export interface SmokeReport {
  */
 export async function playSmoke(options: SmokeOptions): Promise<SmokeReport> {
   const { questions = allQuestions, now = () => new Date() } = options;
-  const guard = new Guard();
+  const guard = new Guard(options.onEnter);
   const wide = guardedContext(options.token, options.access, guard);
   const { workspaceId } = await prepare(options, wide, guard);
   const run = drawName();

@@ -78,7 +78,7 @@ export function renderDryRun(questions: readonly Question[], workspace: string):
     "",
     ...plans.flatMap(([title, plan]) => [title, ...linesOf(plan), ""]),
     `${plans.length} steps, ${questions.length} of them questions; ${sent} mutations of its own, and those of the program.`,
-    `About ${minutes} minutes and ${dollars.toFixed(2)} USD (list prices of memory and processors; 13 services, 6 of them with a program).`,
+    `About ${minutes} minutes and ${dollars.toFixed(2)} USD at Railway's list prices for memory and processors.`,
     "It deletes no project but the one that it makes.",
     "",
   ].join("\n");

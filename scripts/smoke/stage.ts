@@ -42,10 +42,16 @@ export interface Stage {
 export class Guard {
   #allowed: ReadonlySet<string> = new Set();
   #step = "before the first step";
+  readonly #onEnter: (step: string) => void;
   #projectId: string | undefined;
   #environmentId: string | undefined;
 
+  constructor(onEnter: (step: string) => void = () => {}) {
+    this.#onEnter = onEnter;
+  }
+
   enter(step: string, { sends }: Pick<Plan, "sends">): void {
+    this.#onEnter(step);
     this.#step = step;
     this.#allowed = new Set(sends.map(({ operation }) => operation.name));
   }

@@ -11,6 +11,9 @@ import { awaitRaw, either, idOf, rawOf, recentDeployments, type Stage, upsert, v
 const looking = names(product.environmentServices, product.rawVariables);
 const resolving = names(product.environmentServices, product.renderedVariables);
 
+/** What the program reads of Railway while it runs, one or the other of them in each command. */
+export const programReads: readonly string[] = [];
+
 /** The whole life of a cutover, played by the program itself with the project token. Each builds on the ones before. */
 export const lifeQuestions: readonly Question[] = [
   life({

@@ -42,6 +42,7 @@ export class Platform {
   readonly #pace: Pace;
   readonly #apps: AppHost;
   readonly #databases = new Map<string, DatabaseServer>();
+  readonly #creating = new Map<string, Promise<DatabaseServer>>();
   readonly #closing = new AbortController();
   readonly #inProgress = new Map<string, AbortController>();
   readonly #faults = new Map<string, DeploymentFault[]>();
@@ -264,12 +265,16 @@ export class Platform {
       setStatus(this.#store, deployment.id, "CRASHED", "CRASHED");
       return false;
     }
-    const server = await this.#world.createDatabaseServer({
-      name: this.#store.live.services.find((one) => one.id === deployment.serviceId)?.name ?? "",
-      image: this.#instanceOf(deployment)?.image ?? "",
-      variables: deployment.variables,
-    });
-    this.#databases.set(deployment.serviceId, server);
+    // One that was superseded while its server came up leaves it to the next: a volume has one database.
+    const creating =
+      this.#creating.get(deployment.serviceId) ??
+      this.#world.createDatabaseServer({
+        name: this.#store.live.services.find((one) => one.id === deployment.serviceId)?.name ?? "",
+        image: this.#instanceOf(deployment)?.image ?? "",
+        variables: deployment.variables,
+      });
+    this.#creating.set(deployment.serviceId, creating);
+    this.#databases.set(deployment.serviceId, await creating);
     return true;
   }
 

@@ -110,7 +110,7 @@ export function buildProjectMutations(dependencies: ProjectMutationDependencies)
       if (project === live.project) {
         for (const service of live.services.filter(({ deletedAt }) => deletedAt === null))
           deleteService(store, platform, service, null);
-        for (const [token] of madeTokens) madeTokens.delete(token);
+        for (const [token] of madeTokens) madeTokens.set(token, "an environment that is gone");
       }
       store.commit(() => {
         project.deletedAt = new Date().toISOString();

@@ -41,6 +41,8 @@ export interface Simulator extends Dashboard {
   /** Ends in `/graphql/v2`; a client adds `?source=…`. */
   readonly url: string;
   readonly tokens: Tokens;
+  /** Project tokens that were made at run time, the dead ones too. */
+  madeTokens(): readonly string[];
   /** The public domain of an app service, without a path. */
   serviceUrl(serviceName: string): string;
   /** Each call plans one more deployment of that service to fail. */
@@ -121,6 +123,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       ...openDashboard(store, platform, environmentId, openProxy),
       url: `${api.origin}/graphql/v2`,
       tokens,
+      madeTokens: () => [...madeTokens.keys()],
       serviceUrl: (name) => requireEdge(serviceId(name)).origin,
       failNext: (name, fault) => platform.failNext(serviceId(name), fault),
       failRequests: (fault) => faults.plan(fault),
