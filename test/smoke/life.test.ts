@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { buildSteps } from "../../scripts/smoke/build.ts";
 import { framePlans } from "../../scripts/smoke/frame.ts";
 import type { Plan } from "../../scripts/smoke/question.ts";
-import { questions } from "../../scripts/smoke/questions.ts";
 import { programReads } from "../../scripts/smoke/questions/life.ts";
+import { questions } from "../../scripts/smoke/questions.ts";
 import { exitCodeOf } from "../../scripts/smoke/render.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { liveProjects, type PlayedRun, play } from "./run.ts";
@@ -19,7 +19,9 @@ test("on the simulator the whole life is played and every answer is the assumed 
   const run = await play(world, {
     questions,
     onAnswer: () => {
-      const passwords = world.simulator.inspect().variables.filter(({ name }) => name === "POSTGRES_PASSWORD");
+      const passwords = world.simulator
+        .inspect()
+        .variables.filter(({ name }) => name === "POSTGRES_PASSWORD");
       secrets = [...new Set([...secrets, ...passwords.map(({ value }) => value)])];
     },
   });
@@ -62,7 +64,9 @@ function expectAsTold({ requestsOf }: PlayedRun): void {
     const told = [...plan.reads, ...(plan.program === undefined ? [] : programReads)];
     expect({ step, untold: read.filter((name) => !told.includes(name)) }).toEqual({ step, untold: [] });
     // An invalid document has no name that the simulator would remember.
-    const expected = plan.reads.filter((name) => !conditional.includes(name) && name !== "SmokeInvalidDocument");
+    const expected = plan.reads.filter(
+      (name) => !conditional.includes(name) && name !== "SmokeInvalidDocument",
+    );
     expect({ step, unused: expected.filter((name) => !read.includes(name)) }).toEqual({ step, unused: [] });
   }
 }
