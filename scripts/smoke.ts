@@ -117,9 +117,13 @@ async function ask(what: string): Promise<boolean> {
   }
 }
 
-/** The first signal ends the questions; none ends the deletion of the project. */
+/** The first signal ends the questions, and so does a failure that nobody expected; nothing ends the deletion of the project. */
 function interruption(): AbortSignal {
   const controller = new AbortController();
+  for (const failure of ["uncaughtException", "unhandledRejection"] as const)
+    process.on(failure, (error) => controller.abort(error));
+  // Whoever read what this prints may be gone.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       process.stderr.write("Interrupted. The project is being deleted; please wait.\n");

@@ -1,4 +1,4 @@
-import { CutoverError, describeError } from "../../components/errors.ts";
+import { CutoverError } from "../../components/errors.ts";
 import type { RailwayContext } from "../../components/railway/context.ts";
 import type { RailwayToken } from "../../components/railway/token.ts";
 import { ownServices } from "./build.ts";
@@ -13,7 +13,7 @@ import {
   type RunName,
   removeProject,
 } from "./project.ts";
-import type { Answer, Question } from "./question.ts";
+import { type Answer, explain, type Question } from "./question.ts";
 import { questions as allQuestions } from "./questions.ts";
 import { Site } from "./site.ts";
 import { type Access, Guard, guardedContext } from "./stage.ts";
@@ -74,22 +74,27 @@ export async function playSmoke(options: SmokeOptions): Promise<SmokeReport> {
   const startedAt = now();
   const site = new Site(options, wide.within(options.signal), guard, { workspaceId, run, startedAt });
   const answers: Answer[] = [];
-  for (const question of questions) {
-    const answer = await answerOf(question, answers, site, options.signal);
-    answers.push(answer);
-    options.onAnswer(answer);
+  let failure: string | null = null;
+  try {
+    for (const question of questions) {
+      const answer = await answerOf(question, answers, site, options.signal);
+      answers.push(answer);
+      options.onAnswer(answer);
+    }
+    await site.stage?.life?.dispose();
+  } catch (error) {
+    // Whatever it is, it must not keep the project from being deleted.
+    failure = explain(error);
   }
-  const engine = site.stage?.life?.engine.description ?? null;
-  await site.stage?.life?.dispose();
   const removal = await takeAway(options, wide, guard, { workspaceId, run, projectId: site.projectId });
   return {
     version: 1,
     project: { name: run.name, id: site.projectId ?? null },
     startedAt: startedAt.toISOString(),
     endedAt: now().toISOString(),
-    engine,
+    engine: site.stage?.life?.engine.description ?? null,
     answers,
-    failure: options.signal.aborted ? describeError(options.signal.reason) : site.failure,
+    failure: options.signal.aborted ? explain(options.signal.reason) : (failure ?? site.failure),
     ...removal,
   };
 }
@@ -183,7 +188,7 @@ async function answerOf(
     const answer = await question.ask(await site.enter(question));
     return { ...common, answer, verdict: answer === assumed ? "same" : "differs", why: null };
   } catch (error) {
-    return unanswered(describeError(signal.aborted ? signal.reason : error));
+    return unanswered(explain(signal.aborted ? signal.reason : error));
   }
 }
 
@@ -203,7 +208,7 @@ async function takeAway(
     if (id !== undefined) await removeProject(context, made.workspaceId, id, ownServices);
     return { removal: "removed", removalFailure: null };
   } catch (error) {
-    return { removal: "failed", removalFailure: describeError(error) };
+    return { removal: "failed", removalFailure: explain(error) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { describeError } from "../../components/errors.ts";
 import type { Operation } from "../../components/railway/transport.ts";
 import type { Stage } from "./stage.ts";
 
@@ -41,6 +42,11 @@ export interface Question extends Plan {
 /** Why a question has no answer, in words for the report. Holds no secret. */
 export class NoAnswer extends Error {
   override readonly name = "no answer";
+}
+
+/** What is said of whatever kept a question from being answered. */
+export function explain(error: unknown): string {
+  return error instanceof NoAnswer ? error.message : describeError(error);
 }
 
 export type Verdict = "same" | "differs" | "unanswered";

@@ -1,4 +1,3 @@
-import { describeError } from "../../components/errors.ts";
 import type { RailwayContext } from "../../components/railway/context.ts";
 import { type EnvironmentScope, resolveEnvironment } from "../../components/railway/environment.ts";
 import { createRailwayToken, type RailwayToken } from "../../components/railway/token.ts";
@@ -6,7 +5,7 @@ import { buildSteps } from "./build.ts";
 import { framePlans } from "./frame.ts";
 import * as operations from "./operations.ts";
 import { createProject, type RunName } from "./project.ts";
-import { type Ground, NoAnswer, type Question } from "./question.ts";
+import { explain, type Ground, NoAnswer, type Question } from "./question.ts";
 import { type Access, type Guard, guardedContext, type Stage } from "./stage.ts";
 
 export interface SiteOptions {
@@ -65,7 +64,7 @@ export class Site {
       this.#built = next;
     } catch (error) {
       this.#failedAt = next;
-      this.failure = describeError(error);
+      this.failure = explain(error);
       throw error;
     }
   }

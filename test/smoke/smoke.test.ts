@@ -1,15 +1,18 @@
 import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import * as product from "../../components/railway/operations.ts";
 import { createTransport } from "../../components/railway/transport.ts";
 import { compareWrites } from "../../scripts/smoke/life.ts";
 import { cleanUp } from "../../scripts/smoke/play.ts";
 import { describeProject, longestRunMs, recognise } from "../../scripts/smoke/project.ts";
+import { questions as allQuestions } from "../../scripts/smoke/questions.ts";
 import { exitCodeOf } from "../../scripts/smoke/render.ts";
 import { Guard } from "../../scripts/smoke/stage.ts";
 import { accessTo, liveProjects, play, quickQuestions } from "./run.ts";
 import { type SmokeWorld, startSmokeWorld } from "./world.ts";
 
+const factsPath = "../shared/railway/facts.md";
 const nonce = "0123456789ab";
 const name = `pgvector-cutover-smoke-${nonce}`;
 const id = "11111111-2222-3333-4444-555555555555";
@@ -46,6 +49,16 @@ describe("a simulator that behaves otherwise", () => {
 });
 
 describe("the project", () => {
+  test("is deleted although the answers could not be told", async () => {
+    await using world = await startSmokeWorld();
+    const { report } = await play(world, {
+      onAnswer: () => {
+        throw new Error("nobody listens");
+      },
+    });
+    expect(report).toMatchObject({ failure: "Error: nobody listens", removal: "removed" });
+  });
+
   test("is made once and deleted, whatever is cut off or refused for a while", async () => {
     await using world = await startSmokeWorld({ pace: { readLagMs: [0, 400] } });
     const { simulator } = world;
@@ -241,6 +254,21 @@ test("a project is recognised by name, marker and its own id together", () => {
     { id, name, description: null },
   ])
     expect(recognise(other)).toBeUndefined();
+});
+
+test.runIf(existsSync(factsPath))("each section of the fact sheet that says [?] has a question", () => {
+  let section = "";
+  const open = new Set<string>();
+  for (const line of readFileSync(factsPath, "utf8").split("\n")) {
+    section = /^#{2,3} ([\d.]+)/.exec(line)?.[1]?.replace(/\.$/, "") ?? section;
+    if (line.includes("[?") && section !== "") open.add(section);
+  }
+  expect(open.size).toBeGreaterThan(4);
+  const asked = allQuestions.flatMap(({ source }) => source.match(/\d+(\.\d+)?/g) ?? []);
+  const unasked = [...open].filter(
+    (one) => !asked.some((other) => other === one || other.startsWith(`${one}.`)),
+  );
+  expect(unasked).toEqual([]);
 });
 
 test("an acknowledged write that is not stored is counted as lost, one that is stored without is not", () => {
