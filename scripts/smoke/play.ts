@@ -81,11 +81,13 @@ export async function playSmoke(options: SmokeOptions): Promise<SmokeReport> {
       answers.push(answer);
       options.onAnswer(answer);
     }
-    await site.stage?.life?.dispose();
   } catch (error) {
     // Whatever it is, it must not keep the project from being deleted.
     failure = explain(error);
   }
+  await site.stage?.life?.dispose().catch((error: unknown) => {
+    failure ??= explain(error);
+  });
   const removal = await takeAway(options, wide, guard, { workspaceId, run, projectId: site.projectId });
   return {
     version: 1,

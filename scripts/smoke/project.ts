@@ -136,7 +136,8 @@ export async function removeProject(
   ownServices: ReadonlySet<string>,
 ): Promise<void> {
   const find = async () => (await listProjects(context, workspaceId)).find(({ id }) => id === notedId);
-  const project = await find();
+  // One that was made a moment ago may not show yet.
+  const project = await context.settle(find);
   if (project === undefined) return;
   if (recognise(project) === undefined)
     throw notOurs(project, "its name and its description are not those that a run gives");

@@ -224,6 +224,22 @@ test("a workspace token will do", async () => {
   expect(exitCodeOf(report)).toBe(0);
 });
 
+test("a run that is interrupted while its project is being made deletes it, although reads do not show it yet", async () => {
+  const interrupt = new AbortController();
+  await using world = await startSmokeWorld({
+    pace: { readLagMs: [600, 600] },
+    intercept: async ({ rootFields, stage }) => {
+      if (stage === "after" && rootFields.includes("projectCreate"))
+        interrupt.abort(new Error("interrupted"));
+      return "go-on";
+    },
+  });
+  const { report } = await play(world, { signal: interrupt.signal });
+  expect(report).toMatchObject({ failure: "Error: interrupted", removal: "removed" });
+  expect(report.answers.every(({ verdict }) => verdict === "unanswered")).toBe(true);
+  expect(liveProjects(world)).toEqual(["DOCTORES-SEO-PACIENTE-MGMT"]);
+});
+
 test("a run that is interrupted answers no more, and its project is deleted", async () => {
   await using world = await startSmokeWorld();
   const interrupt = new AbortController();
