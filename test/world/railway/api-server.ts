@@ -48,6 +48,7 @@ export interface ApiServerOptions {
   readonly endpoint: GraphqlEndpoint;
   readonly tokens: Tokens;
   readonly projectEnvironmentId: string;
+  readonly madeTokens: ReadonlyMap<string, string>;
   readonly faults: RequestFaults;
   readonly rateLimit: RateLimit;
   readonly quirks: Quirks;
@@ -93,10 +94,11 @@ async function answerRequest(request: HttpRequest, options: ApiServerOptions): P
   const parsed = endpoint.parse(body);
   if (!parsed.valid) return { status: quirks.validationStatus, body: { errors: parsed.errors } };
 
-  const caller = identifyCaller(options.tokens, options.projectEnvironmentId, {
+  const headers = {
     authorization: request.headers.authorization,
     projectAccessToken: singleHeader(request.headers["project-access-token"]),
-  });
+  };
+  const caller = identifyCaller(options.tokens, options.projectEnvironmentId, headers, options.madeTokens);
   const { operation } = parsed;
   const { kind, rootFields, name: operationName } = operation;
   const moment = { kind, rootFields, operationName };

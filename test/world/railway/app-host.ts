@@ -3,7 +3,7 @@ import { type Container, isHealthy, startContainer } from "./container.ts";
 import { setStatus } from "./deployment-record.ts";
 import type { LaggingStore } from "./lagging-store.ts";
 import type { Pace } from "./pace.ts";
-import type { DeploymentState } from "./state.ts";
+import { type DeploymentState, findInstance } from "./state.ts";
 import type { WorldModel } from "./world-model.ts";
 
 /** Private host and port, as in a URL, to the real address. */
@@ -37,8 +37,9 @@ export class AppHost {
   /** Starts the deployment's program with the variables it was given. Rejects when it ends before it listens. */
   async start(deployment: DeploymentState): Promise<Container> {
     const command = this.#commandOf(deployment);
+    const isIt = (one: { id: string }) => one.id === deployment.serviceId;
     // The program's own name: a rename on Railway does not change the code.
-    const service = this.#world.services.find((one) => one.id === deployment.serviceId);
+    const service = this.#world.services.find(isIt) ?? this.#store.live.services.find(isIt);
     if (command === undefined || service === undefined || this.#closed) throw new Error("nothing to run");
     const starting = startContainer(command, {
       ...deployment.variables,
@@ -115,8 +116,10 @@ export class AppHost {
   }
 
   #commandOf(deployment: DeploymentState): readonly [string, ...string[]] | undefined {
+    if (this.#store.live.environments[0]?.id !== deployment.environmentId) return undefined;
     const service = this.#world.services.find((one) => one.id === deployment.serviceId);
-    const runsHere = this.#world.environments[0]?.id === deployment.environmentId;
-    return service?.kind === "app" && runsHere ? service.command : undefined;
+    if (service !== undefined) return service.kind === "app" ? service.command : undefined;
+    const created = findInstance(this.#store.live, deployment.serviceId, deployment.environmentId);
+    return created === undefined ? undefined : this.#world.programOf?.(created);
   }
 }

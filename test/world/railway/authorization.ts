@@ -17,7 +17,11 @@ export function identifyCaller(
   tokens: Tokens,
   projectEnvironmentId: string,
   headers: { readonly authorization?: string | undefined; readonly projectAccessToken?: string | undefined },
+  /** Tokens made with `projectTokenCreate`, and the environment of each. */
+  made: ReadonlyMap<string, string> = new Map(),
 ): Caller | null {
+  const environmentId = made.get(headers.projectAccessToken ?? "");
+  if (environmentId !== undefined) return { kind: "project", environmentId };
   if (headers.projectAccessToken === tokens.project)
     return { kind: "project", environmentId: projectEnvironmentId };
   if (headers.authorization === `Bearer ${tokens.account}`) return { kind: "account" };

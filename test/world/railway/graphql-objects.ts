@@ -23,7 +23,6 @@ import {
 export function projectObject(view: RailwayState, caller: Caller) {
   return {
     ...view.project,
-    deletedAt: null,
     primaryEnvironmentId: view.environments[0]?.id ?? null,
     environments: (page: PageArguments) =>
       toConnection(

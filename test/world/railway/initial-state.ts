@@ -8,7 +8,20 @@ import type { ServiceModel, WorldModel } from "./world-model.ts";
 export function buildInitialState(world: WorldModel): RailwayState {
   const createdAt = new Date().toISOString();
   const state: RailwayState = {
-    project: { ...world.project, workspaceId: world.workspaceId, createdAt },
+    project: {
+      ...world.project,
+      description: null,
+      workspaceId: world.workspaceId,
+      createdAt,
+      deletedAt: world.environments.length === 0 ? createdAt : null,
+    },
+    otherProjects: (world.otherProjects ?? []).map((project) => ({
+      description: null,
+      ...project,
+      workspaceId: world.workspaceId,
+      createdAt,
+      deletedAt: null,
+    })),
     environments: world.environments.map(({ id, name, isEphemeral = false }) => ({
       id,
       name,

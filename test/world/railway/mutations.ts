@@ -23,6 +23,7 @@ import {
   type VolumeCreateInput,
 } from "./service-creation.ts";
 import { deleteService } from "./service-deletion.ts";
+import { hasSource } from "./state.ts";
 import { removeVariable, storeVariable, type VariablePlace } from "./variable-store.ts";
 import type { Workflows } from "./workflows.ts";
 
@@ -183,8 +184,10 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
   function deployAffected(place: VariablePlace): void {
     const affected = findDependentServices(live, place, place.name);
     if (place.serviceId !== null) affected.add(place.serviceId);
-    for (const serviceId of affected)
+    for (const serviceId of affected) {
+      if (!hasSource(live, serviceId, place.environmentId)) continue;
       platform.deploy(serviceId, place.environmentId, `variable ${place.name}`);
+    }
   }
 
   function requireDeletionRight(caller: Caller | null): void {

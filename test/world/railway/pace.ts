@@ -24,6 +24,8 @@ export interface Pace {
   /** A started workflow is unknown at first. */
   readonly workflowUnknownMs: number;
   readonly workflowRunningMs: number;
+  /** Projects created faster than this are refused (third-party observation: "too quickly"). */
+  readonly projectCreationMs: number;
   /** How long a deleted service can still be read, with `deletedAt`. */
   readonly deletedVisibleMs: number;
 }
@@ -41,6 +43,7 @@ export const defaultPace: Pace = {
   crashAfterMs: 1_500,
   workflowUnknownMs: 400,
   workflowRunningMs: 1_200,
+  projectCreationMs: 5_000,
   deletedVisibleMs: 8_000,
 };
 
@@ -56,6 +59,7 @@ export const quickPace: Pace = {
   overlapMs: [20, 40],
   drainingMs: 500,
   crashAfterMs: 50,
+  projectCreationMs: 200,
   workflowUnknownMs: 30,
   workflowRunningMs: 50,
 };

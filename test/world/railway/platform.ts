@@ -42,6 +42,7 @@ export class Platform {
   readonly #pace: Pace;
   readonly #apps: AppHost;
   readonly #databases = new Map<string, DatabaseServer>();
+  readonly #creating = new Map<string, Promise<DatabaseServer>>();
   readonly #closing = new AbortController();
   readonly #inProgress = new Map<string, AbortController>();
   readonly #faults = new Map<string, DeploymentFault[]>();
@@ -215,11 +216,12 @@ export class Platform {
     fault: DeploymentFault | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const isHere = this.#world.environments[0]?.id === deployment.environmentId;
+    if (this.#apps.runs(deployment)) return this.#launchApp(deployment, fault, signal);
+    const isHere = this.#store.live.environments[0]?.id === deployment.environmentId;
     if (isHere && /postgres|pgvector/.test(this.#instanceOf(deployment)?.image ?? "")) {
       return this.#launchDatabase(deployment);
     }
-    return this.#apps.runs(deployment) ? this.#launchApp(deployment, fault, signal) : true;
+    return true;
   }
 
   async #launchApp(
@@ -263,12 +265,16 @@ export class Platform {
       setStatus(this.#store, deployment.id, "CRASHED", "CRASHED");
       return false;
     }
-    const server = await this.#world.createDatabaseServer({
-      name: this.#store.live.services.find((one) => one.id === deployment.serviceId)?.name ?? "",
-      image: this.#instanceOf(deployment)?.image ?? "",
-      variables: deployment.variables,
-    });
-    this.#databases.set(deployment.serviceId, server);
+    // One that was superseded while its server came up leaves it to the next: a volume has one database.
+    const creating =
+      this.#creating.get(deployment.serviceId) ??
+      this.#world.createDatabaseServer({
+        name: this.#store.live.services.find((one) => one.id === deployment.serviceId)?.name ?? "",
+        image: this.#instanceOf(deployment)?.image ?? "",
+        variables: deployment.variables,
+      });
+    this.#creating.set(deployment.serviceId, creating);
+    this.#databases.set(deployment.serviceId, await creating);
     return true;
   }
 
@@ -304,7 +310,7 @@ export class Platform {
   }
 
   #databaseOf(place: { serviceId: string; environmentId: string }): DatabaseServer | undefined {
-    return place.environmentId === this.#world.environments[0]?.id
+    return place.environmentId === this.#store.live.environments[0]?.id
       ? this.#databases.get(place.serviceId)
       : undefined;
   }

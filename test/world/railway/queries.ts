@@ -24,10 +24,9 @@ import {
 import type { Pace } from "./pace.ts";
 import { type PageArguments, toConnection } from "./pages.ts";
 import type { Quirks } from "./quirks.ts";
-import { notAuthorized, railwayError } from "./railway-errors.ts";
+import { notAuthorized, notFound, railwayError } from "./railway-errors.ts";
 import { renderForDeployment, renderVariables } from "./references.ts";
-import type { RailwayState } from "./state.ts";
-import type { WorldModel } from "./world-model.ts";
+import type { ProjectState, RailwayState } from "./state.ts";
 
 interface VariablesArguments {
   readonly projectId: string;
@@ -52,7 +51,7 @@ interface DeploymentsArguments extends PageArguments {
 const accountUserId = "user-of-the-account-token";
 
 /** The resolvers of the root queries. Each reads the request's views, never the live state. */
-export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
+export function buildQueries(pace: Pace, quirks: Quirks) {
   return {
     projectToken(_: unknown, { caller, view }: RequestContext) {
       if (caller?.kind !== "project") throw railwayError("Project Token not found");
@@ -65,6 +64,11 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
         project: projectObject(view, caller),
         environment: environmentObject(view, environment),
       };
+    },
+
+    apiToken(_: unknown, { caller, view }: RequestContext) {
+      if (requireCaller(caller).kind === "project") throw notAuthorized();
+      return { workspaces: [{ id: view.project.workspaceId, name: "clinic-workspace" }] };
     },
 
     me(_: unknown, { caller }: RequestContext) {
@@ -88,15 +92,20 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
 
     projects(page: PageArguments, { caller, view }: RequestContext) {
       if (requireCaller(caller).kind === "project") throw notAuthorized();
-      const others = (world.otherProjects ?? []).map((project) => ({
-        ...projectObject({ ...view, environments: [], services: [], volumes: [] }, requireCaller(caller)),
-        ...project,
-      }));
-      return toConnection([...others, projectObject(view, requireCaller(caller))], page);
+      const all = [...view.otherProjects.map((project) => ofAnother(view, project)), view];
+      const live = all.filter(({ project }) => project.deletedAt === null);
+      return toConnection(
+        live.map((one) => projectObject(one, requireCaller(caller))),
+        page,
+      );
     },
 
     project({ id }: { id: string }, { caller, view }: RequestContext) {
+      const other = view.otherProjects.find((project) => project.id === id && project.deletedAt === null);
+      if (other !== undefined && caller?.kind !== "project")
+        return projectObject(ofAnother(view, other), requireCaller(caller));
       if (id !== view.project.id) throw missing(view, caller, id, "Project");
+      if (view.project.deletedAt !== null) throw notFound("Project");
       const visible = {
         ...view,
         services: view.services.filter((one) => !isGone(one, pace.deletedVisibleMs)),
@@ -195,6 +204,11 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
       return workflow ?? { status: "NotFound", error: null };
     },
   };
+}
+
+/** The same Railway as seen from another project, of which nothing is known but its name. */
+function ofAnother(view: RailwayState, project: ProjectState): RailwayState {
+  return { ...view, project, environments: [], services: [], volumes: [] };
 }
 
 /** The stored text of the user's own variables; a sealed one is a key without a value. */

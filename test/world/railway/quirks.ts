@@ -9,6 +9,8 @@ export interface Quirks {
   /** Whether a project token may delete services and volumes. */
   readonly projectTokenMayDelete: boolean;
   readonly proxyDomainHasTrailingDot: boolean;
+  /** Whether references are rewritten when the service that they name is renamed. */
+  readonly renameRewritesReferences: boolean;
   /** Whether tokens may change anything, as those of a member who may only look may not. */
   readonly tokensReadOnly: boolean;
   /** Why nobody may deploy, in Railway's words. */
@@ -21,6 +23,7 @@ export const defaultQuirks: Quirks = {
   deployAnswersForeignId: false,
   projectTokenMayDelete: false,
   proxyDomainHasTrailingDot: false,
+  renameRewritesReferences: false,
   tokensReadOnly: false,
   deploymentsDisallowed: null,
 };

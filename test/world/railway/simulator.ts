@@ -16,6 +16,7 @@ import { LaggingStore } from "./lagging-store.ts";
 import { buildMutations } from "./mutations.ts";
 import { defaultPace, draw, type Pace } from "./pace.ts";
 import { type DeploymentFault, Platform } from "./platform.ts";
+import { buildProjectMutations } from "./project-mutations.ts";
 import { buildQueries } from "./queries.ts";
 import { defaultQuirks, type Quirks } from "./quirks.ts";
 import { type RequestFault, RequestFaults } from "./request-faults.ts";
@@ -40,6 +41,8 @@ export interface Simulator extends Dashboard {
   /** Ends in `/graphql/v2`; a client adds `?source=…`. */
   readonly url: string;
   readonly tokens: Tokens;
+  /** Project tokens that were made at run time, the dead ones too. */
+  madeTokens(): readonly string[];
   /** The public domain of an app service, without a path. */
   serviceUrl(serviceName: string): string;
   /** Each call plans one more deployment of that service to fail. */
@@ -70,8 +73,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const { world } = options;
   const pace: { -readonly [Key in keyof Pace]: Pace[Key] } = { ...defaultPace, ...options.pace };
   const quirks = { ...defaultQuirks, ...options.quirks };
-  const environmentId = world.environments[0]?.id;
-  if (environmentId === undefined) throw new TypeError("a world has at least one environment");
+  const environmentId = world.environments[0]?.id ?? "";
 
   const store = new LaggingStore(buildInitialState(world), () => draw(pace.readLagMs));
   const platform = new Platform(store, world, pace);
@@ -79,6 +81,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const faults = new RequestFaults();
   const recorded: RecordedRequest[] = [];
   const tokens = { account: randomUUID(), workspace: randomUUID(), project: randomUUID() };
+  const madeTokens = new Map<string, string>();
   const forwarders: TcpForwarder[] = [];
   const servers: HttpServer[] = [];
   const edges = new Map<string, HttpServer>();
@@ -94,20 +97,20 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     return stopped;
   };
   const endpoint = new GraphqlEndpoint(options.schemaSdl, {
-    ...buildQueries(world, pace, quirks),
+    ...buildQueries(pace, quirks),
+    ...buildProjectMutations({ store, platform, pace, quirks, madeTokens, openDomain }),
     ...buildMutations({ store, platform, workflows, quirks, openProxy }),
   });
   try {
     await platform.startInitialDeployments();
     for (const service of world.services.filter(({ kind }) => kind === "app")) {
-      const edge = await startEdge(() => platform.servingUrl(service.id, environmentId));
-      edges.set(service.id, edge);
-      servers.push(edge);
+      await openDomain(service.id, environmentId);
     }
     const api = await startApiServer({
       endpoint,
       tokens,
       projectEnvironmentId: environmentId,
+      madeTokens,
       faults,
       rateLimit: options.rateLimit ?? defaultRateLimit,
       quirks,
@@ -120,6 +123,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       ...openDashboard(store, platform, environmentId, openProxy),
       url: `${api.origin}/graphql/v2`,
       tokens,
+      madeTokens: () => [...madeTokens.keys()],
       serviceUrl: (name) => requireEdge(serviceId(name)).origin,
       failNext: (name, fault) => platform.failNext(serviceId(name), fault),
       failRequests: (fault) => faults.plan(fault),
@@ -131,7 +135,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
         recorded.filter((one) => one.kind === "mutation" && one.executed).flatMap((one) => one.rootFields),
       deployments: (name) =>
         store.live.deployments.filter(
-          (one) => one.serviceId === serviceId(name) && one.environmentId === environmentId,
+          (one) => one.serviceId === serviceId(name) && one.environmentId === store.live.environments[0]?.id,
         ),
       inspect: () => structuredClone(store.live),
       settle: () => platform.settle(),
@@ -140,6 +144,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   } catch (error) {
     await stop();
     throw error;
+  }
+
+  async function openDomain(service: string, environment: string): Promise<string> {
+    const edge = await startEdge(() => platform.servingUrl(service, environment));
+    edges.set(service, edge);
+    servers.push(edge);
+    return new URL(edge.origin).host;
   }
 
   async function openProxy(service: string, environment: string): Promise<number> {

@@ -1,6 +1,8 @@
 /** Everything the simulated Railway remembers: plain data, so that readers can be handed an older copy. */
 export interface RailwayState {
-  project: { id: string; name: string; workspaceId: string; createdAt: string };
+  project: ProjectState;
+  /** Projects of the same workspace of which nothing but this is known here. */
+  otherProjects: ProjectState[];
   environments: EnvironmentState[];
   services: ServiceState[];
   instances: InstanceState[];
@@ -12,6 +14,15 @@ export interface RailwayState {
   workflows: WorkflowState[];
   proxies: ProxyState[];
   patches: PatchState[];
+}
+
+export interface ProjectState {
+  id: string;
+  name: string;
+  description: string | null;
+  workspaceId: string;
+  createdAt: string;
+  deletedAt: string | null;
 }
 
 /** Whoever uses the dashboard. */
@@ -203,4 +214,10 @@ export function deploymentsOf(
   return state.deployments
     .filter((one) => one.serviceId === serviceId && one.environmentId === environmentId)
     .toReversed();
+}
+
+/** Whether the service has anything to deploy: an image or a repository. */
+export function hasSource(state: RailwayState, serviceId: string, environmentId: string): boolean {
+  const instance = findInstance(state, serviceId, environmentId);
+  return instance !== undefined && (instance.image !== null || instance.repo !== null);
 }

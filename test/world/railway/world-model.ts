@@ -2,16 +2,25 @@
 export interface WorldModel {
   readonly workspaceId: string;
   readonly project: { readonly id: string; readonly name: string };
-  /** The first environment is the one whose services truly run; the others only hold configuration. */
+  /**
+   * The first environment is the one whose services truly run; the others only hold configuration. Without any, the project
+   * is not there until `projectCreate` makes one.
+   */
   readonly environments: readonly EnvironmentModel[];
   readonly services: readonly ServiceModel[];
   readonly sharedVariables?: Readonly<Record<string, string>>;
   /** Projects of the same workspace that only appear in lists. */
-  readonly otherProjects?: ReadonlyArray<{ readonly id: string; readonly name: string }>;
+  readonly otherProjects?: ReadonlyArray<{
+    readonly id: string;
+    readonly name: string;
+    readonly description?: string;
+  }>;
   /** Folder for the write ledgers of the app processes, one file a deployment. */
   readonly ledgerFolder: string;
   /** Stands behind `serviceCreate` with a PostgreSQL image: called at the first deployment of such a service. */
   readonly createDatabaseServer?: (request: DatabaseServerRequest) => Promise<DatabaseServer>;
+  /** What a service that was created at run time runs; `undefined` where it is a database, or nothing that runs here. */
+  readonly programOf?: (instance: ProgramRequest) => readonly [string, ...string[]] | undefined;
 }
 
 export interface EnvironmentModel {
@@ -63,6 +72,11 @@ export interface DatabaseServer {
   readonly port: number;
   stop(): Promise<void>;
   start(): Promise<void>;
+}
+
+export interface ProgramRequest {
+  readonly image: string | null;
+  readonly startCommand: string | null;
 }
 
 export interface DatabaseServerRequest {
