@@ -26,6 +26,7 @@ export function buildInitialState(world: WorldModel): RailwayState {
     workflows: [],
     proxies: [],
     patches: [],
+    sandboxes: [],
   };
   for (const service of world.services) addService(state, service);
   for (const environment of state.environments) {

@@ -26,6 +26,13 @@ export interface Pace {
   readonly workflowRunningMs: number;
   /** How long a deleted service can still be read, with `deletedAt`. */
   readonly deletedVisibleMs: number;
+  readonly sandboxCreatingMs: Range;
+  /** Of the minutes of a sandbox's idle timeout. */
+  readonly sandboxMinuteMs: number;
+  /** After which the gateway gives a command in a sandbox up, while it goes on; about a minute (Railway's CLI). */
+  readonly execGatewayMs: number;
+  /** What of a command's output is answered, in characters. */
+  readonly execOutputLimit: number;
 }
 
 export const defaultPace: Pace = {
@@ -42,6 +49,10 @@ export const defaultPace: Pace = {
   workflowUnknownMs: 400,
   workflowRunningMs: 1_200,
   deletedVisibleMs: 8_000,
+  sandboxCreatingMs: [1_500, 4_000],
+  sandboxMinuteMs: 60_000,
+  execGatewayMs: 60_000,
+  execOutputLimit: 65_536,
 };
 
 /** For tests whose subject is not time: everything still happens in order, in milliseconds. */
@@ -58,6 +69,7 @@ export const quickPace: Pace = {
   crashAfterMs: 50,
   workflowUnknownMs: 30,
   workflowRunningMs: 50,
+  sandboxCreatingMs: [20, 40],
 };
 
 export function draw([minimum, maximum]: Range): number {

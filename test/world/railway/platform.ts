@@ -51,7 +51,7 @@ export class Platform {
     this.#store = store;
     this.#world = world;
     this.#pace = pace;
-    this.#apps = new AppHost(store, world, pace, () => this.#privateNetwork());
+    this.#apps = new AppHost(store, world, pace, () => this.privateNetwork());
     for (const service of world.services) {
       if (service.kind === "database") this.#databases.set(service.id, service.server);
     }
@@ -309,7 +309,8 @@ export class Platform {
       : undefined;
   }
 
-  #privateNetwork(): PrivateNetwork {
+  /** Where the private names of the databases lead. */
+  privateNetwork(): PrivateNetwork {
     const known = this.#store.live.instances.filter((instance) => instance.deletedAt === null);
     return Object.fromEntries(
       known.flatMap((instance) => {

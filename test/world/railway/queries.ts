@@ -189,12 +189,30 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
         .map((backup) => ({ ...backup, expiresAt: null, externalId: backup.id, usedMB: 1 }));
     },
 
+    /** One that is gone is `null`, as one that never was. */
+    sandbox(where: { environmentId: string; id: string }, { caller, view }: RequestContext) {
+      return sandboxesOf(view, lookUpEnvironment(view, caller, where.environmentId)).find(
+        (one) => one.id === where.id,
+      );
+    },
+
+    sandboxes(
+      { environmentId, ...page }: PageArguments & { environmentId: string },
+      { caller, view }: RequestContext,
+    ) {
+      return toConnection(sandboxesOf(view, lookUpEnvironment(view, caller, environmentId)), page);
+    },
+
     workflowStatus({ workflowId }: { workflowId: string }, { caller, view }: RequestContext) {
       requireCaller(caller);
       const workflow = view.workflows.find((one) => one.id === workflowId);
       return workflow ?? { status: "NotFound", error: null };
     },
   };
+}
+
+function sandboxesOf(view: RailwayState, { id }: { id: string }) {
+  return view.sandboxes.filter((one) => one.environmentId === id && one.status !== "DESTROYED");
 }
 
 /** The stored text of the user's own variables; a sealed one is a key without a value. */

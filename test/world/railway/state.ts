@@ -12,6 +12,7 @@ export interface RailwayState {
   workflows: WorkflowState[];
   proxies: ProxyState[];
   patches: PatchState[];
+  sandboxes: SandboxState[];
 }
 
 /** Whoever uses the dashboard. */
@@ -35,6 +36,16 @@ export interface PatchState {
 export interface PatchConfig {
   services?: Record<string, { variables?: Record<string, null>; [setting: string]: unknown }>;
   sharedVariables?: Record<string, null>;
+}
+
+export interface SandboxState {
+  id: string;
+  environmentId: string;
+  status: "CREATING" | "RUNNING" | "FAILED" | "DESTROYED";
+  networkIsolation: "ISOLATED" | "PRIVATE";
+  idleTimeoutMinutes: number;
+  region: string;
+  createdAt: string;
 }
 
 export interface EnvironmentState {

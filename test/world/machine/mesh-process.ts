@@ -1,0 +1,35 @@
+import { connect, createServer } from "node:net";
+
+/** The network inside a machine: each address leads, through a socket file, to a server outside. */
+export interface MeshAddress {
+  readonly host: string;
+  readonly port: number;
+  /** A Unix socket: the file system is the only thing that a network namespace leaves open. */
+  readonly socketFile: string;
+}
+
+const addresses: MeshAddress[] = JSON.parse(process.env.MESH_ADDRESSES ?? "[]");
+
+// The machine ends with whoever started it.
+process.on("disconnect", () => process.exit(1));
+
+await Promise.all(
+  addresses.map(
+    ({ host, port, socketFile }) =>
+      new Promise<void>((resolve) => {
+        const server = createServer((inside) => {
+          const outside = connect(socketFile);
+          for (const [one, other] of [
+            [inside, outside],
+            [outside, inside],
+          ] as const) {
+            one.on("error", () => other.destroy());
+            one.on("close", () => other.destroy());
+            one.pipe(other);
+          }
+        });
+        server.listen(port, host, resolve);
+      }),
+  ),
+);
+process.send?.("ready");
