@@ -15,6 +15,9 @@ export interface RunOnceRequest {
   readonly startCommand: string;
   /** From SIGTERM to SIGKILL, when somebody stops it. */
   readonly drainingSeconds: number;
+  /** Variables that tell whose service it is. They may be seen in every environment. */
+  readonly marks: Readonly<Record<string, string>>;
+  /** May be secret. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -38,16 +41,18 @@ export async function runOnce(
 ): Promise<{ readonly serviceId: string; readonly deploymentId: string }> {
   const { projectId, environmentId } = scope;
   const { name, image, startCommand, drainingSeconds, variables } = request;
+  let attempts = 0;
   const service = await applyAndConfirm(context, {
     name: `create service ${name}`,
     apply: async () => {
+      attempts += 1;
       try {
         await context.transport.request(operations.serviceCreate, {
-          input: { projectId, environmentId, name },
+          input: { projectId, environmentId, name, variables: request.marks },
         });
       } catch (error) {
-        // Ours, when the creation before this one took effect late: the caller has looked for others first.
-        if (!hasCode(error, "RAILWAY_ALREADY_EXISTS")) throw error;
+        // Ours, when the creation before this one took effect late; at the first attempt it is somebody else's.
+        if (attempts === 1 || !hasCode(error, "RAILWAY_ALREADY_EXISTS")) throw error;
       }
     },
     observe: () => findByName(context, scope, name),

@@ -21,9 +21,10 @@ import {
   type SandboxRequest,
 } from "./sandboxes.ts";
 import { deleteService, type RailwayService, readInventory } from "./services.ts";
+import { readRawVariables } from "./variables.ts";
 import { pause } from "./waiting.ts";
 
-export type { CommandResult, LogLine, RunOnceRequest, Sandbox, SandboxRequest };
+export type { CommandResult, Deployment, LogLine, RunOnceRequest, Sandbox, SandboxRequest };
 
 /** Everything that is needed to run a command inside Railway, in a sandbox or as a service that runs once. */
 export interface RunnerClient {
@@ -44,6 +45,8 @@ export interface RunnerClient {
   destroySandbox(scope: EnvironmentScope, id: string): Promise<void>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
+  /** The stored texts of a service's variables. */
+  variables(scope: EnvironmentScope, serviceId: string): Promise<ReadonlyMap<string, string | null>>;
   runOnce(
     scope: EnvironmentScope,
     request: RunOnceRequest,
@@ -74,6 +77,7 @@ export function createRunnerClient(options: RailwayOptions): RunnerClient {
     heartbeat: (scope, id) => heartbeatSandbox(context, scope, id),
     destroySandbox: (scope, id) => destroySandbox(context, scope, id),
     listServices: async (scope) => (await readInventory(context, scope)).services,
+    variables: (scope, serviceId) => readRawVariables(context, scope, serviceId),
     runOnce: (scope, request) => runOnce(context, scope, request),
     setVariables: (scope, serviceId, variables) => setVariables(context, scope, serviceId, variables),
     deployment: (id) => readDeployment(context, id),

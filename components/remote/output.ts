@@ -12,7 +12,8 @@ export interface Ending {
 /** Takes what the script wrote, in pieces of any size, apart: what is to be shown, and what it told. */
 export class RunnerOutput {
   #rest = "";
-  #report = "";
+  /** By number: lines of Railway's logs may come in another order. */
+  readonly #report = new Map<number, string>();
   #ending: Ending | undefined;
   #commandStarted = false;
 
@@ -36,9 +37,10 @@ export class RunnerOutput {
 
   /** The report's text; `undefined` where none came, or not all of it did. */
   get report(): string | undefined {
-    if (this.#report === "") return undefined;
+    if (this.#report.size === 0) return undefined;
+    const parts = [...this.#report].sort(([one], [other]) => one - other).map(([, part]) => part);
     try {
-      return gunzipSync(Buffer.from(this.#report, "base64")).toString("utf8");
+      return gunzipSync(Buffer.from(parts.join(""), "base64")).toString("utf8");
     } catch {
       return undefined;
     }
@@ -47,7 +49,7 @@ export class RunnerOutput {
   #isControl(line: string): boolean {
     if (!line.startsWith(`${controlMark} `)) return false;
     const [, what, ...words] = line.trimEnd().split(" ");
-    if (what === "report") this.#report += words[0] ?? "";
+    if (what === "report") this.#report.set(Number(words[0]), words[1] ?? "");
     if (what === "phase" && words[0] === "command") this.#commandStarted = true;
     if (what === "end") this.#ending = { phase: words[0] as Phase, exitCode: Number(words[1]) };
     return true;

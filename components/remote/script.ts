@@ -80,6 +80,6 @@ export function quoted(word: string): string {
 
 function reportPart(report: readonly string[]): string {
   return `run bash -c ${quoted(`${report.map(quoted).join(" ")} > "$runner/report" 2> /dev/null`)}
-[ ! -s "$runner/report" ] || gzip -9c "$runner/report" | base64 -w 1000 | while read -r part; do tell report "$part"; done
+[ ! -s "$runner/report" ] || gzip -9c "$runner/report" | base64 -w 1000 | nl -b a | while read -r number part; do tell report "$number" "$part"; done
 `;
 }

@@ -4,8 +4,6 @@ import { CutoverError } from "../errors.ts";
 export interface SecretNeeds {
   /** `RAILWAY_TOKEN` or `RAILWAY_API_TOKEN`, by the kind of the configured token. */
   readonly tokenVariable: string;
-  /** Whether the removal's wider token and the bucket's credentials are needed. */
-  readonly retires: boolean;
   /** The state's backend as a URL; `null` for a command that works without the engine. */
   readonly backend: string | null;
   /** What protects the stack's secrets: `passphrase`, `service`, or a key service's URL. */
@@ -27,7 +25,6 @@ export function secretsFor(needs: SecretNeeds, environment: Environment): Record
   const required = [needs.tokenVariable, ...(backend === undefined ? [] : backendSecrets(backend))];
   const optional = [
     ...rehearsalVariables,
-    ...(needs.retires ? removalVariables : []),
     ...(backend === undefined ? [] : ["PULUMI_BACKEND_URL", ...cloudVariables(backend)]),
     ...(backend === undefined ? [] : cloudVariables(schemeOf(needs.secretsProvider))),
   ];
@@ -47,13 +44,6 @@ export function secretsFor(needs: SecretNeeds, environment: Environment): Record
 
 /** For rehearsals, where Railway is another server, and faster. */
 const rehearsalVariables = ["RAILWAY_API_URL", "RAILWAY_POLL_INTERVAL_MS", "RAILWAY_SETTLE_TIMEOUT_MS"];
-const removalVariables = [
-  "RAILWAY_REMOVAL_TOKEN",
-  "RAILWAY_REMOVAL_TOKEN_KIND",
-  "AWS_ACCESS_KEY_ID",
-  "AWS_SECRET_ACCESS_KEY",
-  "AWS_SESSION_TOKEN",
-];
 
 function backendSecrets(scheme: string): string[] {
   if (scheme === "https" || scheme === "http") return ["PULUMI_ACCESS_TOKEN"];

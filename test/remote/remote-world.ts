@@ -1,19 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { createRailway } from "../../components/railway/railway.ts";
 import { createRunnerClient, type RunnerClient } from "../../components/railway/runners.ts";
 import { createRailwayToken, type RailwayTokenKind } from "../../components/railway/token.ts";
+import { findRunners, type LaunchOptions, launch } from "../../components/remote/launch.ts";
 import type { RemoteRun } from "../../components/remote/remote-run.ts";
-import { type RunnerJob, type RunnerPlace, runnerMark } from "../../components/remote/runner.ts";
-import {
-  findSandboxRunners,
-  startSandboxRunner,
-  unpackInSandbox,
-} from "../../components/remote/sandbox-runner.ts";
-import { runnerScript } from "../../components/remote/script.ts";
+import { type RunnerPlace, runnerMark } from "../../components/remote/runner.ts";
 import type { SimulatorOptions } from "../world/railway/simulator.ts";
 import { startTestWorld, type TestWorld } from "../world/railway/test-world.ts";
 
@@ -30,9 +25,8 @@ export interface RemoteWorld extends AsyncDisposable {
   /** What the command inside wrote. */
   printed(): string;
   report(): string | undefined;
-  /** A run of a shell command in a sandbox. */
-  sandboxRun(command: string, changes?: Partial<RemoteRun>): RemoteRun;
-  job(command: string): RunnerJob;
+  /** A run of a shell command. */
+  run(command: string, changes?: Partial<RemoteRun & Pick<LaunchOptions, "privateHosts">>): RemoteRun;
   interruptions: { readonly first: AbortController; readonly second: AbortController };
 }
 
@@ -40,7 +34,12 @@ export async function startRemoteWorld(
   options: Partial<SimulatorOptions> & { tokenKind?: RailwayTokenKind } = {},
 ): Promise<RemoteWorld> {
   const world = await startTestWorld(options);
-  const kind = options.tokenKind ?? "project";
+  const remote = await remoteWorldOn(world, options.tokenKind ?? "project");
+  return { ...remote, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
+}
+
+/** A shell of somebody on a Railway that is there already, and stays. */
+export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): Promise<RemoteWorld> {
   const connection = {
     token: createRailwayToken(kind, world.simulator.tokens[kind]),
     endpoint: world.simulator.url,
@@ -65,22 +64,18 @@ export async function startRemoteWorld(
     printed: () => printed,
     report: () => report,
     interruptions: { first: new AbortController(), second: new AbortController() },
-    job: (command) => ({
-      mark,
-      archive: exampleArchive(),
-      variables: { SECRET: secret },
-      script: runnerScript({
-        tools: [],
-        unpack: unpackInSandbox,
-        privateHosts: ["postgres.railway.internal", "pgvector.railway.internal"],
-        command: ["bash", "-c", command],
-        report: ["cat", "made-by-the-command"],
-      }),
-    }),
-    sandboxRun: (command, changes = {}) => ({
+    run: (command, changes = {}) => ({
       place,
-      find: () => findSandboxRunners(place, mark),
-      start: (signal) => startSandboxRunner(place, remote.job(command), { signal }),
+      find: () => findRunners(place, mark),
+      start: (signal) =>
+        launch(place, {
+          ...{ kind: "auto", mark, archive, signal, now: new Date() },
+          variables: { SECRET: secret },
+          versions: { node: process.versions.node, pulumi: null },
+          privateHosts: changes.privateHosts ?? ["postgres.railway.internal", "pgvector.railway.internal"],
+          command: ["bash", "-c", command],
+          report: ["cat", "made-by-the-command"],
+        }),
       interruptions: {
         first: remote.interruptions.first.signal,
         second: remote.interruptions.second.signal,
@@ -95,17 +90,25 @@ export async function startRemoteWorld(
       lostContactMs: 10_000,
       ...changes,
     }),
-    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {},
   };
   return remote;
 }
 
-/** A project of one file, larger than one command can carry. */
-function exampleArchive(): Buffer {
+/** A project of one file, larger than one command or variable can carry, that asks for one package. */
+const archive = packExample();
+
+function packExample(): Buffer {
   const folder = mkdtempSync(path.join(tmpdir(), "archive-"));
-  const noise = Array.from({ length: 40_000 }, (_, index) => Math.sin(index)).join("\n");
+  const noise = Array.from({ length: 20_000 }, (_, index) => Math.sin(index)).join("\n");
   writeFileSync(path.join(folder, "large-file"), noise);
-  const tar = execFileSync("tar", ["-c", "-C", folder, "large-file"], { maxBuffer: 1 << 26 });
+  const zodVersion = JSON.parse(readFileSync("node_modules/zod/package.json", "utf8")).version;
+  writeFileSync(path.join(folder, "package.json"), '{"dependencies":{"zod":"*"}}');
+  writeFileSync(
+    path.join(folder, "package-lock.json"),
+    JSON.stringify({ packages: { "node_modules/zod": { version: zodVersion } } }),
+  );
+  const tar = execFileSync("tar", ["-c", "-C", folder, "."], { maxBuffer: 1 << 26 });
   rmSync(folder, { recursive: true });
   return gzipSync(tar);
 }

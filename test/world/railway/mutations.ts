@@ -21,6 +21,8 @@ import {
   createService,
   createVolume,
   type ServiceCreateInput,
+  type ServiceInstanceUpdateInput,
+  updateInstance,
   type VolumeCreateInput,
 } from "./service-creation.ts";
 import { deleteService } from "./service-deletion.ts";
@@ -178,6 +180,20 @@ export function buildMutations({
       lookUpInstance(live, caller, input.serviceId, input.environmentId);
       const proxy = await addProxy(store, openProxy, input);
       return proxyObject(proxy, quirks.proxyDomainHasTrailingDot);
+    },
+
+    /** Without an environment the service is changed in all of them. */
+    serviceInstanceUpdate(
+      where: { serviceId: string; environmentId?: string | null; input: ServiceInstanceUpdateInput },
+      { caller }: RequestContext,
+    ) {
+      if (quirks.tokensReadOnly) throw notAuthorized();
+      const instances =
+        where.environmentId != null
+          ? [lookUpInstance(live, caller, where.serviceId, where.environmentId)]
+          : live.instances.filter((one) => one.serviceId === where.serviceId);
+      updateInstance(store, instances, where.input);
+      return true;
     },
 
     sandboxCreate({ input }: { input: SandboxCreateInput }, { caller }: RequestContext) {

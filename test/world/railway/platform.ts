@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { AppHost, type PrivateNetwork } from "./app-host.ts";
 import { addEvent, createDeployment, type DeploymentOrigin, setStatus } from "./deployment-record.ts";
+import type { JobHost } from "./job-host.ts";
 import type { LaggingStore } from "./lagging-store.ts";
 import { draw, type Pace } from "./pace.ts";
 import {
@@ -41,13 +42,15 @@ export class Platform {
   readonly #world: WorldModel;
   readonly #pace: Pace;
   readonly #apps: AppHost;
+  readonly #jobs: JobHost;
   readonly #databases = new Map<string, DatabaseServer>();
   readonly #closing = new AbortController();
   readonly #inProgress = new Map<string, AbortController>();
   readonly #faults = new Map<string, DeploymentFault[]>();
   readonly #background = new Set<Promise<void>>();
 
-  constructor(store: LaggingStore, world: WorldModel, pace: Pace) {
+  constructor(store: LaggingStore, world: WorldModel, pace: Pace, jobs: JobHost) {
+    this.#jobs = jobs;
     this.#store = store;
     this.#world = world;
     this.#pace = pace;
@@ -116,6 +119,7 @@ export class Platform {
         const newest = deploymentsOf(this.#store.live, deployment.serviceId, deployment.environmentId)[0];
         if (newest?.id === deployment.id) await this.#databaseOf(deployment)?.stop();
         await this.#apps.end(deployment.id);
+        await this.#jobs.stop(deployment.id);
         setStatus(this.#store, deployment.id, deployment.status, "STOPPED");
       })(),
     );
@@ -135,6 +139,7 @@ export class Platform {
     for (const deployment of deploymentsOf(this.#store.live, instance.serviceId, instance.environmentId)) {
       this.#inProgress.get(deployment.id)?.abort();
       this.#inBackground(this.#apps.end(deployment.id));
+      this.#inBackground(this.#jobs.end(deployment.id));
       setStatus(this.#store, deployment.id, "REMOVED", "REMOVED");
     }
     this.#inBackground(this.#databaseOf(instance)?.stop() ?? Promise.resolve());
@@ -162,6 +167,7 @@ export class Platform {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#apps.close();
+    await this.#jobs.close();
     await this.settle();
   }
 
@@ -192,6 +198,7 @@ export class Platform {
       if (!(await this.#launch(deployment, fault, signal))) return;
       signal.throwIfAborted();
       setStatus(this.#store, deployment.id, "SUCCESS", "RUNNING");
+      if (this.#runsJob(deployment)) this.#jobs.start(deployment, this.#instanceOf(deployment));
       this.#inBackground(this.#drainPrevious(deployment));
       if (fault !== "CRASH_AFTER_SUCCESS" && fault !== "SUPERSEDED_AFTER_SUCCESS") return;
       await pause(this.#pace.crashAfterMs, signal);
@@ -220,6 +227,12 @@ export class Platform {
       return this.#launchDatabase(deployment);
     }
     return this.#apps.runs(deployment) ? this.#launchApp(deployment, fault, signal) : true;
+  }
+
+  /** A service that was created here, with a command of its own. */
+  #runsJob(deployment: DeploymentState): boolean {
+    const isOfTheModel = this.#world.services.some(({ id }) => id === deployment.serviceId);
+    return !isOfTheModel && (this.#instanceOf(deployment)?.startCommand ?? null) !== null;
   }
 
   async #launchApp(

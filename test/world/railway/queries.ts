@@ -11,6 +11,7 @@ import {
   serviceObject,
   snapshotObject,
 } from "./graphql-objects.ts";
+import type { JobHost } from "./job-host.ts";
 import {
   isGone,
   lookUpDeployment,
@@ -52,7 +53,7 @@ interface DeploymentsArguments extends PageArguments {
 const accountUserId = "user-of-the-account-token";
 
 /** The resolvers of the root queries. Each reads the request's views, never the live state. */
-export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
+export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks, jobs: JobHost) {
   return {
     projectToken(_: unknown, { caller, view }: RequestContext) {
       if (caller?.kind !== "project") throw railwayError("Project Token not found");
@@ -151,6 +152,17 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
 
     deploymentEvents({ id, ...page }: PageArguments & { id: string }, { caller, view }: RequestContext) {
       return toConnection(deploymentEventObjects(lookUpDeployment(view, caller, id)), page);
+    },
+
+    deploymentLogs(
+      where: { deploymentId: string; limit?: number | null; startDate?: string | null },
+      { caller, view }: RequestContext,
+    ) {
+      const { id } = lookUpDeployment(view, caller, where.deploymentId);
+      const lines = jobs
+        .logs(id)
+        .filter(({ timestamp }) => where.startDate == null || timestamp >= where.startDate);
+      return lines.slice(-Math.min(where.limit ?? 100, 5_000));
     },
 
     deploymentSnapshot({ deploymentId }: { deploymentId: string }, { caller, view }: RequestContext) {

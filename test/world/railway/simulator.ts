@@ -14,6 +14,7 @@ import { startEdge } from "./edge.ts";
 import { GraphqlEndpoint } from "./graphql-endpoint.ts";
 import type { HttpServer } from "./http-server.ts";
 import { buildInitialState } from "./initial-state.ts";
+import { JobHost } from "./job-host.ts";
 import { LaggingStore } from "./lagging-store.ts";
 import { buildMutations } from "./mutations.ts";
 import { defaultPace, draw, type Pace } from "./pace.ts";
@@ -83,10 +84,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   if (environmentId === undefined) throw new TypeError("a world has at least one environment");
 
   const store = new LaggingStore(buildInitialState(world), () => draw(pace.readLagMs));
-  const platform = new Platform(store, world, pace);
-  const workflows = new Workflows(store, pace);
   const internet = new Set<number>();
-  const machineNetwork = () => networkOf(platform.privateNetwork(), internet);
+  const machineNetwork = (): MachineNetwork => networkOf(platform.privateNetwork(), internet);
+  const jobs = new JobHost(store, pace, machineNetwork);
+  const platform = new Platform(store, world, pace, jobs);
+  const workflows = new Workflows(store, pace);
   const sandboxes = new Sandboxes(store, pace, quirks, machineNetwork);
   const faults = new RequestFaults();
   const recorded: RecordedRequest[] = [];
@@ -107,7 +109,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     return stopped;
   };
   const endpoint = new GraphqlEndpoint(options.schemaSdl, {
-    ...buildQueries(world, pace, quirks),
+    ...buildQueries(world, pace, quirks, jobs),
     ...buildMutations({ store, platform, workflows, sandboxes, quirks, openProxy }),
   });
   try {

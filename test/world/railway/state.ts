@@ -73,6 +73,9 @@ export interface InstanceState {
   repo: string | null;
   startCommand: string | null;
   healthcheckPath: string | null;
+  /** What happens when the process ends; ON_FAILURE, with at most 10 restarts, where it is not set. */
+  restartPolicyType?: "ALWAYS" | "NEVER" | "ON_FAILURE";
+  drainingSeconds?: number | null;
   /** Whether Railway replaces the image by itself. */
   autoUpdates?: boolean;
   /** Keeps the label it got at creation: a rename does not move it. */
