@@ -11,7 +11,6 @@ import {
   commandLine,
   needsConsent,
   needsEngine,
-  type RemoteCommand,
   remoteCommands,
   reportLine,
 } from "../components/remote/command.ts";

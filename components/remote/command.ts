@@ -21,10 +21,10 @@ export function commandLine(command: RemoteCommand, stack: string): readonly str
   }
 }
 
-/** What is brought back afterwards: the page about the newest cutover, for the commands that change its state. */
+/** Writes what is brought back, the page about the newest cutover, for the commands that change its state. */
 export function reportLine(command: RemoteCommand, stack: string): readonly string[] | null {
   if (command !== "up" && command !== "abort") return null;
-  return ["node", "scripts/report.ts", "--stack", stack, "--out", "/dev/stdout"];
+  return ["node", "scripts/report.ts", "--stack", stack, "--out"];
 }
 
 /** Whether the engine, and so the state's backend, takes part. */

@@ -11,7 +11,10 @@ export interface ScriptOptions {
   readonly privateHosts: readonly string[];
   /** The program and its arguments. No secret: `ps` shows them. */
   readonly command: readonly string[];
-  /** A command whose standard output is brought back as the report, run after the command, whatever became of it. */
+  /**
+   * Writes the report into the file that is its last argument, which the script adds. Run after the command, whatever
+   * became of that.
+   */
   readonly report: readonly string[] | null;
 }
 
@@ -79,7 +82,7 @@ export function quoted(word: string): string {
 }
 
 function reportPart(report: readonly string[]): string {
-  return `run bash -c ${quoted(`${report.map(quoted).join(" ")} > "$runner/report" 2> /dev/null`)}
+  return `run ${report.map(quoted).join(" ")} "$runner/report" > /dev/null 2>&1
 [ ! -s "$runner/report" ] || gzip -9c "$runner/report" | base64 -w 1000 | nl -b a | while read -r number part; do tell report "$number" "$part"; done
 `;
 }

@@ -74,7 +74,7 @@ export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): P
           versions: { node: process.versions.node, pulumi: null },
           privateHosts: changes.privateHosts ?? ["postgres.railway.internal", "pgvector.railway.internal"],
           command: ["bash", "-c", command],
-          report: ["cat", "made-by-the-command"],
+          report: ["cp", "made-by-the-command"],
         }),
       interruptions: {
         first: remote.interruptions.first.signal,

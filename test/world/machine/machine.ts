@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -134,17 +135,12 @@ function nsenterParameters(pid: number): string[] {
   return [`--net=${of}/net`, `--mount=${of}/mnt`, `--pid=${of}/pid_for_children`, "--"];
 }
 
+/** The image's tools: the system's, the project's Node, and the engine where this machine has one. */
 function insidePath(): string {
-  const pulumi = (process.env.PATH ?? "").split(":").filter((folder) => /pulumi/.test(folder));
-  return [
-    path.join(projectFolder, "node_modules/.bin"),
-    ...pulumi,
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-  ].join(":");
+  const folders = (process.env.PATH ?? "").split(":");
+  const engine = folders.filter((folder) => existsSync(path.join(folder, "pulumi")));
+  const system = ["/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+  return [path.join(projectFolder, "node_modules/.bin"), ...engine, ...system].join(":");
 }
 
 async function outcomeOf(child: ChildProcess, timeoutMs: number): Promise<CommandOutcome> {
