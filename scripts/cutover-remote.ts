@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
-import { railwayOptions } from "../components/dynamic/session.ts";
+import { railwayOptions, removalToken } from "../components/dynamic/session.ts";
 import { CutoverError } from "../components/errors.ts";
 import { createRunnerClient } from "../components/railway/runners.ts";
 import { backendOf, secretsProviderOf } from "../components/remote/backend.ts";
@@ -14,6 +14,7 @@ import {
   remoteCommands,
   reportLine,
 } from "../components/remote/command.ts";
+import { createInterrupter } from "../components/remote/interruptions.ts";
 import { findRunners, launch, runnerKinds } from "../components/remote/launch.ts";
 import { packProject } from "../components/remote/project.ts";
 import { refuseUnfit } from "../components/remote/refusals.ts";
@@ -79,7 +80,10 @@ await runScript(async () => {
   const scope = await railway.resolveEnvironment(settings);
   const options = railwayOptions({ kind: settings.tokenKind, secret: undefined });
   const log = (line: string) => void process.stderr.write(`── ${line}\n`);
-  const place = { client: createRunnerClient({ ...options, log }), scope, log };
+  const client = createRunnerClient({ ...options, log });
+  const wider = removalToken();
+  const remover = wider === undefined ? client : createRunnerClient({ ...options, token: wider, log });
+  const place = { client, remover, scope, log };
   const mark = runnerMark(stack);
   const run: Omit<RemoteRun, "start"> = {
     place,
@@ -170,14 +174,8 @@ async function isAgreed(stack: string): Promise<boolean> {
 }
 
 function interruptions(): RemoteRun["interruptions"] {
-  const first = new AbortController();
-  const second = new AbortController();
-  const interrupted = new CutoverError({
-    code: "REMOTE_INTERRUPTED",
-    message: "Interrupted before the command inside was started. Nothing was begun on the databases.",
-    remedy: "Run the same command again.",
-  });
-  process.on("SIGINT", () => (first.signal.aborted ? second.abort() : first.abort(interrupted)));
-  process.on("SIGTERM", () => second.abort());
-  return { first: first.signal, second: second.signal };
+  const interrupter = createInterrupter(() => performance.now());
+  process.on("SIGINT", () => interrupter.interrupt());
+  process.on("SIGTERM", () => interrupter.leave());
+  return interrupter;
 }

@@ -1,5 +1,6 @@
 import { CutoverError } from "../errors.ts";
 import { type Followed, type FollowOptions, follow } from "./follow.ts";
+import type { Interruptions } from "./interruptions.ts";
 import type { Leftover, Runner, RunnerPlace } from "./runner.ts";
 
 /** How long whoever prepares a run may take until it counts as given up. */
@@ -16,12 +17,6 @@ export interface RemoteRun {
   readonly saveReport: (text: string) => Promise<void>;
   readonly now: () => Date;
   readonly lostContactMs: number;
-}
-
-/** Ctrl-C, told from each other: the first asks the run to finish, the second leaves it alone. */
-export interface Interruptions {
-  readonly first: AbortSignal;
-  readonly second: AbortSignal;
 }
 
 /** Of a run that was left alone while it goes on: a shell's own code for Ctrl-C. */

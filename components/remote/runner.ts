@@ -15,6 +15,8 @@ export interface RunnerJob {
 
 export interface RunnerPlace {
   readonly client: RunnerClient;
+  /** Deletes a service: a project token may be able to make one and not to delete it. */
+  readonly remover: Pick<RunnerClient, "deleteService">;
   readonly scope: EnvironmentScope;
   readonly log: (line: string) => void;
 }

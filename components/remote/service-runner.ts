@@ -76,7 +76,7 @@ export async function findServiceRunners(place: RunnerPlace, mark: string): Prom
 }
 
 function serviceRunner(place: RunnerPlace, serviceId: string, deploymentId: string | undefined): Runner {
-  const { client, scope } = place;
+  const { client, remover, scope } = place;
   const seen = new SeenLines();
   let overSince: number | undefined;
   return {
@@ -95,7 +95,7 @@ function serviceRunner(place: RunnerPlace, serviceId: string, deploymentId: stri
     },
     async remove() {
       try {
-        await client.deleteService(scope, serviceId);
+        await remover.deleteService(scope, serviceId);
       } catch (error) {
         if (!hasCode(error, "RAILWAY_NOT_AUTHORIZED")) throw error;
         await forgetSecrets(place, serviceId, deploymentId);
@@ -179,7 +179,7 @@ function notRemoved(serviceId: string, cause: unknown): CutoverError {
     code: "RUNNER_NOT_REMOVED",
     message: `The temporary service ${serviceId} is over, but this token may not delete it. The values of its variables were overwritten; Railway may show those of its deployment still.`,
     remedy:
-      "Delete the service in Railway's dashboard, or run the same command with `--stop` and a token that may; then replace the secrets that it was given.",
+      "Delete the service in Railway's dashboard, or run with `--stop` and a wider token in `RAILWAY_REMOVAL_TOKEN`; then replace the secrets that it was given.",
     cause,
   });
 }

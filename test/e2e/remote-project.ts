@@ -8,7 +8,8 @@ import { type ChildResult, type RunningChild, runChild, startChild } from "../wo
 /** The operator's clone of the project as it is here, with the stack `trial` committed. */
 export interface RemoteProject {
   readonly folder: string;
-  pulumi(...parameters: string[]): Promise<ChildResult>;
+  /** Runs one of the other scripts here, outside. */
+  script(name: string): Promise<ChildResult>;
   cutoverRemote(...parameters: string[]): Promise<ChildResult>;
   startCutoverRemote(...parameters: string[]): RunningChild;
   /** Commits a changed configuration of the stack. */
@@ -69,7 +70,8 @@ export async function createRemoteProject(
   await configure(config);
   return {
     folder,
-    pulumi,
+    script: (name) =>
+      runChild(process.execPath, [path.join(folder, `scripts/${name}.ts`), "--stack", "trial"], options),
     cutoverRemote: (...parameters) => runChild(process.execPath, parametersOf(parameters), options),
     startCutoverRemote: (...parameters) => startChild(process.execPath, parametersOf(parameters), options),
     configure,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { findRunners } from "../../components/remote/launch.ts";
 import { attach, detachedExitCode, runRemotely, stopRemotely } from "../../components/remote/remote-run.ts";
 import { machineObstacle } from "../world/machine/machine.ts";
 import { defaultPace } from "../world/railway/pace.ts";
@@ -269,6 +270,10 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     const values = variables.filter(({ serviceId }) => serviceId === id).map(({ value }) => value);
     expect(values).not.toContain(secret);
     expect(values).toContain("removed");
+    await using wider = await remoteWorldOn(remote.world, "account");
+    const place = { ...remote.place, remover: wider.client };
+    expect(await stopRemotely(remote.run("", { place, find: () => findRunners(place, mark) }))).toBe(0);
+    expect(runnerServices(remote)).toEqual([]);
   });
 
   test("is found again by --attach, and what a killed command left by the next one", async () => {

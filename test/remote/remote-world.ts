@@ -53,7 +53,7 @@ export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): P
     environment: "production",
   });
   const log: string[] = [];
-  const place = { client, scope, log: (line: string) => void log.push(line) };
+  const place = { client, remover: client, scope, log: (line: string) => void log.push(line) };
   let printed = "";
   let report: string | undefined;
   const remote: RemoteWorld = {
