@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { parse } from "yaml";
 import { railwayOptions, removalToken } from "../components/dynamic/session.ts";
 import { CutoverError } from "../components/errors.ts";
+import type { EnvironmentScope, Railway } from "../components/railway/railway.ts";
 import { createRunnerClient } from "../components/railway/runners.ts";
 import { backendOf, secretsProviderOf } from "../components/remote/backend.ts";
 import {
@@ -21,6 +22,7 @@ import { refuseUnfit } from "../components/remote/refusals.ts";
 import { attach, type RemoteRun, runRemotely, stopRemotely } from "../components/remote/remote-run.ts";
 import { runnerMark } from "../components/remote/runner.ts";
 import { secretsFor } from "../components/remote/secrets.ts";
+import type { Settings } from "../components/settings.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
 
 const help = `Runs the cutover inside Railway's private network, where both databases are reached without a public address: makes a
@@ -118,12 +120,7 @@ await runScript(async () => {
     pulumi: needsEngine(command) ? pulumiVersion() : null,
   };
   const { commit, archive } = await packProject(process.cwd());
-  const privateHosts = await Promise.all(
-    [settings.source, settings.target].map(async (name) => {
-      const { id } = await railway.findService(scope, name);
-      return (await railway.renderedVariables(scope, id)).get("RAILWAY_PRIVATE_DOMAIN") ?? "";
-    }),
-  );
+  const privateHosts = await privateHostsOf(railway, scope, settings);
   log(`${commandLine(command, stack).join(" ")}, commit ${commit.slice(0, 12)}, in the private network of`);
   log(
     `${scope.projectName}, ${scope.environmentName}; these secrets go along: ${Object.keys(variables).join(", ")}`,
@@ -143,6 +140,26 @@ await runScript(async () => {
       }),
   });
 });
+
+/** Where the databases are in the private network. A target that the cutover is to create is nowhere yet. */
+async function privateHostsOf(
+  railway: Railway,
+  scope: EnvironmentScope,
+  settings: Settings,
+): Promise<string[]> {
+  const services = await railway.listServices(scope);
+  const isThere = (wanted: string) => services.some(({ id, name }) => id === wanted || name === wanted);
+  const names =
+    settings.createTarget && !isThere(settings.target)
+      ? [settings.source]
+      : [settings.source, settings.target];
+  return Promise.all(
+    names.map(async (name) => {
+      const { id } = await railway.findService(scope, name);
+      return (await railway.renderedVariables(scope, id)).get("RAILWAY_PRIVATE_DOMAIN") ?? name;
+    }),
+  );
+}
 
 function chosen<Choice extends string>(value: string, choices: readonly Choice[], option: string): Choice {
   const choice = choices.find((one) => one === value);

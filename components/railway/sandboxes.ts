@@ -74,7 +74,7 @@ export async function createSandbox(
       const answer = await context.transport.request(operations.sandboxCreate, { input });
       answered = toSandbox(answer.sandboxCreate);
     },
-    observe: async () => answered ?? findNew(context, scope, earlier, isOurs),
+    observe: async () => answered ?? findNew(context, scope, earlier, request, isOurs),
   });
   if (created === undefined) throw notStarted("never showed");
   try {
@@ -160,10 +160,13 @@ async function findNew(
   context: RailwayContext,
   scope: EnvironmentScope,
   earlier: ReadonlySet<string>,
+  { idleTimeoutMinutes }: SandboxRequest,
   isOurs: (sandbox: Sandbox) => Promise<boolean>,
 ): Promise<Sandbox | undefined> {
   for (const sandbox of await listSandboxes(context, scope)) {
     if (earlier.has(sandbox.id) || sandbox.status !== "RUNNING") continue;
+    // Somebody else's is left alone.
+    if (sandbox.idleTimeoutMinutes !== idleTimeoutMinutes) continue;
     if (await isOurs(sandbox)) return sandbox;
   }
   return undefined;

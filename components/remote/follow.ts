@@ -39,15 +39,14 @@ export async function follow(runner: Runner, options: FollowOptions): Promise<Fo
         lastKept = performance.now();
         await runner.keepAlive();
       }
-      const { text, running } = await runner.read();
+      const { text, running, more } = await runner.read();
       if (lost) options.log("Railway answers again");
       lost = false;
       lastContact = performance.now();
       const shown = output.accept(text);
       if (shown !== "") options.print(shown);
       if (!running || output.ending !== undefined) return { output, end: "over" };
-      // There may be more to read at once.
-      if (text !== "") continue;
+      if (more) continue;
     } catch (error) {
       if (!isLostContact(error)) throw error;
       if (!lost) options.log(`Railway does not answer; the run in the ${runner.name} goes on`);

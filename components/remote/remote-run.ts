@@ -1,5 +1,5 @@
 import { CutoverError } from "../errors.ts";
-import { type Followed, type FollowOptions, follow } from "./follow.ts";
+import { type Followed, follow } from "./follow.ts";
 import type { Interruptions } from "./interruptions.ts";
 import type { Leftover, Runner, RunnerPlace } from "./runner.ts";
 
@@ -61,7 +61,7 @@ export async function stopRemotely(run: RemoteRun): Promise<number> {
 }
 
 /** What an earlier command left is removed, unless it still runs. */
-async function removeLeftovers({ find, place, now, print }: RemoteRun): Promise<void> {
+async function removeLeftovers({ find, place, now, print, interruptions }: RemoteRun): Promise<void> {
   for (const { runner, state, since } of await find()) {
     const isGivenUp = now().getTime() - since.getTime() > preparationMs;
     if (state === "running" || (state === "preparing" && !isGivenUp)) throw runExists(runner, state);
@@ -70,9 +70,11 @@ async function removeLeftovers({ find, place, now, print }: RemoteRun): Promise<
         `an earlier run in the ${runner.name} ended without being watched; this is what it wrote last:`,
       );
       const { output } = await follow(runner, {
-        ...quiet,
-        print: (text) => print(text),
+        print,
         log: place.log,
+        rest: (signal) => place.client.rest(signal),
+        detach: interruptions.second,
+        lostContactMs: 0,
       });
       if (output.ending !== undefined) place.log(`it ended with exit code ${output.ending.exitCode}`);
     }
@@ -117,6 +119,7 @@ async function conclude(run: RemoteRun, runner: Runner, output: Followed["output
   if (ending === undefined) throw resultUnknown(runner);
   if (ending.phase !== "command") throw preparationFailed(runner, ending.phase);
   if (report !== undefined) await run.saveReport(report);
+  run.place.log(`the command inside ended with exit code ${ending.exitCode}`);
   return ending.exitCode;
 }
 
@@ -130,13 +133,6 @@ const stateNames: Readonly<Record<Leftover["state"], string>> = {
   preparing: "which was never started",
   running: "which was running",
   over: "whose run is over",
-};
-
-/** For what is over already: no waiting, no keeping alive for long. */
-const quiet: Pick<FollowOptions, "rest" | "detach" | "lostContactMs"> = {
-  rest: async () => {},
-  detach: new AbortController().signal,
-  lostContactMs: 0,
 };
 
 function runExists({ name }: Runner, state: "running" | "preparing"): CutoverError {

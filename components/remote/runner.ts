@@ -1,3 +1,4 @@
+import { describeError } from "../errors.ts";
 import type { EnvironmentScope } from "../railway/environment.ts";
 import type { RunnerClient } from "../railway/runners.ts";
 
@@ -26,6 +27,8 @@ export interface Reading {
   readonly text: string;
   /** `false`: the job is over, and everything it wrote was read. */
   readonly running: boolean;
+  /** There is more to read already. */
+  readonly more: boolean;
 }
 
 /** A job inside Railway, under way or over: made by this process, or found. */
@@ -52,6 +55,11 @@ export interface Leftover {
   /** `preparing`: its job was never started, and whoever makes it may still be at it. */
   readonly state: "preparing" | "running" | "over";
   readonly since: Date;
+}
+
+/** Removes what was made in vain; that this fails as well must not hide why. */
+export async function removeInVain(runner: Runner, { log }: Pick<RunnerPlace, "log">): Promise<void> {
+  await runner.remove().catch((error: unknown) => log(`the ${runner.name} is left: ${describeError(error)}`));
 }
 
 /** The value that marks a runner of this project for one stack; no secret. */

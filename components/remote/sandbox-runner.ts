@@ -1,7 +1,15 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { CutoverError } from "../errors.ts";
 import { isLostContact, type Sandbox } from "../railway/sandboxes.ts";
-import type { Leftover, Reading, Runner, RunnerJob, RunnerPlace } from "./runner.ts";
+import { hasCode } from "../railway/transport.ts";
+import {
+  type Leftover,
+  type Reading,
+  type Runner,
+  type RunnerJob,
+  type RunnerPlace,
+  removeInVain,
+} from "./runner.ts";
 import { quoted } from "./script.ts";
 
 /**
@@ -19,6 +27,8 @@ const attemptsOfCommand = 4;
 
 const folder = '"$HOME/cutover-runner"';
 const markVariable = "CUTOVER_RUNNER";
+/** Of one run: tells the sandbox that was just made from any other, should Railway's answer be lost. */
+const idVariable = "CUTOVER_RUNNER_ID";
 
 /** What the script does to unpack the project; see {@link RunnerJob.archive}. */
 export const unpackInSandbox = 'tar -xzf "$runner/project.tar.gz"';
@@ -26,7 +36,7 @@ export const unpackInSandbox = 'tar -xzf "$runner/project.tar.gz"';
 /**
  * Makes a sandbox in the private network, brings script and project there, and starts the job in the background.
  *
- * @throws CutoverError `SANDBOX_NOT_STARTED`, `SANDBOX_NOT_PRIVATE`, `RUNNER_UPLOAD_FAILED`, and those of the transport; by
+ * @throws CutoverError `SANDBOX_NOT_STARTED`, `SANDBOX_NOT_PRIVATE`, `RUNNER_COMMAND_FAILED`, and those of the transport; by
  *   then the sandbox is removed again
  */
 export async function startSandboxRunner(
@@ -35,11 +45,12 @@ export async function startSandboxRunner(
   { region, signal }: { readonly region?: string | undefined; readonly signal: AbortSignal },
 ): Promise<Runner> {
   const { client, scope, log } = place;
-  const variables = { ...job.variables, [markVariable]: job.mark };
+  const runId = randomUUID();
+  const variables = { ...job.variables, [markVariable]: job.mark, [idVariable]: runId };
   const sandbox = await client.createSandbox(
     scope,
     { idleTimeoutMinutes, variables, ...(region === undefined ? {} : { region }) },
-    ({ id }) => hasMark(place, id, job.mark),
+    ({ id }) => hasValue(place, id, idVariable, runId),
     startTimeoutMs,
   );
   const runner = sandboxRunner(place, sandbox.id);
@@ -53,7 +64,7 @@ export async function startSandboxRunner(
     await command(place, sandbox.id, startCommand);
     return runner;
   } catch (error) {
-    await runner.remove();
+    await removeInVain(runner, place);
     throw error;
   }
 }
@@ -69,7 +80,8 @@ export async function findSandboxRunners(place: RunnerPlace, mark: string): Prom
 }
 
 async function inspect(place: RunnerPlace, sandbox: Sandbox, mark: string): Promise<Leftover | undefined> {
-  if (sandbox.status !== "RUNNING" || !(await hasMark(place, sandbox.id, mark))) return undefined;
+  if (sandbox.status !== "RUNNING" || !(await hasValue(place, sandbox.id, markVariable, mark)))
+    return undefined;
   const answer = await command(
     place,
     sandbox.id,
@@ -109,10 +121,22 @@ function sandboxRunner(place: RunnerPlace, id: string): Runner {
       const all = Buffer.concat([rest, piece]);
       const end = running || piece.length > 0 ? completeLength(all) : all.length;
       rest = all.subarray(end);
-      return { text: all.subarray(0, end).toString("utf8"), running: running || piece.length > 0 };
+      return {
+        text: all.subarray(0, end).toString("utf8"),
+        running: running || piece.length > 0,
+        more: piece.length === bytes,
+      };
     },
     keepAlive: () => client.heartbeat(scope, id),
-    interrupt: async () => void (await command(place, id, `cd ${folder} && kill -INT "$(cat pid)" || true`)),
+    // Sent again when nobody knows whether it arrived, and acted on once: a second SIGINT means "at once" to Pulumi.
+    interrupt: async () => {
+      const once = `interrupted-${randomUUID()}`;
+      await command(
+        place,
+        id,
+        `cd ${folder} && mkdir ${once} 2> /dev/null && kill -INT "$(cat pid)" || true`,
+      );
+    },
     remove: () => client.destroySandbox(scope, id),
   };
 }
@@ -127,8 +151,14 @@ const aliveProbe =
  */
 const startCommand = `cd ${folder} && { mkdir started 2> /dev/null || exit 0; } && setsid --fork bash -c 'echo $$ > pid; exec bash runner.sh' > log 2>&1 < /dev/null`;
 
-async function hasMark(place: RunnerPlace, id: string, mark: string): Promise<boolean> {
-  return (await command(place, id, `printenv ${markVariable} || true`)).trim() === mark;
+/** `false` as well for one that is gone by now: Railway's reads lag. */
+async function hasValue(place: RunnerPlace, id: string, name: string, value: string): Promise<boolean> {
+  try {
+    return (await command(place, id, `printenv ${name} || true`)).trim() === value;
+  } catch (error) {
+    if (hasCode(error, "SANDBOX_GONE")) return false;
+    throw error;
+  }
 }
 
 /** Each piece is a file of its own, so that sending one twice does no harm. */

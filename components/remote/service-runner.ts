@@ -2,7 +2,7 @@ import { CutoverError } from "../errors.ts";
 import type { Deployment, LogLine } from "../railway/runners.ts";
 import type { RailwayService } from "../railway/services.ts";
 import { hasCode } from "../railway/transport.ts";
-import type { Leftover, Runner, RunnerJob, RunnerPlace } from "./runner.ts";
+import { type Leftover, type Runner, type RunnerJob, type RunnerPlace, removeInVain } from "./runner.ts";
 
 /** What a command of the operator's may take to finish after Ctrl-C, at most. */
 const drainingSeconds = 3_600;
@@ -50,9 +50,10 @@ export async function startServiceRunner(
     });
     return serviceRunner(place, serviceId, deploymentId);
   } catch (error) {
-    if (!hasCode(error, "RAILWAY_ALREADY_EXISTS")) {
-      for (const { runner } of await findServiceRunners(place, job.mark)) await runner.remove();
-    }
+    // By its time as well: nobody else's is removed.
+    const found = await findServiceRunners(place, job.mark).catch(() => []);
+    const own = found.find(({ since }) => since.getTime() === now.getTime());
+    if (own !== undefined) await removeInVain(own.runner, place);
     throw error;
   }
 }
@@ -82,12 +83,13 @@ function serviceRunner(place: RunnerPlace, serviceId: string, deploymentId: stri
   return {
     name: `service ${serviceId}`,
     async read() {
-      if (deploymentId === undefined) return { text: "", running: false };
+      if (deploymentId === undefined) return { text: "", running: false, more: false };
       const fresh = seen.take(await client.logs(deploymentId, seen.since));
-      if (fresh.length > 0) return { text: fresh.map(({ text }) => `${text}\n`).join(""), running: true };
-      if (isGoingOn(await client.deployment(deploymentId))) return { text: "", running: true };
+      if (fresh.length > 0)
+        return { text: fresh.map(({ text }) => `${text}\n`).join(""), running: true, more: false };
+      if (isGoingOn(await client.deployment(deploymentId))) return { text: "", running: true, more: false };
       overSince ??= performance.now();
-      return { text: "", running: performance.now() - overSince < logPatienceMs };
+      return { text: "", running: performance.now() - overSince < logPatienceMs, more: false };
     },
     keepAlive: async () => {},
     interrupt: async () => {

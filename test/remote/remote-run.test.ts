@@ -39,13 +39,36 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     simulator.failRequests({ operation: "sandboxExec", mode: "reset-after-apply", times: 3 });
     simulator.failRequests({ operation: "sandboxExec", mode: "429", times: 1 });
     simulator.failRequests({ operation: "sandboxDestroy", mode: "reset-after-apply", times: 1 });
+    simulator.setPace({ readLagMs: [250, 300] });
     const command =
       "for number in $(seq 3000); do echo line $number; done; echo ran >> $HOME/ran; wc -l < $HOME/ran";
     expect(await runRemotely(remote.run(command))).toBe(0);
     expect(remote.printed()).toContain(
       `${Array.from({ length: 3_000 }, (_, index) => `line ${index + 1}\n`).join("")}1\n`,
     );
-    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    // The first one still shows in Railway's reads.
+    expect(await runRemotely(remote.run("echo again"))).toBe(0);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED"]);
+  });
+
+  test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
+    await using remote = await startRemoteWorld();
+    const command = `trap 'echo asked >> $HOME/asked' INT; echo begun
+      for step in $(seq 20); do sleep 0.05; done; wc -l < $HOME/asked`;
+    const run = remote.run(command, {
+      print: (text) => {
+        remote.log.push(text);
+        if (!text.includes("begun")) return;
+        remote.world.simulator.failRequests({
+          operation: "sandboxExec",
+          mode: "reset-after-apply",
+          times: 3,
+        });
+        remote.interruptions.first.abort();
+      },
+    });
+    expect(await runRemotely(run)).toBe(0);
+    expect(remote.log.join("")).toMatch(/^1$/m);
   });
 
   test("keeps it alive while the command says nothing for longer than the idle timeout", async () => {
