@@ -60,5 +60,11 @@ function jobOf(options: LaunchOptions, unpack: string): RunnerJob {
 
 /** The feature is off for the workspace, the token may not, or the plan has another limit: Railway has many words for it. */
 function isRefusal(error: unknown): error is Error & { code: string } {
-  return hasCode(error, "RAILWAY_NOT_AUTHORIZED", "RAILWAY_REQUEST_FAILED", "RAILWAY_MUTATION_UNCERTAIN");
+  return hasCode(
+    error,
+    "RAILWAY_NOT_AUTHORIZED",
+    "RAILWAY_REQUEST_FAILED",
+    "RAILWAY_MUTATION_UNCERTAIN",
+    "RAILWAY_SCHEMA_CHANGED",
+  );
 }

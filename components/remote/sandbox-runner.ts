@@ -61,7 +61,10 @@ export async function startSandboxRunner(
     await upload(place, sandbox.id, "project.tar.gz", job.archive, signal);
     await upload(place, sandbox.id, "runner.sh", Buffer.from(job.script), signal);
     signal.throwIfAborted();
-    await command(place, sandbox.id, startCommand);
+    await command(place, sandbox.id, startCommand).catch((error: unknown) => {
+      // It may run by now, so it is followed: the next reading tells, and nothing is removed from under a cutover.
+      if (!isLostContact(error)) throw error;
+    });
     return runner;
   } catch (error) {
     await removeInVain(runner, place);
