@@ -30,10 +30,12 @@ runner=\${runner:-$HOME/cutover-runner}
 phase=prepare
 child=
 code=0
+stopping=
 say() { printf '%s\\n' "$*"; }
 tell() { printf '%s %s\\n' ${quoted(controlMark)} "$*"; }
 finish() { tell end "$phase" "$1"; exit "$1"; }
 stop() {
+  stopping=1
   if [ -z "$child" ]; then [ "$phase" = command ] || finish 130; return; fi
   if [ "$phase" = command ]; then kill -INT "$child"; else kill -TERM -- "-$child"; fi
 }
@@ -42,6 +44,8 @@ trap stop INT TERM
 run() {
   "$@" < /dev/null &
   child=$!
+  # It came while there was nothing to pass it on to.
+  [ -z "$stopping" ] || stop
   wait "$child"; code=$?
   while [ "$code" -gt 128 ] && kill -0 "$child" 2> /dev/null; do wait "$child"; code=$?; done
   wait "$child" 2> /dev/null; again=$?
@@ -72,7 +76,8 @@ phase=command
 tell phase command
 run ${command.map(quoted).join(" ")}
 result=$code
-${report === null ? "" : reportPart(report)}finish "$result"
+${report === null ? "" : reportPart(report)}phase=command
+finish "$result"
 `;
 }
 
@@ -82,7 +87,9 @@ export function quoted(word: string): string {
 }
 
 function reportPart(report: readonly string[]): string {
-  return `run ${report.map(quoted).join(" ")} "$runner/report" > /dev/null 2>&1
+  return `phase=report
+stopping=
+run ${report.map(quoted).join(" ")} "$runner/report" > /dev/null 2>&1
 [ ! -s "$runner/report" ] || gzip -9c "$runner/report" | base64 -w 1000 | nl -b a | while read -r number part; do tell report "$number" "$part"; done
 `;
 }

@@ -63,6 +63,20 @@ describe("the script inside", () => {
     expect(status).toBe(42);
   });
 
+  test("a SIGINT between two steps of the preparation ends it as well", () => {
+    const { output } = play({ unpack: "kill -INT $$", command: ["echo", "begun"] });
+    expect(output.ending).toEqual({ phase: "prepare", exitCode: 130 });
+    expect(output.commandStarted).toBe(false);
+  });
+
+  test("a command that was interrupted still brings its report", () => {
+    const report = ["cp", "made"];
+    const command = ["bash", "-c", "echo page > made; kill -INT $PPID; sleep 0.2; exit 5"];
+    const { output } = play({ command, report });
+    expect(output.report).toBe("page\n");
+    expect(output.ending?.phase).toBe("command");
+  });
+
   test("a SIGTERM during the preparation ends it at once, and the command is not started", async () => {
     const child = spawn(
       "bash",
