@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { joinSockets } from "./join-sockets.ts";
 import type { MeshAddress } from "./mesh-process.ts";
 
 export interface Endpoint {
@@ -193,18 +194,11 @@ async function openDoor(socketFile: string, to: Endpoint): Promise<Door> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((inside) => {
     const outside = connect(to);
-    for (const [one, other] of [
-      [inside, outside],
-      [outside, inside],
-    ] as const) {
-      sockets.add(one);
-      one.on("error", () => other.destroy());
-      one.on("close", () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-      one.pipe(other);
+    for (const socket of [inside, outside]) {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
     }
+    joinSockets(inside, outside);
   });
   await new Promise<void>((resolve) => server.listen(socketFile, resolve));
   return {

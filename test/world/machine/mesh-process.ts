@@ -1,4 +1,5 @@
 import { connect, createServer } from "node:net";
+import { joinSockets } from "./join-sockets.ts";
 
 /** The network inside a machine: each address leads, through a socket file, to a server outside. */
 export interface MeshAddress {
@@ -17,17 +18,7 @@ await Promise.all(
   addresses.map(
     ({ host, port, socketFile }) =>
       new Promise<void>((resolve) => {
-        const server = createServer((inside) => {
-          const outside = connect(socketFile);
-          for (const [one, other] of [
-            [inside, outside],
-            [outside, inside],
-          ] as const) {
-            one.on("error", () => other.destroy());
-            one.on("close", () => other.destroy());
-            one.pipe(other);
-          }
-        });
+        const server = createServer((inside) => joinSockets(inside, connect(socketFile)));
         server.listen(port, host, resolve);
       }),
   ),
