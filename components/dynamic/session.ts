@@ -5,7 +5,7 @@ import { CutoverError } from "../errors.ts";
 import type { Reporter } from "../migration/reporter.ts";
 import { defaultSettleTimeoutMs } from "../railway/context.ts";
 import { createRailway, type Railway, type RailwayOptions } from "../railway/railway.ts";
-import { createRailwayToken } from "../railway/token.ts";
+import { createRailwayToken, type RailwayToken } from "../railway/token.ts";
 import { defaultTransportLimits } from "../railway/transport.ts";
 
 /**
@@ -38,14 +38,18 @@ export function railwayClient(): Railway {
  * is taken from RAILWAY_REMOVAL_TOKEN. Without one, the ordinary client tries.
  */
 export function removalClient(): Railway {
+  const token = removalToken();
+  if (token === undefined) return railwayClient();
+  const options = railwayOptions({ kind: configured("tokenKind"), secret: configured("railwayToken") });
+  return createRailway({ ...options, token });
+}
+
+/** The wider token for what the ordinary one may not delete, from RAILWAY_REMOVAL_TOKEN. */
+export function removalToken(): RailwayToken | undefined {
   const { RAILWAY_REMOVAL_TOKEN: value, RAILWAY_REMOVAL_TOKEN_KIND: kind } = environmentSchema.parse(
     process.env,
   );
-  if (value === undefined) return railwayClient();
-  return createRailway({
-    ...railwayOptions({ kind: configured("tokenKind"), secret: configured("railwayToken") }),
-    token: createRailwayToken(kind, value),
-  });
+  return value === undefined ? undefined : createRailwayToken(kind, value);
 }
 
 /** For a final backup in an S3 bucket, by the names that every client of S3 reads; `undefined` where they are not set. */

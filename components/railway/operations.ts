@@ -17,6 +17,17 @@ import {
 } from "./answers.ts";
 import type { Operation } from "./transport.ts";
 
+export {
+  deploymentLogs,
+  sandbox,
+  sandboxCreate,
+  sandboxDestroy,
+  sandboxExec,
+  sandboxes,
+  sandboxHeartbeat,
+  serviceInstanceUpdate,
+} from "./runner-operations.ts";
+
 const pageInfo = "pageInfo { hasNextPage endCursor }";
 const deploymentFields =
   "id status createdAt statusUpdatedAt serviceId environmentId deploymentStopped instances { id status }";

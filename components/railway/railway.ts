@@ -171,15 +171,19 @@ export interface Railway {
 
 /** Creates a client for one token. */
 export function createRailway(options: RailwayOptions): Railway {
+  return clientOf(createRailwayContext(options));
+}
+
+/** What the parts of a client share, for one token. */
+export function createRailwayContext(options: RailwayOptions): RailwayContext {
   const { token, limits, log = () => {} } = options;
   const transport = createTransport({ token, endpoint: options.endpoint ?? railwayEndpoint, limits, log });
-  const context = createContext({
+  return createContext({
     transport,
     pollIntervalMs: options.pollIntervalMs ?? 10_000,
     settleTimeoutMs: options.settleTimeoutMs,
     log,
   });
-  return clientOf(context);
 }
 
 function clientOf(context: RailwayContext): Railway {

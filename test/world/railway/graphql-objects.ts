@@ -89,7 +89,7 @@ export function instanceObject(view: RailwayState, instance: InstanceState) {
     // Seconds, as configured: not set, so Railway's defaults hold.
     healthcheckTimeout: null,
     overlapSeconds: null,
-    drainingSeconds: null,
+    drainingSeconds: instance.drainingSeconds ?? null,
     numReplicas: 1,
     sleepApplication: false,
     preDeployCommand: null,

@@ -39,6 +39,7 @@ export function buildInitialState(world: WorldModel): RailwayState {
     workflows: [],
     proxies: [],
     patches: [],
+    sandboxes: [],
   };
   for (const service of world.services) addService(state, service);
   for (const environment of state.environments) {

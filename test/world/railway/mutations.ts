@@ -16,10 +16,13 @@ import { addProxy } from "./proxies.ts";
 import type { Quirks } from "./quirks.ts";
 import { notAuthorized, notFound } from "./railway-errors.ts";
 import { findDependentServices } from "./references.ts";
+import type { SandboxCreateInput, Sandboxes } from "./sandboxes.ts";
 import {
   createService,
   createVolume,
   type ServiceCreateInput,
+  type ServiceInstanceUpdateInput,
+  updateInstance,
   type VolumeCreateInput,
 } from "./service-creation.ts";
 import { deleteService } from "./service-deletion.ts";
@@ -45,13 +48,21 @@ export interface MutationDependencies {
   readonly store: LaggingStore;
   readonly platform: Platform;
   readonly workflows: Workflows;
+  readonly sandboxes: Sandboxes;
   readonly quirks: Quirks;
   /** Opens a public port to a service's application port and says which. */
   readonly openProxy: (serviceId: string, environmentId: string) => Promise<number>;
 }
 
 /** The resolvers of the root mutations. They look at the live state: a write does not lag, only its visibility does. */
-export function buildMutations({ store, platform, workflows, quirks, openProxy }: MutationDependencies) {
+export function buildMutations({
+  store,
+  platform,
+  workflows,
+  sandboxes,
+  quirks,
+  openProxy,
+}: MutationDependencies) {
   const { live } = store;
 
   return {
@@ -171,7 +182,46 @@ export function buildMutations({ store, platform, workflows, quirks, openProxy }
       const proxy = await addProxy(store, openProxy, input);
       return proxyObject(proxy, quirks.proxyDomainHasTrailingDot);
     },
+
+    /** Without an environment the service is changed in all of them. */
+    serviceInstanceUpdate(
+      where: { serviceId: string; environmentId?: string | null; input: ServiceInstanceUpdateInput },
+      { caller }: RequestContext,
+    ) {
+      if (quirks.tokensReadOnly) throw notAuthorized();
+      const instances =
+        where.environmentId != null
+          ? [lookUpInstance(live, caller, where.serviceId, where.environmentId)]
+          : live.instances.filter((one) => one.serviceId === where.serviceId);
+      updateInstance(store, instances, where.input);
+      return true;
+    },
+
+    sandboxCreate({ input }: { input: SandboxCreateInput }, { caller }: RequestContext) {
+      sandboxPlace(input.environmentId, caller);
+      return sandboxes.create(input);
+    },
+
+    sandboxExec(
+      where: { environmentId: string; id: string; command: string; timeoutSec?: number | null },
+      { caller }: RequestContext,
+    ) {
+      return sandboxes.exec(sandboxPlace(where.environmentId, caller), where);
+    },
+
+    sandboxHeartbeat(where: { environmentId: string; id: string }, { caller }: RequestContext) {
+      return sandboxes.heartbeat(sandboxPlace(where.environmentId, caller), where.id);
+    },
+
+    sandboxDestroy(where: { environmentId: string; id: string }, { caller }: RequestContext) {
+      return sandboxes.destroy(sandboxPlace(where.environmentId, caller), where.id);
+    },
   };
+
+  function sandboxPlace(environmentId: string, caller: Caller | null): string {
+    if (quirks.tokensReadOnly) throw notAuthorized();
+    return lookUpEnvironment(live, caller, environmentId).id;
+  }
 
   function placeOf(input: Omit<VariableInput, "value">, caller: Caller | null): VariablePlace {
     if (quirks.tokensReadOnly) throw notAuthorized();

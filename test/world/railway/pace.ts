@@ -28,6 +28,13 @@ export interface Pace {
   readonly projectCreationMs: number;
   /** How long a deleted service can still be read, with `deletedAt`. */
   readonly deletedVisibleMs: number;
+  readonly sandboxCreatingMs: Range;
+  /** Of the minutes of a sandbox's idle timeout. */
+  readonly sandboxMinuteMs: number;
+  /** After which the gateway gives a command in a sandbox up, while it goes on; about a minute (Railway's CLI). */
+  readonly execGatewayMs: number;
+  /** What of a command's output is answered, in characters. */
+  readonly execOutputLimit: number;
 }
 
 export const defaultPace: Pace = {
@@ -45,6 +52,10 @@ export const defaultPace: Pace = {
   workflowRunningMs: 1_200,
   projectCreationMs: 5_000,
   deletedVisibleMs: 8_000,
+  sandboxCreatingMs: [1_500, 4_000],
+  sandboxMinuteMs: 60_000,
+  execGatewayMs: 60_000,
+  execOutputLimit: 65_536,
 };
 
 /** For tests whose subject is not time: everything still happens in order, in milliseconds. */
@@ -62,6 +73,7 @@ export const quickPace: Pace = {
   projectCreationMs: 200,
   workflowUnknownMs: 30,
   workflowRunningMs: 50,
+  sandboxCreatingMs: [20, 40],
 };
 
 export function draw([minimum, maximum]: Range): number {

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { AppHost, type PrivateNetwork } from "./app-host.ts";
 import { addEvent, createDeployment, type DeploymentOrigin, setStatus } from "./deployment-record.ts";
+import type { JobHost } from "./job-host.ts";
 import type { LaggingStore } from "./lagging-store.ts";
 import { draw, type Pace } from "./pace.ts";
 import {
@@ -41,6 +42,7 @@ export class Platform {
   readonly #world: WorldModel;
   readonly #pace: Pace;
   readonly #apps: AppHost;
+  readonly #jobs: JobHost;
   readonly #databases = new Map<string, DatabaseServer>();
   readonly #creating = new Map<string, Promise<DatabaseServer>>();
   readonly #closing = new AbortController();
@@ -48,11 +50,12 @@ export class Platform {
   readonly #faults = new Map<string, DeploymentFault[]>();
   readonly #background = new Set<Promise<void>>();
 
-  constructor(store: LaggingStore, world: WorldModel, pace: Pace) {
+  constructor(store: LaggingStore, world: WorldModel, pace: Pace, jobs: JobHost) {
+    this.#jobs = jobs;
     this.#store = store;
     this.#world = world;
     this.#pace = pace;
-    this.#apps = new AppHost(store, world, pace, () => this.#privateNetwork());
+    this.#apps = new AppHost(store, world, pace, () => this.privateNetwork());
     for (const service of world.services) {
       if (service.kind === "database") this.#databases.set(service.id, service.server);
     }
@@ -117,6 +120,7 @@ export class Platform {
         const newest = deploymentsOf(this.#store.live, deployment.serviceId, deployment.environmentId)[0];
         if (newest?.id === deployment.id) await this.#databaseOf(deployment)?.stop();
         await this.#apps.end(deployment.id);
+        await this.#jobs.stop(deployment.id);
         setStatus(this.#store, deployment.id, deployment.status, "STOPPED");
       })(),
     );
@@ -136,6 +140,7 @@ export class Platform {
     for (const deployment of deploymentsOf(this.#store.live, instance.serviceId, instance.environmentId)) {
       this.#inProgress.get(deployment.id)?.abort();
       this.#inBackground(this.#apps.end(deployment.id));
+      this.#inBackground(this.#jobs.end(deployment.id));
       setStatus(this.#store, deployment.id, "REMOVED", "REMOVED");
     }
     this.#inBackground(this.#databaseOf(instance)?.stop() ?? Promise.resolve());
@@ -163,6 +168,7 @@ export class Platform {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#apps.close();
+    await this.#jobs.close();
     await this.settle();
   }
 
@@ -193,6 +199,7 @@ export class Platform {
       if (!(await this.#launch(deployment, fault, signal))) return;
       signal.throwIfAborted();
       setStatus(this.#store, deployment.id, "SUCCESS", "RUNNING");
+      if (this.#runsJob(deployment)) this.#jobs.start(deployment, this.#instanceOf(deployment));
       this.#inBackground(this.#drainPrevious(deployment));
       if (fault !== "CRASH_AFTER_SUCCESS" && fault !== "SUPERSEDED_AFTER_SUCCESS") return;
       await pause(this.#pace.crashAfterMs, signal);
@@ -222,6 +229,12 @@ export class Platform {
       return this.#launchDatabase(deployment);
     }
     return true;
+  }
+
+  /** A service that was created here, with a command of its own. */
+  #runsJob(deployment: DeploymentState): boolean {
+    const isOfTheModel = this.#world.services.some(({ id }) => id === deployment.serviceId);
+    return !isOfTheModel && (this.#instanceOf(deployment)?.startCommand ?? null) !== null;
   }
 
   async #launchApp(
@@ -315,7 +328,8 @@ export class Platform {
       : undefined;
   }
 
-  #privateNetwork(): PrivateNetwork {
+  /** Where the private names of the databases lead. */
+  privateNetwork(): PrivateNetwork {
     const known = this.#store.live.instances.filter((instance) => instance.deletedAt === null);
     return Object.fromEntries(
       known.flatMap((instance) => {

@@ -11,6 +11,7 @@ import {
   serviceObject,
   snapshotObject,
 } from "./graphql-objects.ts";
+import type { JobHost } from "./job-host.ts";
 import {
   isGone,
   lookUpDeployment,
@@ -51,7 +52,7 @@ interface DeploymentsArguments extends PageArguments {
 const accountUserId = "user-of-the-account-token";
 
 /** The resolvers of the root queries. Each reads the request's views, never the live state. */
-export function buildQueries(pace: Pace, quirks: Quirks) {
+export function buildQueries(pace: Pace, quirks: Quirks, jobs: JobHost) {
   return {
     projectToken(_: unknown, { caller, view }: RequestContext) {
       if (caller?.kind !== "project") throw railwayError("Project Token not found");
@@ -162,6 +163,17 @@ export function buildQueries(pace: Pace, quirks: Quirks) {
       return toConnection(deploymentEventObjects(lookUpDeployment(view, caller, id)), page);
     },
 
+    deploymentLogs(
+      where: { deploymentId: string; limit?: number | null; startDate?: string | null },
+      { caller, view }: RequestContext,
+    ) {
+      const { id } = lookUpDeployment(view, caller, where.deploymentId);
+      const lines = jobs
+        .logs(id)
+        .filter(({ timestamp }) => where.startDate == null || timestamp >= where.startDate);
+      return lines.slice(-Math.min(where.limit ?? 100, 5_000));
+    },
+
     deploymentSnapshot({ deploymentId }: { deploymentId: string }, { caller, view }: RequestContext) {
       return snapshotObject(lookUpDeployment(view, caller, deploymentId));
     },
@@ -198,6 +210,20 @@ export function buildQueries(pace: Pace, quirks: Quirks) {
         .map((backup) => ({ ...backup, expiresAt: null, externalId: backup.id, usedMB: 1 }));
     },
 
+    /** One that is gone is `null`, as one that never was. */
+    sandbox(where: { environmentId: string; id: string }, { caller, view }: RequestContext) {
+      return sandboxesOf(view, lookUpEnvironment(view, caller, where.environmentId)).find(
+        (one) => one.id === where.id,
+      );
+    },
+
+    sandboxes(
+      { environmentId, ...page }: PageArguments & { environmentId: string },
+      { caller, view }: RequestContext,
+    ) {
+      return toConnection(sandboxesOf(view, lookUpEnvironment(view, caller, environmentId)), page);
+    },
+
     workflowStatus({ workflowId }: { workflowId: string }, { caller, view }: RequestContext) {
       requireCaller(caller);
       const workflow = view.workflows.find((one) => one.id === workflowId);
@@ -209,6 +235,10 @@ export function buildQueries(pace: Pace, quirks: Quirks) {
 /** The same Railway as seen from another project, of which nothing is known but its name. */
 function ofAnother(view: RailwayState, project: ProjectState): RailwayState {
   return { ...view, project, environments: [], services: [], volumes: [] };
+}
+
+function sandboxesOf(view: RailwayState, { id }: { id: string }) {
+  return view.sandboxes.filter((one) => one.environmentId === id && one.status !== "DESTROYED");
 }
 
 /** The stored text of the user's own variables; a sealed one is a key without a value. */

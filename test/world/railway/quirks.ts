@@ -15,6 +15,10 @@ export interface Quirks {
   readonly tokensReadOnly: boolean;
   /** Why nobody may deploy, in Railway's words. */
   readonly deploymentsDisallowed: string | null;
+  /** Why nobody may create a sandbox (a feature that workspaces have to ask for), in Railway's words. */
+  readonly sandboxesRefused: string | null;
+  /** Whether a sandbox that was asked for in the private network comes up outside of it. */
+  readonly sandboxesStayIsolated: boolean;
 }
 
 export const defaultQuirks: Quirks = {
@@ -26,4 +30,6 @@ export const defaultQuirks: Quirks = {
   renameRewritesReferences: false,
   tokensReadOnly: false,
   deploymentsDisallowed: null,
+  sandboxesRefused: null,
+  sandboxesStayIsolated: false,
 };

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { privateDomainOf } from "./initial-state.ts";
 import type { LaggingStore } from "./lagging-store.ts";
 import { railwayError } from "./railway-errors.ts";
-import { findServiceByName, type ServiceState, type VolumeState } from "./state.ts";
+import { findServiceByName, type InstanceState, type ServiceState, type VolumeState } from "./state.ts";
 import { storeVariable } from "./variable-store.ts";
 
 export interface ServiceCreateInput {
@@ -11,6 +11,11 @@ export interface ServiceCreateInput {
   readonly name?: string | null;
   readonly source?: { readonly image?: string | null; readonly repo?: string | null } | null;
   readonly variables?: Readonly<Record<string, string>> | null;
+}
+
+export interface ServiceInstanceUpdateInput
+  extends Partial<Pick<InstanceState, "startCommand" | "restartPolicyType" | "drainingSeconds">> {
+  readonly source?: { readonly image?: string | null } | null;
 }
 
 export interface VolumeCreateInput {
@@ -49,6 +54,19 @@ export function createService(store: LaggingStore, input: ServiceCreateInput): S
       }
     }
     return service;
+  });
+}
+
+/** Changes what is given and leaves the rest; it deploys nothing. */
+export function updateInstance(
+  store: LaggingStore,
+  instances: readonly InstanceState[],
+  { source, ...settings }: ServiceInstanceUpdateInput,
+): void {
+  store.commit(() => {
+    for (const instance of instances) {
+      Object.assign(instance, settings, source?.image == null ? {} : { image: source.image });
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { MachineNetwork } from "../machine/machine.ts";
 import {
   defaultRateLimit,
   type Intercept,
@@ -6,12 +7,14 @@ import {
   type RecordedRequest,
   startApiServer,
 } from "./api-server.ts";
+import type { PrivateNetwork } from "./app-host.ts";
 import type { Tokens } from "./authorization.ts";
 import { type Dashboard, openDashboard } from "./dashboard.ts";
 import { startEdge } from "./edge.ts";
 import { GraphqlEndpoint } from "./graphql-endpoint.ts";
 import type { HttpServer } from "./http-server.ts";
 import { buildInitialState } from "./initial-state.ts";
+import { JobHost } from "./job-host.ts";
 import { LaggingStore } from "./lagging-store.ts";
 import { buildMutations } from "./mutations.ts";
 import { defaultPace, draw, type Pace } from "./pace.ts";
@@ -20,6 +23,7 @@ import { buildProjectMutations } from "./project-mutations.ts";
 import { buildQueries } from "./queries.ts";
 import { defaultQuirks, type Quirks } from "./quirks.ts";
 import { type RequestFault, RequestFaults } from "./request-faults.ts";
+import { Sandboxes } from "./sandboxes.ts";
 import { type DeploymentState, findServiceByName, type RailwayState } from "./state.ts";
 import { startTcpForwarder, type TcpForwarder } from "./tcp-forwarder.ts";
 import { Workflows } from "./workflows.ts";
@@ -52,6 +56,12 @@ export interface Simulator extends Dashboard {
   clearRequestFaults(): void;
   /** The next backup ends in Error. */
   failNextWorkflow(): void;
+  /** The next sandbox does not come up. */
+  failNextSandbox(): void;
+  /** A port of this machine that stands for a server on the internet: machines inside Railway reach it as well. */
+  openToMachines(port: number): void;
+  /** The texts of the commands that were run in sandboxes: what Railway keeps. */
+  commandsInSandboxes(): readonly string[];
   /** How long things take from now on, such as the lag of reads or the overlap of deployments. */
   setPace(changes: Partial<Pace>): void;
   /** Every valid request so far. */
@@ -76,8 +86,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const environmentId = world.environments[0]?.id ?? "";
 
   const store = new LaggingStore(buildInitialState(world), () => draw(pace.readLagMs));
-  const platform = new Platform(store, world, pace);
+  const internet = new Set<number>();
+  const machineNetwork = (): MachineNetwork => networkOf(platform.privateNetwork(), internet);
+  const jobs = new JobHost(store, pace, machineNetwork);
+  const platform = new Platform(store, world, pace, jobs);
   const workflows = new Workflows(store, pace);
+  const sandboxes = new Sandboxes(store, pace, quirks, machineNetwork);
   const faults = new RequestFaults();
   const recorded: RecordedRequest[] = [];
   const tokens = { account: randomUUID(), workspace: randomUUID(), project: randomUUID() };
@@ -89,6 +103,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   let stopped: Promise<void> | undefined;
   const close = async () => {
     workflows.close();
+    await sandboxes.close();
     await Promise.all([...servers, ...forwarders].map((one) => one.close()));
     await platform.close();
   };
@@ -97,9 +112,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     return stopped;
   };
   const endpoint = new GraphqlEndpoint(options.schemaSdl, {
-    ...buildQueries(pace, quirks),
+    ...buildQueries(pace, quirks, jobs),
     ...buildProjectMutations({ store, platform, pace, quirks, madeTokens, openDomain }),
-    ...buildMutations({ store, platform, workflows, quirks, openProxy }),
+    ...buildMutations({ store, platform, workflows, sandboxes, quirks, openProxy }),
   });
   try {
     await platform.startInitialDeployments();
@@ -119,6 +134,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       intercept: options.intercept ?? (async () => "go-on"),
     });
     servers.push(api);
+    for (const { origin } of servers) internet.add(Number(new URL(origin).port));
     return {
       ...openDashboard(store, platform, environmentId, openProxy),
       url: `${api.origin}/graphql/v2`,
@@ -129,6 +145,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       failRequests: (fault) => faults.plan(fault),
       clearRequestFaults: () => faults.clear(),
       failNextWorkflow: () => workflows.failNext(),
+      failNextSandbox: () => sandboxes.failNext(),
+      openToMachines: (port) => void internet.add(port),
+      commandsInSandboxes: () => sandboxes.commands,
       setPace: (changes) => void Object.assign(pace, changes),
       requests: () => recorded,
       mutations: () =>
@@ -170,4 +189,14 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (edge === undefined) throw new TypeError("only app services have a public domain");
     return edge;
   }
+}
+
+function networkOf(databases: PrivateNetwork, internet: ReadonlySet<number>): MachineNetwork {
+  return {
+    private: Object.entries(databases).map(([address, to]) => {
+      const { hostname, port } = new URL(`tcp://${address}`);
+      return { name: hostname, port: Number(port), to };
+    }),
+    internet: [...internet],
+  };
 }

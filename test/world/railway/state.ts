@@ -14,6 +14,7 @@ export interface RailwayState {
   workflows: WorkflowState[];
   proxies: ProxyState[];
   patches: PatchState[];
+  sandboxes: SandboxState[];
 }
 
 export interface ProjectState {
@@ -48,6 +49,16 @@ export interface PatchConfig {
   sharedVariables?: Record<string, null>;
 }
 
+export interface SandboxState {
+  id: string;
+  environmentId: string;
+  status: "CREATING" | "RUNNING" | "FAILED" | "DESTROYED";
+  networkIsolation: "ISOLATED" | "PRIVATE";
+  idleTimeoutMinutes: number;
+  region: string;
+  createdAt: string;
+}
+
 export interface EnvironmentState {
   id: string;
   name: string;
@@ -73,6 +84,9 @@ export interface InstanceState {
   repo: string | null;
   startCommand: string | null;
   healthcheckPath: string | null;
+  /** What happens when the process ends; ON_FAILURE, with at most 10 restarts, where it is not set. */
+  restartPolicyType?: "ALWAYS" | "NEVER" | "ON_FAILURE";
+  drainingSeconds?: number | null;
   /** Whether Railway replaces the image by itself. */
   autoUpdates?: boolean;
   /** Keeps the label it got at creation: a rename does not move it. */

@@ -1,0 +1,47 @@
+import { CutoverError } from "../errors.ts";
+
+/** Ctrl-C, told from each other: the first asks the run to finish, the second leaves it alone. */
+export interface Interruptions {
+  readonly first: AbortSignal;
+  readonly second: AbortSignal;
+}
+
+/** npm passes on the SIGINT that the terminal has sent to the script as well: one Ctrl-C arrives twice. */
+const sameKeyMs = 1_000;
+
+export interface Interrupter extends Interruptions {
+  /** A Ctrl-C arrived. */
+  interrupt(): void;
+  /** Whoever started the script wants it gone: the run inside goes on. */
+  leave(): void;
+}
+
+/** @param now of a clock that does not jump, in milliseconds */
+export function createInterrupter(now: () => number): Interrupter {
+  const first = new AbortController();
+  const second = new AbortController();
+  let firstAt = Number.NaN;
+  return {
+    first: first.signal,
+    second: second.signal,
+    interrupt() {
+      if (!first.signal.aborted) {
+        firstAt = now();
+        first.abort(interrupted());
+      } else if (now() - firstAt >= sameKeyMs) {
+        second.abort();
+      }
+    },
+    leave() {
+      second.abort();
+    },
+  };
+}
+
+function interrupted(): CutoverError {
+  return new CutoverError({
+    code: "REMOTE_INTERRUPTED",
+    message: "Interrupted before the command inside was started. Nothing was begun on the databases.",
+    remedy: "Run the same command again.",
+  });
+}

@@ -1,0 +1,235 @@
+import { createHash, randomUUID } from "node:crypto";
+import { CutoverError } from "../errors.ts";
+import { isLostContact, type Sandbox } from "../railway/sandboxes.ts";
+import { hasCode } from "../railway/transport.ts";
+import {
+  type Leftover,
+  type Reading,
+  type Runner,
+  type RunnerJob,
+  type RunnerPlace,
+  removeInVain,
+} from "./runner.ts";
+import { quoted } from "./script.ts";
+
+/**
+ * Nobody else is likely to choose it, so it tells which sandboxes are worth a look inside: a sandbox has no name. It is
+ * also how long a run goes on after everybody has left it, of at most 120 minutes.
+ */
+const idleTimeoutMinutes = 113;
+const startTimeoutMs = 180_000;
+/** Of base64 in one command; Linux takes at most 128 KiB in one argument (execve(2)). */
+const pieceLength = 90_000;
+/** Of output in one reading. Railway documents no limit; what it cuts off is asked for again in smaller pieces. */
+const readingBytes = 48_000;
+const smallestReadingBytes = 1_000;
+const attemptsOfCommand = 4;
+
+const folder = '"$HOME/cutover-runner"';
+const markVariable = "CUTOVER_RUNNER";
+/** Of one run: tells the sandbox that was just made from any other, should Railway's answer be lost. */
+const idVariable = "CUTOVER_RUNNER_ID";
+
+/** What the script does to unpack the project; see {@link RunnerJob.archive}. */
+export const unpackInSandbox = 'tar -xzf "$runner/project.tar.gz"';
+
+/**
+ * Makes a sandbox in the private network, brings script and project there, and starts the job in the background.
+ *
+ * @throws CutoverError `SANDBOX_NOT_STARTED`, `SANDBOX_NOT_PRIVATE`, `RUNNER_COMMAND_FAILED`, and those of the transport; by
+ *   then the sandbox is removed again
+ */
+export async function startSandboxRunner(
+  place: RunnerPlace,
+  job: RunnerJob,
+  { region, signal }: { readonly region?: string | undefined; readonly signal: AbortSignal },
+): Promise<Runner> {
+  const { client, scope, log } = place;
+  const runId = randomUUID();
+  const variables = { ...job.variables, [markVariable]: job.mark, [idVariable]: runId };
+  const sandbox = await client.createSandbox(
+    scope,
+    { idleTimeoutMinutes, variables, ...(region === undefined ? {} : { region }) },
+    ({ id }) => hasValue(place, id, idVariable, runId),
+    startTimeoutMs,
+  );
+  const runner = sandboxRunner(place, sandbox.id);
+  try {
+    log(
+      `${runner.name} runs in the private network; sending the project (${Math.ceil(job.archive.length / 1024)} KB)`,
+    );
+    await upload(place, sandbox.id, "project.tar.gz", job.archive, signal);
+    await upload(place, sandbox.id, "runner.sh", Buffer.from(job.script), signal);
+    signal.throwIfAborted();
+    await command(place, sandbox.id, startCommand).catch((error: unknown) => {
+      // It may run by now, so it is followed: the next reading tells, and nothing is removed from under a cutover.
+      if (!isLostContact(error)) throw error;
+    });
+    return runner;
+  } catch (error) {
+    await removeInVain(runner, place);
+    throw error;
+  }
+}
+
+/** The sandboxes of this project and stack that are still there. */
+export async function findSandboxRunners(place: RunnerPlace, mark: string): Promise<Leftover[]> {
+  const alive = await place.client.listSandboxes(place.scope);
+  const candidates = alive.filter(
+    (one) => one.idleTimeoutMinutes === idleTimeoutMinutes && one.networkIsolation === "PRIVATE",
+  );
+  const found = await Promise.all(candidates.map((sandbox) => inspect(place, sandbox, mark)));
+  return found.filter((one) => one !== undefined);
+}
+
+async function inspect(place: RunnerPlace, sandbox: Sandbox, mark: string): Promise<Leftover | undefined> {
+  if (sandbox.status !== "RUNNING" || !(await hasValue(place, sandbox.id, markVariable, mark)))
+    return undefined;
+  const answer = await command(
+    place,
+    sandbox.id,
+    `cd ${folder} 2> /dev/null && ${aliveProbe} || echo preparing`,
+  );
+  const state = answer.trim() as Leftover["state"];
+  return { runner: sandboxRunner(place, sandbox.id), state, since: sandbox.createdAt };
+}
+
+function sandboxRunner(place: RunnerPlace, id: string): Runner {
+  const { client, scope } = place;
+  let offset = 0;
+  let bytes = readingBytes;
+  let rest = Buffer.alloc(0);
+
+  async function readPiece(): Promise<{ piece: Buffer; running: boolean }> {
+    for (;;) {
+      // Alive before the output: whatever a job wrote before its end is then in the output.
+      const text = `cd ${folder} && ${aliveProbe} && tail -c +${offset + 1} log | head -c ${bytes} | base64 -w 0`;
+      const { exitCode, output, truncated } = await client.exec(scope, id, text);
+      if (truncated && bytes > smallestReadingBytes) {
+        bytes = Math.max(smallestReadingBytes, bytes >> 1);
+        continue;
+      }
+      if (truncated || exitCode !== 0) throw unreadable(id);
+      const [state = "", encoded = ""] = output.split("\n");
+      return { piece: Buffer.from(encoded, "base64"), running: state === "running" };
+    }
+  }
+
+  return {
+    name: `sandbox ${id}`,
+    async read(): Promise<Reading> {
+      const { piece, running } = await readPiece();
+      offset += piece.length;
+      // A character may be cut in two.
+      const all = Buffer.concat([rest, piece]);
+      const end = running || piece.length > 0 ? completeLength(all) : all.length;
+      rest = all.subarray(end);
+      return {
+        text: all.subarray(0, end).toString("utf8"),
+        running: running || piece.length > 0,
+        more: piece.length === bytes,
+      };
+    },
+    keepAlive: () => client.heartbeat(scope, id),
+    // Sent again when nobody knows whether it arrived, and acted on once: a second SIGINT means "at once" to Pulumi.
+    interrupt: async () => {
+      const once = `interrupted-${randomUUID()}`;
+      await command(
+        place,
+        id,
+        `cd ${folder} && mkdir ${once} 2> /dev/null && kill -INT "$(cat pid)" || true`,
+      );
+    },
+    remove: () => client.destroySandbox(scope, id),
+  };
+}
+
+/** Prints `preparing`, `running` or `over`. */
+const aliveProbe =
+  'if [ ! -e started ]; then echo preparing; elif [ ! -s pid ] || kill -0 "$(cat pid)" 2> /dev/null; then echo running; else echo over; fi';
+
+/**
+ * The folder `started` lets only one of several such commands through: one of which nobody knows whether it ran may be sent
+ * again. `setsid --fork` takes the job out of the command's session, and does not make it deaf for SIGINT, as `&` does.
+ */
+const startCommand = `cd ${folder} && { mkdir started 2> /dev/null || exit 0; } && setsid --fork bash -c 'echo $$ > pid; exec bash runner.sh' > log 2>&1 < /dev/null`;
+
+/** `false` as well for one that is gone by now: Railway's reads lag. */
+async function hasValue(place: RunnerPlace, id: string, name: string, value: string): Promise<boolean> {
+  try {
+    return (await command(place, id, `printenv ${name} || true`)).trim() === value;
+  } catch (error) {
+    if (hasCode(error, "SANDBOX_GONE")) return false;
+    throw error;
+  }
+}
+
+/** Each piece is a file of its own, so that sending one twice does no harm. */
+async function upload(
+  place: RunnerPlace,
+  id: string,
+  name: string,
+  content: Buffer,
+  signal: AbortSignal,
+): Promise<void> {
+  const encoded = content.toString("base64");
+  const pieces = Math.max(1, Math.ceil(encoded.length / pieceLength));
+  const files = Array.from({ length: pieces }, (_, index) => `${name}.${String(index).padStart(4, "0")}`);
+  for (const [index, file] of files.entries()) {
+    signal.throwIfAborted();
+    const piece = encoded.slice(index * pieceLength, (index + 1) * pieceLength);
+    await command(
+      place,
+      id,
+      `umask 077 && mkdir -p ${folder} && cd ${folder} && printf %s ${quoted(piece)} > ${quoted(file)}`,
+    );
+  }
+  const hash = createHash("sha256").update(content).digest("hex");
+  await command(
+    place,
+    id,
+    `cd ${folder} && cat ${files.map(quoted).join(" ")} | base64 -d > ${quoted(name)} && echo '${hash}  ${name}' | sha256sum -c --quiet`,
+  );
+}
+
+/** Runs a short command that may run more than once, and again when nobody knows whether it did. */
+async function command({ client, scope }: RunnerPlace, id: string, text: string): Promise<string> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { exitCode, output } = await client.exec(scope, id, text);
+      if (exitCode !== 0) throw commandFailed(id, exitCode);
+      return output;
+    } catch (error) {
+      if (attempt === attemptsOfCommand || !isLostContact(error)) throw error;
+      await client.rest();
+    }
+  }
+}
+
+/** How many bytes end with a complete character. */
+function completeLength(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const needs = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return needs > back ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
+}
+
+function commandFailed(id: string, exitCode: number): CutoverError {
+  return new CutoverError({
+    code: "RUNNER_COMMAND_FAILED",
+    message: `A command in the sandbox ${id} that prepares or looks at the run ended with exit code ${exitCode}.`,
+    remedy:
+      "Run the same command again. With a run under way, `--attach` follows it; if that fails too, look at the sandbox in Railway's dashboard.",
+  });
+}
+
+function unreadable(id: string): CutoverError {
+  return new CutoverError({
+    code: "RUNNER_OUTPUT_UNREADABLE",
+    message: `The output of the run in the sandbox ${id} could not be read. The run itself goes on.`,
+    remedy: "Run with `--attach`; `npm run cutover:remote -- --run status` says how far the cutover is.",
+  });
+}

@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { createInterrupter } from "../../components/remote/interruptions.ts";
+
+test("the same Ctrl-C from the terminal and from npm is one; another one leaves the run alone", () => {
+  let time = 5_000;
+  const interrupter = createInterrupter(() => time);
+  interrupter.interrupt();
+  time += 3;
+  interrupter.interrupt();
+  expect([interrupter.first.aborted, interrupter.second.aborted]).toEqual([true, false]);
+  time += 1_000;
+  interrupter.interrupt();
+  expect(interrupter.second.aborted).toBe(true);
+});

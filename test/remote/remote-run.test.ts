@@ -1,0 +1,351 @@
+import { describe, expect, test } from "vitest";
+import { findRunners } from "../../components/remote/launch.ts";
+import { attach, detachedExitCode, runRemotely, stopRemotely } from "../../components/remote/remote-run.ts";
+import { machineObstacle } from "../world/machine/machine.ts";
+import { defaultPace } from "../world/railway/pace.ts";
+import { eventually } from "../world/railway/test-world.ts";
+import { mark, type RemoteWorld, remoteWorldOn, secret, startRemoteWorld } from "./remote-world.ts";
+
+const sandboxStates = ({ world }: RemoteWorld) =>
+  world.simulator.inspect().sandboxes.map(({ status }) => status);
+
+const runnerServices = ({ world }: RemoteWorld) =>
+  world.simulator
+    .inspect()
+    .services.filter(({ name, deletedAt }) => name.startsWith("cutover-runner") && deletedAt === null);
+
+/** Goes on until the file is there. */
+const untilTold = 'while [ ! -e "$HOME/go-on" ]; do sleep 0.05; done';
+
+describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
+  test("runs the command in the private network, brings output, exit code and report back, and is gone", async () => {
+    await using remote = await startRemoteWorld();
+    const command = `wc -l < large-file; printenv SECRET | wc -c; echo 'the ñandú' | tee made-by-the-command
+      getent hosts pgvector.railway.internal; exit 7`;
+    expect(await runRemotely(remote.run(command))).toBe(7);
+    expect(remote.printed()).toMatch(/19999\n28\nthe ñandú\n10\.77\.0\.\d+ +pgvector\.railway\.internal\n/);
+    expect(remote.printed()).not.toContain("::cutover-runner::");
+    expect(remote.report()).toBe("the ñandú\n");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    expect(remote.world.simulator.commandsInSandboxes().join("\n")).not.toContain(secret);
+  });
+
+  test("gets through a Railway whose answers lag, are lost, limited and cut short, and runs the command once", async () => {
+    await using remote = await startRemoteWorld({
+      pace: { readLagMs: [0, 300], execOutputLimit: 3_000, sandboxCreatingMs: [100, 300] },
+    });
+    const { simulator } = remote.world;
+    simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
+    simulator.failRequests({ operation: "sandboxExec", mode: "reset-after-apply", times: 3 });
+    simulator.failRequests({ operation: "sandboxExec", mode: "429", times: 1 });
+    simulator.failRequests({ operation: "sandboxDestroy", mode: "reset-after-apply", times: 1 });
+    simulator.setPace({ readLagMs: [250, 300] });
+    const command =
+      "for number in $(seq 3000); do echo line $number; done; echo ran >> $HOME/ran; wc -l < $HOME/ran";
+    expect(await runRemotely(remote.run(command))).toBe(0);
+    expect(remote.printed()).toContain(
+      `${Array.from({ length: 3_000 }, (_, index) => `line ${index + 1}\n`).join("")}1\n`,
+    );
+    // The first one still shows in Railway's reads.
+    expect(await runRemotely(remote.run("echo again"))).toBe(0);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED"]);
+  });
+
+  test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
+    await using remote = await startRemoteWorld();
+    const command = `trap 'echo asked >> $HOME/asked' INT; echo begun
+      for step in $(seq 20); do sleep 0.05; done; wc -l < $HOME/asked`;
+    let shown = "";
+    const run = remote.run(command, {
+      print: (text) => {
+        shown += text;
+        if (!text.includes("begun")) return;
+        remote.world.simulator.failRequests({
+          operation: "sandboxExec",
+          mode: "reset-after-apply",
+          times: 3,
+        });
+        remote.interruptions.first.abort();
+      },
+    });
+    expect(await runRemotely(run)).toBe(0);
+    expect(shown).toMatch(/\n1\n$/);
+  });
+
+  test("keeps it alive while the command says nothing for longer than the idle timeout", async () => {
+    // 113 minutes of idle time are 226 ms here; what is asked for its output is a conversation.
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 2 } });
+    expect(await runRemotely(remote.run("sleep 1; echo awake"))).toBe(0);
+    expect(remote.printed()).toContain("awake\n");
+  });
+
+  test("without anybody it is ended by its idle timeout, and whoever comes back is told", async () => {
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 10 } });
+    const run = remote.run(`echo begun; ${untilTold}`, {
+      print: () => remote.interruptions.second.abort(),
+    });
+    expect(await runRemotely(run)).toBe(detachedExitCode);
+    await eventually(() => sandboxStates(remote)[0] === "DESTROYED");
+    await expect(attach(remote.run(""))).rejects.toMatchObject({ code: "REMOTE_RUN_NOT_FOUND" });
+  });
+
+  test("one that vanishes during the run is an error with what to do", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run(`echo begun; ${untilTold}`, {
+      print: (text) => {
+        if (text.includes("begun")) destroyAll(remote);
+      },
+    });
+    await expect(runRemotely(run)).rejects.toMatchObject({ code: "SANDBOX_GONE" });
+  });
+
+  test("one that comes up outside of the private network is destroyed before anything is begun", async () => {
+    await using remote = await startRemoteWorld({ quirks: { sandboxesStayIsolated: true } });
+    await expect(runRemotely(remote.run("echo begun"))).rejects.toMatchObject({
+      code: "SANDBOX_NOT_PRIVATE",
+    });
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    expect(remote.printed()).toBe("");
+  });
+
+  test("one that does not come up is an error, and nothing is left", async () => {
+    await using remote = await startRemoteWorld();
+    remote.world.simulator.failNextSandbox();
+    await expect(runRemotely(remote.run("echo begun"))).rejects.toMatchObject({
+      code: "SANDBOX_NOT_STARTED",
+    });
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("names that do not resolve inside end it before the command", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run("echo begun", { privateHosts: ["elsewhere.railway.internal"] });
+    await expect(runRemotely(run)).rejects.toMatchObject({ code: "REMOTE_PREPARATION_FAILED" });
+    expect(remote.printed()).toContain("elsewhere.railway.internal: does not resolve here");
+    expect(remote.printed()).not.toContain("begun\n");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("an outage of the API does not end what runs, and is told once", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run(`echo begun; sleep 0.5; echo finished`, {
+      print: (text) => {
+        if (text.includes("begun")) remote.world.simulator.failRequests({ mode: "500", times: 8 });
+      },
+    });
+    expect(await runRemotely(run)).toBe(0);
+    expect(remote.log.filter((line) => line.includes("does not answer"))).toHaveLength(1);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("an outage without end leaves the run alone, and --attach brings its end back", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run(`echo begun; ${untilTold}; echo finished; exit 3`, {
+      lostContactMs: 200,
+      print: (text) => {
+        if (text.includes("begun"))
+          remote.world.simulator.failRequests({ mode: "500", times: Number.POSITIVE_INFINITY });
+      },
+    });
+    await expect(runRemotely(run)).rejects.toMatchObject({ code: "REMOTE_CONTACT_LOST" });
+    remote.world.simulator.clearRequestFaults();
+    expect(sandboxStates(remote)).toEqual(["RUNNING"]);
+    await tellToGoOn(remote);
+    expect(await attach(remote.run(""))).toBe(3);
+    expect(remote.printed()).toContain("finished\n");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("Ctrl-C reaches the command as SIGINT, which finishes in its own way and with its own exit code", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run(`trap 'echo interrupted; exit 9' INT; echo begun; ${untilTold}`, {
+      print: (text) => {
+        remote.log.push(text);
+        if (text.includes("begun")) remote.interruptions.first.abort();
+      },
+    });
+    expect(await runRemotely(run)).toBe(9);
+    expect(remote.log.join("")).toContain("interrupted\n");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("a second Ctrl-C leaves it alone; a new run refuses, --stop ends it as Ctrl-C does", async () => {
+    await using remote = await startRemoteWorld();
+    const command = `trap 'echo stopped; exit 9' INT; echo begun; ${untilTold}`;
+    const run = remote.run(command, { print: () => remote.interruptions.second.abort() });
+    expect(await runRemotely(run)).toBe(detachedExitCode);
+    expect(sandboxStates(remote)).toEqual(["RUNNING"]);
+    await using other = await sameWorld(remote);
+    await eventually(async () => (await other.run("").find())[0]?.state === "running");
+    await expect(runRemotely(other.run("echo another"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    expect(await stopRemotely(other.run(""))).toBe(9);
+    expect(other.printed()).toContain("stopped\n");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("Ctrl-C before the job was started removes what there is", async () => {
+    await using remote = await startRemoteWorld();
+    const running = runRemotely(remote.run("echo begun", { place: remote.place }));
+    await eventually(() => remote.world.simulator.commandsInSandboxes().length > 0);
+    remote.interruptions.first.abort(new Error("Ctrl-C"));
+    await expect(running).rejects.toThrow("Ctrl-C");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("what a killed command left is told and removed by the next one; a stranger's sandbox stays", async () => {
+    await using remote = await startRemoteWorld();
+    const stranger = await remote.client.createSandbox(
+      remote.place.scope,
+      { idleTimeoutMinutes: 113, variables: { CUTOVER_RUNNER: `${mark}-other` } },
+      async () => false,
+      5_000,
+    );
+    const left = remote.run("echo of the earlier run; exit 4", {
+      print: () => remote.interruptions.second.abort(),
+    });
+    expect(await runRemotely(left)).toBe(detachedExitCode);
+    await using other = await sameWorld(remote);
+    await eventually(async () => (await other.run("").find())[0]?.state === "over");
+    expect(await runRemotely(other.run("echo new"))).toBe(0);
+    expect(other.printed()).toMatch(/of the earlier run\n[\s\S]*new\n/);
+    expect(other.log).toContain("it ended with exit code 4");
+    const alive = remote.world.simulator.inspect().sandboxes.filter(({ status }) => status === "RUNNING");
+    expect(alive.map(({ id }) => id)).toEqual([stranger.id]);
+  });
+
+  test("one that was never started is removed when it is old, and by --stop at once", async () => {
+    await using remote = await startRemoteWorld();
+    const abandon = () =>
+      remote.client.createSandbox(
+        remote.place.scope,
+        { idleTimeoutMinutes: 113, variables: { CUTOVER_RUNNER: mark } },
+        async () => true,
+        5_000,
+      );
+    await abandon();
+    await expect(runRemotely(remote.run("echo new"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    expect(await stopRemotely(remote.run(""))).toBe(0);
+    await abandon();
+    const later = new Date(Date.now() + 11 * 60_000);
+    expect(await runRemotely(remote.run("echo new", { now: () => later }))).toBe(0);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED", "DESTROYED"]);
+  });
+
+  test("a killed command inside is an unknown result, not a success", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run('kill -9 "$(cat "$HOME/cutover-runner/pid")"; sleep 1');
+    await expect(runRemotely(run)).rejects.toMatchObject({ code: "REMOTE_RESULT_UNKNOWN" });
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+});
+
+describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sandboxes are refused", () => {
+  const refused = { quirks: { sandboxesRefused: "Sandboxes are not enabled for this workspace" } } as const;
+
+  test("runs the command once in the private network, and the service is deleted", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    const command = `wc -l < large-file; printenv SECRET | wc -c; env | grep -c CUTOVER_RUNNER_PROJECT
+      getent hosts pgvector.railway.internal; echo page > made-by-the-command; exit 7`;
+    expect(await runRemotely(remote.run(command))).toBe(7);
+    expect(remote.printed()).toMatch(/19999\n28\n0\n10\.77\.0\.\d+ +pgvector\.railway\.internal\n/);
+    expect(remote.report()).toBe("page\n");
+    expect(runnerServices(remote)).toEqual([]);
+    expect(remote.log.join("\n")).toContain("a temporary service of this environment runs it instead");
+  });
+
+  test("secrets are in no other environment, and reads that lag do not lead it astray", async () => {
+    await using remote = await startRemoteWorld({
+      ...refused,
+      tokenKind: "account",
+      pace: { ...defaultPace, readLagMs: [0, 300], overlapMs: [5, 10] },
+    });
+    const seen: string[] = [];
+    const run = remote.run("echo begun; sleep 0.3; exit 0", {
+      print: () => {
+        const { variables } = remote.world.simulator.inspect();
+        seen.push(
+          ...variables.filter(({ value }) => value === secret).map(({ environmentId }) => environmentId),
+        );
+      },
+    });
+    expect(await runRemotely(run)).toBe(0);
+    expect([...new Set(seen)]).toEqual([remote.world.environmentId]);
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("a failing command is not started a second time", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    expect(await runRemotely(remote.run("echo begun; exit 1"))).toBe(1);
+    expect(remote.printed().match(/begun/g)).toHaveLength(1);
+  });
+
+  test("Ctrl-C reaches the command as SIGINT; a token that may not delete leaves a service without secrets", async () => {
+    await using remote = await startRemoteWorld(refused);
+    const run = remote.run(`trap 'echo interrupted; exit 9' INT; echo begun; ${untilTold}`, {
+      print: (text) => {
+        remote.log.push(text);
+        if (text.includes("begun")) remote.interruptions.first.abort();
+      },
+    });
+    await expect(runRemotely(run)).rejects.toMatchObject({ code: "RUNNER_NOT_REMOVED" });
+    expect(remote.log.join("")).toContain("interrupted\n");
+    const { id } = runnerServices(remote)[0] ?? { id: "" };
+    const { variables } = remote.world.simulator.inspect();
+    const values = variables.filter(({ serviceId }) => serviceId === id).map(({ value }) => value);
+    expect(values).not.toContain(secret);
+    expect(values).toContain("removed");
+    await using wider = await remoteWorldOn(remote.world, "account");
+    const place = { ...remote.place, remover: wider.client };
+    expect(await stopRemotely(remote.run("", { place, find: () => findRunners(place, mark) }))).toBe(0);
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("is found again by --attach, and what a killed command left by the next one", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    const leave = { print: () => remote.interruptions.second.abort() };
+    const command = "echo begun; sleep 1; echo finished; exit 3";
+    expect(await runRemotely(remote.run(command, leave))).toBe(detachedExitCode);
+    await using other = await sameWorld(remote);
+    await expect(runRemotely(other.run("echo another"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    expect(await attach(other.run(""))).toBe(3);
+    expect(other.printed()).toContain("begun\nfinished\n");
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("a stranger's service of the same name is left alone", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    await remote.world.query(
+      "mutation ($input: ServiceCreateInput!) { serviceCreate(input: $input) { id } }",
+      {
+        input: {
+          projectId: remote.world.projectId,
+          environmentId: remote.world.environmentId,
+          name: "cutover-runner-trial",
+        },
+      },
+    );
+    await expect(runRemotely(remote.run("echo begun"))).rejects.toMatchObject({
+      code: "RAILWAY_ALREADY_EXISTS",
+    });
+    expect(runnerServices(remote)).toHaveLength(1);
+  });
+});
+
+/** Another operator's shell: the same Railway, nothing of the first one's memory. */
+async function sameWorld({ world }: RemoteWorld): Promise<RemoteWorld> {
+  return remoteWorldOn(world, "workspace");
+}
+
+function destroyAll({ world }: RemoteWorld): void {
+  for (const { id, environmentId } of world.simulator.inspect().sandboxes) {
+    void world.query(
+      "mutation ($environmentId: String!, $id: String!) { sandboxDestroy(environmentId: $environmentId, id: $id) { id } }",
+      { environmentId, id },
+    );
+  }
+}
+
+async function tellToGoOn({ client, place, world }: RemoteWorld): Promise<void> {
+  const [sandbox] = world.simulator.inspect().sandboxes;
+  await client.exec(place.scope, sandbox?.id ?? "", 'touch "$HOME/go-on"');
+}
