@@ -1,5 +1,6 @@
 import type { Finding } from "../finding.ts";
 import type { Plan } from "../plan.ts";
+import { backupsHeading, describeBackups } from "./backups.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -26,6 +27,7 @@ export function renderPlanAsMarkdown(plan: Plan): string {
     heading("What happens, in this order", [
       ...describeSteps(plan, code).map((step, index) => `${index + 1}. ${step}`),
     ]),
+    backups(plan),
     heading("How long it should take (estimates)", [`${capitalised(describeEstimates(plan))}.`]),
     acceptedRisks(plan, accepted),
     findings("Warnings", warnings),
@@ -80,6 +82,16 @@ function variables({ services }: Plan): string[] {
     ]),
   );
   return heading("What changes on Railway", table(["service", "turn", "variable", "now", "becomes"], rows));
+}
+
+function backups({ backups: planned }: Plan): string[] {
+  const lines = describeBackups(planned, code);
+  return lines.length === 0
+    ? []
+    : heading(
+        backupsHeading,
+        lines.map((line) => `- ${prose(line)}`),
+      );
 }
 
 function findings(title: string, list: readonly Finding[]): string[] {

@@ -1,4 +1,5 @@
 import type { Plan } from "../plan.ts";
+import { backupsHeading, describeBackups } from "./backups.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -31,6 +32,7 @@ export function renderPlan(plan: Plan, { width }: RenderOptions): string {
     contents(plan),
     services(plan),
     ["What happens, in this order", ...steps],
+    backups(plan),
     ["How long it should take (estimates)", `  ${describeEstimates(plan)}`],
     [describeGuarantees(plan, asItIs)],
     renderFindings("Accepted risks", accepted),
@@ -96,6 +98,11 @@ function services({ services: planned }: Plan): string[] {
     ]),
   );
   return [`What changes on Railway: each becomes ${becomes}`, ...columns(rows, "left")];
+}
+
+function backups({ backups: planned }: Plan): string[] {
+  const lines = describeBackups(planned, asItIs);
+  return lines.length === 0 ? [] : [backupsHeading, ...lines.map((line) => `  ${line}`)];
 }
 
 function acceptedDifferences({ acceptedDifferences: accepted }: Plan): string[] {
