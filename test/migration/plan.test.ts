@@ -130,8 +130,8 @@ describe("renderPlan", () => {
       "prove @healthcare/api (canary); then @healthcare/doctor",
       "promote pgvector",
       "Switch and deploy @healthcare/admin",
+      "Backups of the volumes first: at most about $6.00 a month",
       "pgvector: a new one, 20 GB used",
-      "at most about $6.00 a month",
       "(estimates)",
       "Nothing in llm_assistant is touched.",
       "Warnings (1)",
@@ -197,9 +197,8 @@ describe("backups of the volumes", () => {
     const backups = knownFacts.backups.map((facts, index) => (index === 0 ? { ...facts, usable } : facts));
     const text = renderPlan(makePlan({ findings: [], facts: { ...knownFacts, backups } }), { width: 400 });
     expect(text).toContain(
-      "Postgres: that of 2026-11-27T01:30:00.000Z as long as it is younger than 1 h 0 min, expires at 2026-12-27T01:30:00.000Z; then a new one",
+      "Postgres: that of 2026-11-27T01:30:00.000Z while it is younger than 1 h 0 min, expires at 2026-12-27T01:30:00.000Z; pgvector: a new one",
     );
-    expect(text).toContain("pgvector: a new one");
   });
 
   test("none is no step, and the reason is told", () => {
@@ -210,14 +209,16 @@ describe("backups of the volumes", () => {
     };
     const facts = { ...knownFacts, inputs: { ...inputs, backups: skipped }, backups: [] };
     const plan = makePlan({ findings: [], facts });
-    expect(renderPlan(plan, { width: 100 })).toContain("None: copies are made *elsewhere*");
-    expect(renderPlanAsMarkdown(plan)).toContain("- None: copies are made \\*elsewhere\\*");
+    expect(renderPlan(plan, { width: 100 })).toContain(
+      "No backup of the volumes\n  copies are made *elsewhere*",
+    );
+    expect(renderPlanAsMarkdown(plan)).toContain("copies are made \\*elsewhere\\*");
     expect(renderPlan(plan, { width: 100 })).not.toContain("Back up the volumes");
   });
 
   test("nothing is told of volumes that are not known", () => {
     expect(renderPlan(makePlan({ findings: [], facts: unknownFacts }), { width: 100 })).not.toContain(
-      "Backups of the volumes",
+      "ackup",
     );
   });
 });
@@ -284,8 +285,8 @@ describe("renderPlanAsMarkdown", () => {
       "| `DIRECT_URL` | a literal that names Postgres | `${{pgvector.DATABASE_URL}}` |",
       "1. Back up the volumes of `Postgres` and `pgvector`; nothing is paused yet",
       "5. Switch, deploy and prove `@healthcare/api` (canary); then `@healthcare/doctor`",
-      "#### Backups of the volumes, before anything is paused",
-      "- `Postgres`: a new one, 20 GB used",
+      "#### Backups of the volumes first: at most about $6.00 a month",
+      "`Postgres`: a new one, 20 GB used; `pgvector`: a new one, 20 GB used",
       "#### How long it should take (estimates)",
       "Writes are paused for about",
       "#### Warnings (1)",

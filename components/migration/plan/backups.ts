@@ -33,8 +33,6 @@ export type PlannedBackups = z.infer<typeof plannedBackupsSchema>;
  */
 export const dollarsPerGigabyteMonth = 0.15;
 
-export const backupsHeading = "Backups of the volumes, before anything is paused";
-
 /** Pure. */
 export function planBackups({ inputs, backups }: PreflightFacts): PlannedBackups {
   const { beforeCutover, reason, reuseForMs } = inputs.backups;
@@ -59,22 +57,22 @@ export function planBackups({ inputs, backups }: PreflightFacts): PlannedBackups
   };
 }
 
-/** What is made, what it costs and how long it lasts; empty where there is nothing to tell. */
+/** What is made, what it costs and how long it lasts, as a heading and a sentence; `null` where there is nothing to tell. */
 export function describeBackups(
   { skippedBecause, reuseForMs, volumes, mostDollarsAMonth }: PlannedBackups,
   mark: Mark,
-): string[] {
-  if (skippedBecause !== null) return [`None: ${skippedBecause}`];
-  if (volumes.length === 0) return [];
-  return [
-    ...volumes.map(({ service, usedMB, usable }) => {
-      const size = `${formatBytes(usedMB * 1_000_000)} used`;
-      if (usable === null) return `${mark(service)}: a new one, ${size}`;
-      const end = usable.expiresAt === null ? "" : `, expires at ${usable.expiresAt}`;
-      return `${mark(service)}: that of ${usable.createdAt} as long as it is younger than ${formatDuration(reuseForMs)}${end}; then a new one, ${size}`;
-    }),
-    `They cost nothing at first, and at most about ${formatDollars(mostDollarsAMonth)} a month once all has changed; kept until somebody deletes them, or their volume`,
-  ];
+): { readonly heading: string; readonly sentence: string } | null {
+  if (skippedBecause !== null) return { heading: "No backup of the volumes", sentence: skippedBecause };
+  if (volumes.length === 0) return null;
+  const each = volumes.map(({ service, usedMB, usable }) => {
+    if (usable === null) return `${mark(service)}: a new one, ${formatBytes(usedMB * 1_000_000)} used`;
+    const end = usable.expiresAt === null ? "" : `, expires at ${usable.expiresAt}`;
+    return `${mark(service)}: that of ${usable.createdAt} while it is younger than ${formatDuration(reuseForMs)}${end}`;
+  });
+  return {
+    heading: `Backups of the volumes first: at most about ${formatDollars(mostDollarsAMonth)} a month, kept until they or the volume are deleted`,
+    sentence: each.join("; "),
+  };
 }
 
 function formatDollars(dollars: number): string {

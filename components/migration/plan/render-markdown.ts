@@ -1,6 +1,6 @@
 import type { Finding } from "../finding.ts";
 import type { Plan } from "../plan.ts";
-import { backupsHeading, describeBackups } from "./backups.ts";
+import { describeBackups } from "./backups.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -85,13 +85,8 @@ function variables({ services }: Plan): string[] {
 }
 
 function backups({ backups: planned }: Plan): string[] {
-  const lines = describeBackups(planned, code);
-  return lines.length === 0
-    ? []
-    : heading(
-        backupsHeading,
-        lines.map((line) => `- ${prose(line)}`),
-      );
+  const told = describeBackups(planned, code);
+  return told === null ? [] : heading(told.heading, [prose(told.sentence)]);
 }
 
 function findings(title: string, list: readonly Finding[]): string[] {

@@ -1,5 +1,5 @@
 import type { Plan } from "../plan.ts";
-import { backupsHeading, describeBackups } from "./backups.ts";
+import { describeBackups } from "./backups.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -101,8 +101,8 @@ function services({ services: planned }: Plan): string[] {
 }
 
 function backups({ backups: planned }: Plan): string[] {
-  const lines = describeBackups(planned, asItIs);
-  return lines.length === 0 ? [] : [backupsHeading, ...lines.map((line) => `  ${line}`)];
+  const told = describeBackups(planned, asItIs);
+  return told === null ? [] : [told.heading, `  ${told.sentence}`];
 }
 
 function acceptedDifferences({ acceptedDifferences: accepted }: Plan): string[] {
