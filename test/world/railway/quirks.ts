@@ -8,6 +8,8 @@ export interface Quirks {
   readonly deployAnswersForeignId: boolean;
   /** Whether a project token may delete services and volumes. */
   readonly projectTokenMayDelete: boolean;
+  /** Whether a project token may back volumes up. */
+  readonly projectTokenMayBackUp: boolean;
   readonly proxyDomainHasTrailingDot: boolean;
   /** Whether tokens may change anything, as those of a member who may only look may not. */
   readonly tokensReadOnly: boolean;
@@ -20,6 +22,7 @@ export const defaultQuirks: Quirks = {
   variableDeleteDeploys: true,
   deployAnswersForeignId: false,
   projectTokenMayDelete: false,
+  projectTokenMayBackUp: true,
   proxyDomainHasTrailingDot: false,
   tokensReadOnly: false,
   deploymentsDisallowed: null,
