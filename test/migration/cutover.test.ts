@@ -81,10 +81,26 @@ test("a canary that fails aborts; nothing of the other services was touched", as
     expect(here.world.railway.deployments(name)).toHaveLength(deployments.get(name) ?? 0);
   expect(here.world.railway.mutations().slice(earlier)).toEqual([
     ...[canary, ...app].map(() => "variableCollectionUpsert"),
+    ...["volumeInstanceBackupCreate", "volumeInstanceBackupCreate"],
+    ...[canary, ...app].map(() => "variableCollectionUpsert"),
     "variableUpsert",
     "serviceInstanceDeployV2",
     "variableUpsert",
   ]);
+});
+
+test("a volume backup that cannot be made ends the run before writers are paused", async () => {
+  const earlier = await here.journal();
+  const lines: string[] = [];
+  here.world.railway.failNextWorkflow();
+  const backups = { ...here.inputs.backups, reuseForMs: 0 };
+  await expect(
+    here.run({ inputs: { backups }, onLine: (line) => void lines.push(line) }),
+  ).rejects.toMatchObject({
+    code: "BACKUP_FAILED",
+  });
+  expect(lines).not.toContain("Pause writes");
+  expect(await here.journal()).toEqual(earlier);
 });
 
 test("a finding that blocks ends the run before writers are paused", async () => {
