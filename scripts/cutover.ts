@@ -90,8 +90,8 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
   const first = await look(context, stack);
   if (exitCodeOf(first) !== 0) return refuse(first);
   const preview = await runPulumi(["preview", "--stack", stack, "--save-plan", planFile]);
-  if (preview !== 0) return failed(`pulumi preview ended with exit code ${preview}. Nothing was changed.`);
   if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
+  if (preview !== 0) return failed(`pulumi preview ended with exit code ${preview}. Nothing was changed.`);
 
   if (startsAt !== null) {
     const isInTime = await untilStart(context, start, startsAt, first, stop.signal);

@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** An unanswered question is a no: what was looked at before it has grown old by then. */
 export const answerMs = 10 * 60_000;
@@ -11,6 +12,7 @@ export async function askToGo(
   signal: AbortSignal,
   patienceMs = answerMs,
 ): Promise<boolean> {
+  await discardTyped(terminal.input);
   const lines = createInterface(terminal);
   const ended = new AbortController();
   const no = () => ended.abort();
@@ -29,3 +31,15 @@ export async function askToGo(
     lines.close();
   }
 }
+
+/** What was typed before the question was there is no answer to it. */
+async function discardTyped(input: NodeJS.ReadableStream): Promise<void> {
+  const discard = () => {};
+  input.on("data", discard);
+  await delay(typedMs);
+  input.off("data", discard);
+  input.pause();
+}
+
+/** For what lies in the terminal's buffer to come through. */
+const typedMs = 100;
