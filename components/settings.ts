@@ -4,6 +4,7 @@ import { CutoverError } from "./errors.ts";
 import type { AppServiceInputs } from "./migration/app-service.ts";
 import {
   acceptanceSchema,
+  backupInputsSchema,
   longestLimitMs,
   type MigrationInputs,
   migrationInputsSchema,
@@ -55,6 +56,7 @@ const settingsSchema = z
       soakDays: z.number().min(0).default(14),
     }),
     onFailure: z.enum(["put-back", "hold"]).default("put-back"),
+    backups: backupInputsSchema.prefault({}),
     copy: z.strictObject({ workers: z.int().min(1).max(32).default(4) }),
     hooks: z.strictObject({
       beforeSwitch: z.string().min(1).nullable().default(null),
@@ -102,6 +104,7 @@ export function readSettings(config = new pulumi.Config()): Settings {
       limits: config.getObject("limits") ?? {},
       onFailure: config.get("onFailure") ?? "put-back",
       copy: config.getObject("copy") ?? {},
+      backups: config.getObject("backups") ?? {},
       hooks: config.getObject("hooks") ?? {},
       transport: config.getObject("transport") ?? {},
       sensitive: config.getBoolean("sensitive") ?? false,

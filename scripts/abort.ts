@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { lastMessagesMs, reporter, webhook } from "../components/dynamic/session.ts";
+import { announceBy } from "../components/migration/announcement.ts";
 import { runAbort } from "../components/migration/cutover.ts";
 import { readStatus } from "../components/migration/status.ts";
 import { renderStatus } from "./render-status.ts";
@@ -10,6 +12,7 @@ state. Refuses after the promotion.
 
   npm run abort -- --stack prod --yes
 
+People are told by the webhook in CUTOVER_WEBHOOK_URL, if it is set.
 Without --yes it only shows the status, and ends as npm run status does.
 
 Exit codes:
@@ -39,15 +42,13 @@ await runScript(async () => {
     );
     return status.complete ? 0 : 1;
   }
-  const outcome = await runAbort(
-    {
-      railway,
-      inputs,
-      reporter: { step: (text) => console.log(`── ${text}`), detail: (text) => console.log(`   ${text}`) },
-      isEngineAlive: async () => true,
-    },
-    "aborted by the operator",
-  );
-  process.stdout.write(`${outcome}\n`);
-  return 0;
+  const people = webhook(reporter.detail);
+  try {
+    const announce = people && announceBy(people.send, inputs);
+    const run = { railway, inputs, reporter, announce, isEngineAlive: async () => true };
+    process.stdout.write(`${await runAbort(run, "aborted by the operator")}\n`);
+    return 0;
+  } finally {
+    await people?.end(lastMessagesMs);
+  }
 });

@@ -56,6 +56,7 @@ function run(command: string, url: string): Promise<number> {
     RAILWAY_TOKEN: _project,
     RAILWAY_API_TOKEN: _account,
     RAILWAY_REMOVAL_TOKEN: _removal,
+    CUTOVER_WEBHOOK_URL: _webhook,
     ...environment
   } = process.env;
   return new Promise((resolve, reject) => {

@@ -28,6 +28,7 @@ ${figures(report)}
 ${timeline(report)}
 ${gate(report)}
 ${services(report)}
+${backups(report)}
 ${moved(report)}
 ${history(report)}
 </body>
@@ -137,6 +138,28 @@ ${table(
   ]),
 )}
 <p>Proven: its deployment was given the new database, its sessions were seen there, and what it replaced was gone.</p>
+</section>`;
+}
+
+function backups({ backups: told }: Report): Html | null {
+  if (told === null) return null;
+  if (told.kind === "skipped") {
+    return html`<section><h2>Backups of the volumes</h2><p>None was made: ${told.reason}</p></section>`;
+  }
+  return html`<section>
+<h2>Backups of the volumes, from before the pause</h2>
+${table(
+  ["volume of", "backup", "name", "made at", "expires", "size beside the volume"],
+  told.volumes.map(({ service, id, name, createdAt, expiresAt, usedMB, isReused }) => [
+    service,
+    html`<code>${id}</code>`,
+    name ?? "–",
+    isReused ? `${createdAt}, before this run` : createdAt,
+    expiresAt ?? "no date",
+    usedMB === null ? "not told" : formatBytes(usedMB * 1_000_000),
+  ]),
+)}
+<p>They are Railway's own, and are deleted with their volume.</p>
 </section>`;
 }
 

@@ -1,6 +1,10 @@
 import { parseArgs } from "node:util";
 import { planRotation } from "../components/migration/rotation/plan.ts";
-import { type RotationOutcome, rotatePassword, undoRotation } from "../components/migration/rotation/rotate.ts";
+import {
+  type RotationOutcome,
+  rotatePassword,
+  undoRotation,
+} from "../components/migration/rotation/rotate.ts";
 import { renderRotation } from "./render-rotation.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
 

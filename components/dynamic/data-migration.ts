@@ -1,4 +1,5 @@
 import { CutoverError } from "../errors.ts";
+import { announceBy } from "../migration/announcement.ts";
 import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
 import { describeDrift } from "../migration/drift/item.ts";
@@ -13,7 +14,15 @@ import { driftOf } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { type MigrationState, migrationStateSchema, stateOf } from "./migration-state.ts";
 import { withReadableErrors } from "./readable-errors.ts";
-import { configure, endOrphan, isEngineAlive, railwayClient, reporter } from "./session.ts";
+import {
+  configure,
+  endOrphan,
+  isEngineAlive,
+  lastMessagesMs,
+  railwayClient,
+  reporter,
+  webhook,
+} from "./session.ts";
 
 /**
  * The cutover as a resource. `create` does the whole window in one operation and leaves nothing in the state when it
@@ -42,13 +51,16 @@ export const provider = withReadableErrors({
   },
 
   async create(inputs) {
+    const people = webhook(reporter.detail);
     try {
       const migration = knownOrThrow(migrationInputsSchema, inputs);
       const railway = railwayClient();
-      const promoted = await runCutover({ railway, inputs: migration, reporter, isEngineAlive });
+      const announce = people && announceBy(people.send, migration);
+      const promoted = await runCutover({ railway, inputs: migration, reporter, announce, isEngineAlive });
       const state = stateOf(migration, promoted);
       return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
     } finally {
+      await people?.end(lastMessagesMs);
       // Nothing else is at work: the services wait for the migration.
       await endOrphan();
     }

@@ -1,8 +1,9 @@
 import { connect as connectSocket } from "node:net";
 import { z } from "zod";
 import type { S3Credentials } from "../backup/destination.ts";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, describeError } from "../errors.ts";
 import type { Reporter } from "../migration/reporter.ts";
+import { createWebhook, parseWebhookUrl, type Webhook } from "../notify/webhook.ts";
 import { defaultSettleTimeoutMs } from "../railway/context.ts";
 import { createRailway, type Railway, type RailwayOptions } from "../railway/railway.ts";
 import { createRailwayToken, type RailwayToken } from "../railway/token.ts";
@@ -59,6 +60,33 @@ export function s3Credentials(): S3Credentials | undefined {
   if (!accessKeyId || !secretAccessKey) return undefined;
   return { accessKeyId, secretAccessKey, sessionToken: environment.AWS_SESSION_TOKEN };
 }
+
+/**
+ * The webhook by which people are told, from the environment or the stack's secret; `undefined` where there is none. One
+ * that cannot be used is told in a line, and nobody is told: it must not keep a cutover from beginning.
+ */
+export function webhook(report: (line: string) => void): Webhook | undefined {
+  try {
+    const url = webhookUrl(configured("webhookUrl"));
+    return url === undefined ? undefined : createWebhook(url, { report });
+  } catch (error) {
+    report(describeError(error));
+    return undefined;
+  }
+}
+
+/**
+ * Where people are told.
+ *
+ * @throws CutoverError `WEBHOOK_INVALID`
+ */
+export function webhookUrl(fallback: string | undefined): URL | undefined {
+  const text = environmentSchema.parse(process.env).CUTOVER_WEBHOOK_URL || fallback;
+  return text ? parseWebhookUrl(text) : undefined;
+}
+
+/** How long a command that is over waits for what people are still to be told. */
+export const lastMessagesMs = 5_000;
 
 /** The client's options from the process's environment, falling back to what the stack's configuration holds. */
 export function railwayOptions(fallback: {
@@ -146,6 +174,8 @@ const environmentSchema = z.object({
   RAILWAY_TOKEN: z.string().optional(),
   RAILWAY_API_TOKEN: z.string().optional(),
   RAILWAY_REMOVAL_TOKEN: z.string().optional(),
+  /** Where people are told, as Slack's incoming webhooks take it. */
+  CUTOVER_WEBHOOK_URL: z.string().optional(),
   AWS_ACCESS_KEY_ID: z.string().optional(),
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
   AWS_SESSION_TOKEN: z.string().optional(),

@@ -4,6 +4,7 @@ import { listRelationNames } from "../postgres/drop-copy.ts";
 import { listObjectNames } from "../postgres/drop-copy-objects.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listSchemas } from "../postgres/relations.ts";
+import { backUpFirst } from "./back-up-first.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { describeFinding } from "./finding.ts";
 import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
@@ -23,14 +24,16 @@ export interface StartedAttempt {
 }
 
 /**
- * Preflight, the write pause and the journal's intent to load. Nothing is left behind when it throws.
+ * Preflight, backups of both volumes, the write pause and the journal's intent to load. Nothing is left behind when it throws.
  *
- * @throws CutoverError `PREFLIGHT_BLOCKED` with every finding, `LOCKS_NOT_GRANTED`
+ * @throws CutoverError `PREFLIGHT_BLOCKED` with every finding, `BACKUP_FAILED`, `BACKUP_TIMEOUT`, `LOCKS_NOT_GRANTED`
  */
 export async function startAttempt(run: ExclusiveRun, id: string): Promise<StartedAttempt> {
   const { inputs, world, reporter, exclusion } = run;
   reporter.step("Preflight");
-  const newestMajor = await assertReady(run);
+  const lookedAt = await assertReady(run);
+  const backups = await backUpFirst(run);
+  const newestMajor = backups.tookTime ? await lookAgain(run) : lookedAt;
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
@@ -83,6 +86,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
           expectedRelations: await listRelationNames(pause.snapshotSession, inputs.schemas),
           expectedObjects: await listObjectNames(pause.snapshotSession, inputs.schemas),
           protectedBefore,
+          backups: backups.record,
         },
       };
       await assertTargetEmpty(run);
@@ -106,6 +110,12 @@ async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<v
     message: `Since the preflight somebody has begun to fill the target's moved schemas: ${listNames(appeared)}. Nothing was changed.`,
     remedy: "Find out who did, move or drop it yourself if it is not needed, then run again.",
   });
+}
+
+/** The backups took minutes, in which somebody may have deployed, staged or defined something. */
+async function lookAgain(run: ExclusiveRun): Promise<number> {
+  run.reporter.step("Preflight again");
+  return assertReady(run);
 }
 
 /** Returns the higher one of both servers' major versions. */

@@ -83,6 +83,12 @@ async function putBackAndBegin(
 async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
   const started = await startAttempt(run, randomUUID());
   const { owner, pause } = started;
+  const { onFailure, limits } = run.inputs;
+  run.announce?.({
+    id: owner.id,
+    kind: "paused",
+    limitMs: onFailure === "hold" ? null : limits.writePauseMs,
+  });
   const promoted = await forwardOrBack(run, owner, async () => {
     try {
       return await withinPauseLimit(run, pause.pausedAt, () => moveEverything(run, started));
@@ -95,12 +101,15 @@ async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
 
 async function moveEverything(run: ExclusiveRun, started: StartedAttempt): Promise<JournalEntry> {
   const verified = await copyAndVerify(run, started);
-  return switchOver(run, started.owner, await closeFences(run, started, verified));
+  const fenced = await closeFences(run, started, verified);
+  run.announce?.({ id: started.owner.id, kind: "fenced" });
+  return switchOver(run, started.owner, fenced);
 }
 
 async function resume(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedMigration> {
   const owner = await takeOver(run.exclusion.target, entry);
   const record = entry.record as RecordIn<"switching">;
+  run.announce?.({ id: owner.id, kind: "resumed" });
   // Whoever wants a failed switch held has decided about the pause: it is this run that is limited, not all of them.
   const pausedAt = run.inputs.onFailure === "hold" ? new Date() : new Date(record.fence.pausedAt);
   const promoted = await forwardOrBack(run, owner, () =>

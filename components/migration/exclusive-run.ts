@@ -1,5 +1,6 @@
 import { isConnectionLoss } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
+import type { Announce } from "./announcement.ts";
 import { type Exclusion, excludeOtherRuns } from "./exclusion.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { PromotedRecord } from "./record.ts";
@@ -12,6 +13,8 @@ export interface CutoverRun {
   readonly railway: Railway;
   readonly inputs: MigrationInputs;
   readonly reporter: Reporter;
+  /** Tells people; nobody is told without. */
+  readonly announce?: Announce | undefined;
   /** Whether the engine that started this run is still there; an orphan lets go of the source's locks. */
   isEngineAlive(): Promise<boolean>;
 }

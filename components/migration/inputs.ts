@@ -73,6 +73,30 @@ export const acceptanceSchema = z.object({
 /** The longest limit: a timer of more than 2^31 - 1 ms (24.8 days) would fire at once. */
 export const longestLimitMs = 24 * 60 * 60_000;
 
+/** Railway's backups of both databases' volumes, made before anything is paused. */
+export const backupInputsSchema = z
+  .strictObject({
+    beforeCutover: z.enum(["required", "skip"]).default("required"),
+    /** Why it is acceptable to begin without; `null` unless they are skipped. */
+    reason: z.string().min(10, "say why, in at least ten characters").nullable().default(null),
+    /** One that is younger, and was not made by a schedule, is not made again; 0 always makes a new one. */
+    reuseForMs: z
+      .int()
+      .min(0)
+      .max(longestLimitMs)
+      .default(60 * 60_000),
+    /** For one backup to be made and listed. */
+    timeoutMs: z
+      .int()
+      .min(1_000)
+      .max(longestLimitMs)
+      .default(15 * 60_000),
+  })
+  .refine(({ beforeCutover, reason }) => beforeCutover === "required" || reason !== null, {
+    path: ["reason"],
+    message: "beforeCutover: skip needs a written reason",
+  });
+
 /** Everything the cutover needs to know, as plain data: the inputs of the DataMigration resource. */
 export const migrationInputsSchema = z.object({
   /** Railway project and environment, by name or id. */
@@ -105,6 +129,8 @@ export const migrationInputsSchema = z.object({
    */
   onFailure: z.enum(["put-back", "hold"]).default("put-back"),
   copy: z.object({ workers: z.int().min(1).max(32) }),
+  /** A state that was written before there were backups has the defaults. */
+  backups: backupInputsSchema.prefault({}),
   hooks: z.object({
     /** A shell command that runs between the gate and the switch, with a role that owns the moved schemas only. */
     beforeSwitch: z.string().min(1).nullable(),

@@ -4,6 +4,7 @@ import { reference } from "../railway/references.ts";
 import { type Finding, findingSchema } from "./finding.ts";
 import { gateDifferenceCodes } from "./gate-report.ts";
 import { acceptanceSchema, transportSchema } from "./inputs.ts";
+import { planBackups, plannedBackupsSchema } from "./plan/backups.ts";
 import { estimateCutover, estimatesSchema } from "./plan/estimates.ts";
 import type { VariableKind } from "./preflight/railway/addresses.ts";
 import type { AppFacts, PreflightFacts, PreflightResult } from "./preflight/run-preflight.ts";
@@ -61,6 +62,7 @@ export const planSchema = z.object({
     }),
   ),
   dumpClient: z.string().nullable(),
+  backups: plannedBackupsSchema,
   estimates: estimatesSchema,
   findings: z.array(findingSchema),
   /** Differences of the copy that the configuration accepts, should the gate find them. */
@@ -106,6 +108,7 @@ export function makePlan({ findings, facts }: PreflightResult): Plan {
       facts.dumpClient === undefined
         ? null
         : `pg_dump ${facts.dumpClient.version} (${facts.dumpClient.kind})`,
+    backups: planBackups(facts),
     estimates: estimateCutover(facts),
     findings,
     acceptedDifferences: inputs.accept.filter(

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
+import { backupsRecordSchema } from "./backup-record.ts";
 import { driftBaselineSchema } from "./drift/baseline-schema.ts";
 import { gateReportSchema } from "./gate-report.ts";
 import { retirementRecordSchema } from "./retirement/evidence.ts";
@@ -77,6 +78,8 @@ const loadSchema = z.object({
   /** From here on the hook may have made relations, too. */
   hookStarted: z.boolean().optional(),
   protectedBefore: protectedFingerprintSchema,
+  /** Railway's volume backups from before the pause. Records of earlier versions lack it. */
+  backups: backupsRecordSchema.optional(),
 });
 
 const contentSchema = z.object({ rows: z.string(), hash: z.string() });

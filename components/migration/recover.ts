@@ -1,5 +1,6 @@
 import { CutoverError, describeError, isConnectionLoss } from "../errors.ts";
 import { putBack } from "./abort.ts";
+import { codeIn } from "./announcement.ts";
 import type { Exclusion } from "./exclusion.ts";
 import type {
   CutoverRun,
@@ -23,14 +24,17 @@ export async function forwardOrBack(
   owner: JournalOwner,
   forward: () => Promise<JournalEntry>,
 ): Promise<JournalEntry> {
-  try {
-    return await forward();
-  } catch (error) {
+  const entry = await forward().catch((error) => {
     // What fails in consequence of a cut is not the reason.
     const { signal } = run.exclusion;
     const reason = error instanceof CutoverError || !isConnectionLoss(error) ? error : sessionsLost(error);
-    return await settle(run, owner, signal.aborted ? signal.reason : reason);
+    return settle(run, owner, signal.aborted ? signal.reason : reason);
+  });
+  if ("promotion" in entry.record) {
+    const { writePauseMs } = entry.record.promotion;
+    run.announce?.({ id: entry.id, kind: "promoted", writePauseMs });
   }
+  return entry;
 }
 
 /**
@@ -41,12 +45,15 @@ export async function forwardOrBack(
 export async function finishPromotion(run: FinishingRun, entry: JournalEntry): Promise<PromotedMigration> {
   if (entry.record.state === "finished") return { id: entry.id, record: entry.record };
   try {
-    return await persistently(run, async () => {
+    const finished = await persistently(run, async () => {
       const now = await readJournal(run.exclusion.target);
       if (now?.id !== entry.id) throw journalGone(entry);
       return finish(run, now);
     });
+    run.announce?.({ id: entry.id, kind: "finished" });
+    return finished;
   } catch (error) {
+    run.announce?.({ id: entry.id, kind: "unfinished" });
     throw new CutoverError({
       code: "UNFINISHED_AFTER_PROMOTION",
       message: `The target is the primary and accepts writes, but the clean-up did not end: ${describeError(error)}`,
@@ -62,6 +69,16 @@ export async function finishPromotion(run: FinishingRun, entry: JournalEntry): P
  * @throws CutoverError what stands in the way, see {@link putBack}
  */
 export async function putBackFrom(run: ExclusiveAccess, owner: JournalOwner, reason: string): Promise<void> {
+  try {
+    await putBackPersistently(run, owner, reason);
+    run.announce?.({ id: owner.id, kind: "aborted", reason: codeIn(reason) });
+  } catch (error) {
+    run.announce?.({ id: owner.id, kind: "incomplete" });
+    throw error;
+  }
+}
+
+async function putBackPersistently(run: ExclusiveAccess, owner: JournalOwner, reason: string): Promise<void> {
   await persistently(run, async () => {
     const entry = await readJournal(run.exclusion.target);
     if (entry?.id !== owner.id) throw journalGone(owner);
@@ -87,6 +104,7 @@ export async function putBackFrom(run: ExclusiveAccess, owner: JournalOwner, rea
 async function settle(run: ExclusiveRun, owner: JournalOwner, error: unknown): Promise<JournalEntry> {
   const reason = describeError(error);
   const entry = await persistently(run, () => readJournal(run.exclusion.target)).catch((cause) => {
+    run.announce?.({ id: owner.id, kind: "incomplete" });
     throw heldUp(error, cause);
   });
   if (entry?.id !== owner.id || entry.epoch !== owner.epoch) throw error;
@@ -99,6 +117,7 @@ async function settle(run: ExclusiveRun, owner: JournalOwner, error: unknown): P
     case "switching":
       if (run.inputs.onFailure === "hold") {
         await addEvent(run.exclusion.target, owner, "switching", `held: ${reason}`).catch(() => {});
+        run.announce?.({ id: owner.id, kind: "held", reason: codeIn(reason) });
         throw held(reason, error);
       }
       break;

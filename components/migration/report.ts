@@ -3,6 +3,7 @@ import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import type { Railway } from "../railway/railway.ts";
 import { reference } from "../railway/references.ts";
+import { backupsRecordSchema } from "./backup-record.ts";
 import { gateReportSchema } from "./gate-report.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import { type JournalEntry, readEvents } from "./journal.ts";
@@ -30,6 +31,8 @@ export const reportSchema = z.object({
   }),
   /** From the first lock to the promotion; `null` without one. */
   writePauseMs: z.number().nullable(),
+  /** Railway's volume backups from before the pause; `null` where the journal was written by a version that made none. */
+  backups: backupsRecordSchema.nullable(),
   /** Why it was put back; `null` unless it was. */
   reason: z.string().nullable(),
   /** `null` where the copy was never found equal. */
@@ -115,6 +118,7 @@ export function makeReport(
       promotedAt: promotion?.promotedAt ?? null,
     },
     writePauseMs: promotion?.writePauseMs ?? null,
+    backups: record.load.backups ?? null,
     reason: "reason" in record ? record.reason : null,
     moved:
       fence === null

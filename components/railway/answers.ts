@@ -129,5 +129,6 @@ export const volumeBackupAnswer = z.object({
   name: z.string().nullish(),
   createdAt: z.string(),
   expiresAt: z.string().nullish(),
+  scheduleId: z.string().nullish(),
   usedMB: z.number().nullish(),
 });

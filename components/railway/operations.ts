@@ -262,7 +262,7 @@ export const tcpProxies = query(
 export const volumeBackups = query(
   "CutoverVolumeBackups",
   `query CutoverVolumeBackups($volumeInstanceId: String!) {
-    volumeInstanceBackupList(volumeInstanceId: $volumeInstanceId) { id name createdAt expiresAt usedMB }
+    volumeInstanceBackupList(volumeInstanceId: $volumeInstanceId) { id name createdAt expiresAt scheduleId usedMB }
   }`,
   z.object({ volumeInstanceBackupList: z.array(volumeBackupAnswer) }),
 );

@@ -13,7 +13,11 @@ export interface VolumeBackup {
   readonly id: string;
   readonly name: string | null;
   readonly createdAt: Date;
+  /** When Railway deletes it by itself; `null`: never. */
   readonly expiresAt: Date | null;
+  /** Whether one of the volume's schedules made it, and not somebody's hand or request. */
+  readonly isScheduled: boolean;
+  /** What it takes beside the volume and its other backups: that is what Railway charges for. */
   readonly usedMB: number | null;
 }
 
@@ -151,6 +155,7 @@ function toBackup(answer: z.infer<typeof volumeBackupAnswer>): VolumeBackup {
     name: answer.name ?? null,
     createdAt: new Date(answer.createdAt),
     expiresAt: answer.expiresAt ? new Date(answer.expiresAt) : null,
+    isScheduled: Boolean(answer.scheduleId),
     usedMB: answer.usedMB ?? null,
   };
 }

@@ -301,8 +301,10 @@ async function leaveAnOrphan(): Promise<void> {
     await expect(provider.create(inputsFor(world).migration)).rejects.toThrow(
       /everything is back on the source/,
     );
-    // The trial of the token's right to write, which sets nothing.
-    expect(new Set(world.railway.mutations())).toEqual(new Set(["variableCollectionUpsert"]));
+    // The trial of the token's right to write, which sets nothing, and the volume backups.
+    expect(new Set(world.railway.mutations())).toEqual(
+      new Set(["variableCollectionUpsert", "volumeInstanceBackupCreate"]),
+    );
   } finally {
     await orphan.stop();
   }

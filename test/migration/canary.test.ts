@@ -52,7 +52,7 @@ test.for<[readonly DeploymentFault[], string]>([
   const effects = railway
     .mutations()
     .slice(earlier)
-    .filter((name) => name !== "variableCollectionUpsert");
+    .filter((name) => !["variableCollectionUpsert", "volumeInstanceBackupCreate"].includes(name));
   expect(effects.slice(0, 3)).toEqual(["variableUpsert", "serviceInstanceDeployV2", "variableUpsert"]);
   expect(here.databaseOf(canary)).toBe("postgres.railway.internal");
   expect((await here.journal())?.record.state).toBe("aborted");

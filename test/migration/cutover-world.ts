@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { Announcement } from "../../components/migration/announcement.ts";
 import { runAbort, runCutover } from "../../components/migration/cutover.ts";
 import type { PromotedMigration } from "../../components/migration/exclusive-run.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../../components/migration/inputs.ts";
@@ -18,6 +19,8 @@ export interface CutoverWorld {
   readonly world: World;
   readonly railway: Railway;
   readonly inputs: MigrationInputs;
+  /** What people were told by the runs in this process since it was emptied. */
+  readonly told: Announcement[];
   /** Runs the cutover in this process; `onLine` gets every line of the report, and what it starts is awaited. */
   run(options?: RunOptions): Promise<PromotedMigration>;
   abort(): Promise<string>;
@@ -55,6 +58,8 @@ export async function startCutoverWorld(servers?: Servers): Promise<CutoverWorld
     endpoint: world.environment.RAILWAY_API_URL,
     pollIntervalMs: 50,
   });
+  const told: Announcement[] = [];
+  const announce = (announcement: Announcement) => void told.push(announcement);
   const withInputs = (changed: Partial<MigrationInputs> | undefined) =>
     migrationInputsSchema.parse({ ...inputs, ...changed });
   const connectionOf = (side: "source" | "target") => world[side].connection();
@@ -64,10 +69,16 @@ export async function startCutoverWorld(servers?: Servers): Promise<CutoverWorld
     world,
     railway,
     inputs,
+    told,
     async run({ inputs: changed, onLine = () => {} } = {}) {
       const started: unknown[] = [];
       const report = (line: string) => void started.push(onLine(line));
-      const run = { railway, inputs: withInputs(changed), reporter: { step: report, detail: report } };
+      const run = {
+        railway,
+        inputs: withInputs(changed),
+        announce,
+        reporter: { step: report, detail: report },
+      };
       try {
         return await runCutover({ ...run, isEngineAlive: async () => true });
       } finally {
@@ -76,7 +87,13 @@ export async function startCutoverWorld(servers?: Servers): Promise<CutoverWorld
     },
     abort: () =>
       runAbort(
-        { railway, inputs, reporter: { step: () => {}, detail: () => {} }, isEngineAlive: async () => true },
+        {
+          railway,
+          inputs,
+          announce,
+          reporter: { step: () => {}, detail: () => {} },
+          isEngineAlive: async () => true,
+        },
         "aborted by the test",
       ),
     killAt: (text, changed) => killProcessAt(text, world, withInputs(changed)),

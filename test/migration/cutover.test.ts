@@ -26,6 +26,11 @@ beforeAll(async () => {
 });
 afterAll(() => here?.stop());
 
+/** The kinds of what people were told, of one migration each; forgets them. */
+function toldKinds(): string[] {
+  return here.told.splice(0).map(({ kind }) => kind);
+}
+
 /** What every abort has to leave behind: promises P1 to P4 and P6. */
 async function expectEverythingBack() {
   expect(await here.judge("source")).toMatchObject({ violations: [] });
@@ -76,15 +81,40 @@ test("a canary that fails aborts; nothing of the other services was touched", as
   const earlier = here.world.railway.mutations().length;
   const deployments = new Map(app.map((name) => [name, here.world.railway.deployments(name).length]));
   here.world.railway.failNext(canary, "BUILD");
+  here.told.splice(0);
   await expectAborted(here.run(), "DEPLOYMENT_FAILED");
+  const id = (await here.journal())?.id;
+  expect(here.told).toEqual([
+    { id, kind: "paused", limitMs: here.inputs.limits.writePauseMs },
+    { id, kind: "fenced" },
+    { id, kind: "aborted", reason: "DEPLOYMENT_FAILED" },
+  ]);
   for (const name of app)
     expect(here.world.railway.deployments(name)).toHaveLength(deployments.get(name) ?? 0);
   expect(here.world.railway.mutations().slice(earlier)).toEqual([
+    ...[canary, ...app].map(() => "variableCollectionUpsert"),
+    ...["volumeInstanceBackupCreate", "volumeInstanceBackupCreate"],
     ...[canary, ...app].map(() => "variableCollectionUpsert"),
     "variableUpsert",
     "serviceInstanceDeployV2",
     "variableUpsert",
   ]);
+});
+
+test("a volume backup that cannot be made ends the run before writers are paused", async () => {
+  const earlier = await here.journal();
+  const lines: string[] = [];
+  here.told.splice(0);
+  here.world.railway.failNextWorkflow();
+  const backups = { ...here.inputs.backups, reuseForMs: 0 };
+  await expect(
+    here.run({ inputs: { backups }, onLine: (line) => void lines.push(line) }),
+  ).rejects.toMatchObject({
+    code: "BACKUP_FAILED",
+  });
+  expect(lines).not.toContain("Pause writes");
+  expect(await here.journal()).toEqual(earlier);
+  expect(toldKinds()).toEqual([]);
 });
 
 test("a finding that blocks ends the run before writers are paused", async () => {
@@ -276,7 +306,9 @@ test("a source whose fence somebody took down while services moved is not left b
 test("killed while the canary deploys, the abort puts everything back", async () => {
   await here.killAt(`${canary}: deployment`);
   expect((await here.journal())?.record.state).toBe("switching");
+  here.told.splice(0);
   expect(await here.abort()).toBe("aborted");
+  expect(toldKinds()).toEqual(["aborted"]);
   await here.world.railway.settle();
   await expectEverythingBack();
 });
@@ -286,7 +318,9 @@ test("killed while it copies and again while services move, the third run ends t
   expect((await here.journal())?.record.state).toBe("loading");
   await here.killAt("Switch: ");
   const lines: string[] = [];
+  here.told.splice(0);
   const { id, record } = await here.run({ onLine: (line) => lines.push(line) });
+  expect(toldKinds()).toEqual(["resumed", "promoted", "finished"]);
   expect(lines[0]).toMatch(/^Go on: /);
   expect(record.state).toBe("finished");
   const verdict = await here.judge("target");
@@ -309,6 +343,7 @@ test("once more it does nothing, and there is nothing to abort", async () => {
   await expect(here.abort()).rejects.toMatchObject({ code: "ALREADY_PROMOTED" });
   expect(await here.journal()).toEqual(entry);
   expect(here.world.railway.mutations()).toHaveLength(earlier);
+  expect(toldKinds()).toEqual([]);
 });
 
 test("with the journal lost, a fenced source is refused and left as it is", async () => {

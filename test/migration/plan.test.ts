@@ -125,10 +125,13 @@ describe("renderPlan", () => {
       "@healthcare/api     canary           DATABASE_URL  now ${{Postgres.DATABASE_URL}}",
       "DIRECT_URL    now a literal that names Postgres",
       "@healthcare/admin   after promotion",
+      "Back up the volumes of Postgres and pgvector; nothing is paused yet",
       "Pause writes on Postgres",
       "prove @healthcare/api (canary); then @healthcare/doctor",
       "promote pgvector",
       "Switch and deploy @healthcare/admin",
+      "Backups of the volumes first: at most about $6.00 a month",
+      "pgvector: a new one, 20 GB used",
       "(estimates)",
       "Nothing in llm_assistant is touched.",
       "Warnings (1)",
@@ -177,6 +180,46 @@ describe("renderPlan", () => {
   test("keeps to the width", () => {
     const lines = renderPlan(makePlan(result()), { width: 80 }).split("\n");
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  });
+});
+
+describe("backups of the volumes", () => {
+  const usable = {
+    id: "b1",
+    name: "by hand",
+    createdAt: new Date("2026-11-27T01:30:00Z"),
+    expiresAt: new Date("2026-12-27T01:30:00Z"),
+    isScheduled: false,
+    usedMB: 0,
+  };
+
+  test("one that is young enough is told, with its end", () => {
+    const backups = knownFacts.backups.map((facts, index) => (index === 0 ? { ...facts, usable } : facts));
+    const text = renderPlan(makePlan({ findings: [], facts: { ...knownFacts, backups } }), { width: 400 });
+    expect(text).toContain(
+      "Postgres: that of 2026-11-27T01:30:00.000Z while it is younger than 1 h 0 min, expires at 2026-12-27T01:30:00.000Z; pgvector: a new one",
+    );
+  });
+
+  test("none is no step, and the reason is told", () => {
+    const skipped = {
+      ...inputs.backups,
+      beforeCutover: "skip" as const,
+      reason: "copies are made *elsewhere*",
+    };
+    const facts = { ...knownFacts, inputs: { ...inputs, backups: skipped }, backups: [] };
+    const plan = makePlan({ findings: [], facts });
+    expect(renderPlan(plan, { width: 100 })).toContain(
+      "No backup of the volumes\n  copies are made *elsewhere*",
+    );
+    expect(renderPlanAsMarkdown(plan)).toContain("copies are made \\*elsewhere\\*");
+    expect(renderPlan(plan, { width: 100 })).not.toContain("Back up the volumes");
+  });
+
+  test("nothing is told of volumes that are not known", () => {
+    expect(renderPlan(makePlan({ findings: [], facts: unknownFacts }), { width: 100 })).not.toContain(
+      "ackup",
+    );
   });
 });
 
@@ -259,7 +302,10 @@ describe("renderPlanAsMarkdown", () => {
       "#### What changes on Railway",
       "| `@healthcare/api` | canary | `DATABASE_URL` | `${{Postgres.DATABASE_URL}}` | `${{pgvector.DATABASE_URL}}` |",
       "| `DIRECT_URL` | a literal that names Postgres | `${{pgvector.DATABASE_URL}}` |",
-      "4. Switch, deploy and prove `@healthcare/api` (canary); then `@healthcare/doctor`",
+      "1. Back up the volumes of `Postgres` and `pgvector`; nothing is paused yet",
+      "5. Switch, deploy and prove `@healthcare/api` (canary); then `@healthcare/doctor`",
+      "#### Backups of the volumes first: at most about $6.00 a month",
+      "`Postgres`: a new one, 20 GB used; `pgvector`: a new one, 20 GB used",
       "#### How long it should take (estimates)",
       "Writes are paused for about",
       "#### Warnings (1)",
@@ -387,6 +433,7 @@ const unknownFacts: PreflightFacts = {
   source: undefined,
   target: undefined,
   dumpClient: undefined,
+  backups: [],
 };
 
 const nothingSeen = {
@@ -417,6 +464,19 @@ const knownFacts: PreflightFacts = {
   scope: { projectId: "p", projectName: "clinic", environmentId: "e", environmentName: "production" },
   connections: { source: connection("source"), target: connection("target") },
   dumpClient: { kind: "installed", version: "17.5" },
+  backups: ["Postgres", "pgvector"].map((service) => ({
+    service,
+    volume: {
+      id: `volume-${service}`,
+      instanceId: `instance-${service}`,
+      serviceId: service,
+      mountPath: "/data",
+      state: "READY",
+      currentSizeMB: 20_000,
+      sizeMB: 50_000,
+    },
+    usable: undefined,
+  })),
   source: {
     ...nothingSeen,
     sequences: 4,

@@ -195,6 +195,7 @@ const inputs: MigrationInputs = {
   },
   onFailure: "put-back",
   copy: { workers: 2 },
+  backups: { beforeCutover: "required", reason: null, reuseForMs: 3_600_000, timeoutMs: 60_000 },
   hooks: { beforeSwitch: null },
   transport: {
     source: { via: "plaintext", reason: "the local world has no real patients" },

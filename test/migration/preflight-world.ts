@@ -71,6 +71,7 @@ export function scriptRailway({
     },
     projectAccess: async () => ({ deploymentsDisallowed: null, role: undefined }),
     tryVariableWrite: async () => {},
+    listVolumeBackups: async () => [],
     ...methods,
   };
   return new Proxy(answers as Railway, {
@@ -97,7 +98,18 @@ export function healthyServices({ source, target }: PreflightWorld): ScriptedSer
         RAILWAY_TCP_PROXY_DOMAIN: "shuttle.proxy.rlwy.net",
         RAILWAY_TCP_PROXY_PORT: "15140",
       },
-      settings: { image: "ghcr.io/railwayapp-templates/postgres-ssl:16" },
+      settings: {
+        image: "ghcr.io/railwayapp-templates/postgres-ssl:16",
+        volume: {
+          id: "old-volume",
+          instanceId: "old-volume-instance",
+          serviceId: "id-Postgres",
+          mountPath: "/var/lib/postgresql/data",
+          state: "READY",
+          currentSizeMB: 100,
+          sizeMB: 5_000,
+        },
+      },
     },
     {
       name: "pgvector",
@@ -153,6 +165,7 @@ export function healthyInputs({ source, target }: PreflightWorld): MigrationInpu
     },
     onFailure: "put-back",
     copy: { workers: 2 },
+    backups: { beforeCutover: "required", reason: null, reuseForMs: 3_600_000, timeoutMs: 60_000 },
     hooks: { beforeSwitch: null },
     transport: {
       source: { via: "tunnel", port: source.port },

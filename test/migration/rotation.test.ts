@@ -46,7 +46,10 @@ function deploymentCounts(): Record<string, number> {
 
 /** How many deployments each service has had since the test began; those that had none are left out. */
 function deployed(): Record<string, number> {
-  const counts = Object.entries(deploymentCounts()).map(([name, count]) => [name, count - (before[name] ?? 0)]);
+  const counts = Object.entries(deploymentCounts()).map(([name, count]) => [
+    name,
+    count - (before[name] ?? 0),
+  ]);
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
 
@@ -181,7 +184,9 @@ describe("after the cutover", () => {
     here.world.railway.setVariableByHand("pgvector", "PGPASSWORD", old);
     await rotateAgain();
     const { variables } = here.world.railway.inspect();
-    const kept = variables.filter(({ name, value }) => name === "PGPASSWORD" && value === here.storedPassword());
+    const kept = variables.filter(
+      ({ name, value }) => name === "PGPASSWORD" && value === here.storedPassword(),
+    );
     expect(kept).toHaveLength(1);
     await expectRotated();
   });

@@ -6,6 +6,7 @@ export const crashRows = [
   ...[
     "1",
     "2",
+    "v",
     "3",
     "4",
     "5",
@@ -101,6 +102,7 @@ export class EffectReader {
 
   #rowOfMutation(rootField: string): CrashRow | undefined {
     if (rootField === "variableCollectionUpsert") return "2";
+    if (rootField === "volumeInstanceBackupCreate") return "v";
     if (this.#state === "aborting") return "f";
     if (this.#state === "promoted") return "18";
     if (this.#state !== "switching") return undefined;

@@ -24,7 +24,24 @@ export function promotedReport(): Report {
   const record: RecordIn<"finished"> = {
     state: "finished",
     context,
-    load,
+    load: {
+      ...load,
+      backups: {
+        kind: "made",
+        volumes: [
+          {
+            service: "Postgres",
+            id: "b7c1",
+            name: hostileName,
+            volumeId: "v1",
+            createdAt: at(-300),
+            expiresAt: null,
+            usedMB: 3,
+            isReused: true,
+          },
+        ],
+      },
+    },
     fence: {
       ...fence,
       pausedAt: at(0),

@@ -47,6 +47,16 @@ describe("the report", () => {
     expect(page).not.toContain("<h2>Timeline");
   });
 
+  test("tells the volume backups, or why there are none", () => {
+    const report = promotedReport();
+    const page = renderReport(report);
+    expect(page).toContain("<code>b7c1</code>");
+    expect(page).toContain(`${at(-300)}, before this run`);
+    const skipped = { ...report, backups: { kind: "skipped" as const, reason: "the volumes are mirrored" } };
+    expect(renderReport(skipped)).toContain("None was made: the volumes are mirrored");
+    expect(renderReport({ ...report, backups: null })).not.toContain("Backups of the volumes");
+  });
+
   test("a journal of a version without verdict is told so", () => {
     const page = renderReport({ ...promotedReport(), gate: null });
     expect(page).toContain("kept no more of it");

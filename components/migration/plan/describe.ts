@@ -40,7 +40,7 @@ export function describeTurn({
 }
 
 /** What happens, in its order. */
-export function describeSteps({ services, source, target, dumpClient }: Plan, mark: Mark): string[] {
+export function describeSteps({ services, source, target, dumpClient, backups }: Plan, mark: Mark): string[] {
   const early = services.filter(({ startsReadOnly }) => startsReadOnly);
   const late = services.filter(({ startsReadOnly }) => !startsReadOnly).map(({ name }) => mark(name));
   const waves = [...Map.groupBy(early, ({ wave }) => wave).values()].map((members, index) => {
@@ -48,6 +48,9 @@ export function describeSteps({ services, source, target, dumpClient }: Plan, ma
     return index === 0 ? `${names} (canary)` : names;
   });
   return [
+    ...(backups.skippedBecause === null
+      ? [`Back up the volumes of ${mark(source.service)} and ${mark(target.service)}; nothing is paused yet`]
+      : []),
     `Pause writes on ${mark(source.service)} by locks; reads go on`,
     `Copy to ${mark(target.service)}${dumpClient === null ? "" : ` with ${dumpClient}`}; compare every row, sequence and definition`,
     "Fence both databases",

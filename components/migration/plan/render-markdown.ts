@@ -1,6 +1,7 @@
 import type { Finding } from "../finding.ts";
 import type { Plan } from "../plan.ts";
 import { describeTransport } from "../transport.ts";
+import { describeBackups } from "./backups.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -27,6 +28,7 @@ export function renderPlanAsMarkdown(plan: Plan): string {
     heading("What happens, in this order", [
       ...describeSteps(plan, code).map((step, index) => `${index + 1}. ${step}`),
     ]),
+    backups(plan),
     heading("How long it should take (estimates)", [`${capitalised(describeEstimates(plan))}.`]),
     acceptedRisks(plan, accepted),
     findings("Warnings", warnings),
@@ -85,6 +87,11 @@ function variables({ services }: Plan): string[] {
     ]),
   );
   return heading("What changes on Railway", table(["service", "turn", "variable", "now", "becomes"], rows));
+}
+
+function backups({ backups: planned }: Plan): string[] {
+  const told = describeBackups(planned, code);
+  return told === null ? [] : heading(told.heading, [prose(told.sentence)]);
 }
 
 function findings(title: string, list: readonly Finding[]): string[] {

@@ -1,5 +1,6 @@
 import type { Plan } from "../plan.ts";
 import { describeTransport } from "../transport.ts";
+import { describeBackups } from "./backups.ts";
 import {
   describeEstimates,
   describeGuarantees,
@@ -32,6 +33,7 @@ export function renderPlan(plan: Plan, { width }: RenderOptions): string {
     contents(plan),
     services(plan),
     ["What happens, in this order", ...steps],
+    backups(plan),
     ["How long it should take (estimates)", `  ${describeEstimates(plan)}`],
     [describeGuarantees(plan, asItIs)],
     renderFindings("Accepted risks", accepted),
@@ -96,6 +98,11 @@ function services({ services: planned }: Plan): string[] {
     ]),
   );
   return [`What changes on Railway: each becomes ${becomes}`, ...columns(rows, "left")];
+}
+
+function backups({ backups: planned }: Plan): string[] {
+  const told = describeBackups(planned, asItIs);
+  return told === null ? [] : [told.heading, `  ${told.sentence}`];
 }
 
 function acceptedDifferences({ acceptedDifferences: accepted }: Plan): string[] {

@@ -3,6 +3,7 @@ import type { DumpClient } from "../../postgres/dump.ts";
 import type { EnvironmentScope, RailwayService } from "../../railway/railway.ts";
 import type { MigrationInputs, ServiceInputs } from "../inputs.ts";
 import type { DatabaseObservation } from "./database/observe.ts";
+import type { BackupFacts } from "./railway/backups.ts";
 import type { VariableFacts } from "./railway/variables.ts";
 
 /** Everything that the plan and the protocol need to know. Held in memory only: the connections contain passwords. */
@@ -21,6 +22,8 @@ export interface PreflightFacts {
   readonly source: DatabaseObservation | undefined;
   readonly target: DatabaseObservation | undefined;
   readonly dumpClient: DumpClient | undefined;
+  /** The volumes that are backed up before anything is paused; empty where that is skipped, or not known. */
+  readonly backups: readonly BackupFacts[];
 }
 
 export interface AppFacts {

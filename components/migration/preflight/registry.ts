@@ -23,6 +23,7 @@ import { settingDefinitions } from "./database/settings.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
 import { problemDefinitions } from "./problems.ts";
+import { backupDefinitions } from "./railway/backups.ts";
 import { deploymentDefinitions } from "./railway/deployments.ts";
 import { environmentSettingDefinitions } from "./railway/environment-settings.ts";
 import { healthCheckDefinitions } from "./railway/health-check.ts";
@@ -39,6 +40,7 @@ import { writePauseDefinitions } from "./write-pause.ts";
 export const findingDefinitions: FindingDefinitions = {
   ...acceptanceDefinitions,
   ...activityDefinitions,
+  ...backupDefinitions,
   ...contentDefinitions,
   ...dependencyDefinitions,
   ...deploymentDefinitions,

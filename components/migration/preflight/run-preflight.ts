@@ -13,6 +13,7 @@ import { checkSchemaLists } from "./database/schemas.ts";
 import { checkDumpClient } from "./dump-client.ts";
 import type { PreflightFacts } from "./facts.ts";
 import { attempt } from "./problems.ts";
+import { checkBackups } from "./railway/backups.ts";
 import { type RailwayFacts, readRailway } from "./railway/read-railway.ts";
 import { checkCanary } from "./railway/services.ts";
 import { checkTargetVolume, compareSharedMemory, compareTargetUrl } from "./railway/target-service.ts";
@@ -48,6 +49,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Preflight
   const { railway, inputs, mode, probe = probeConnection } = options;
   const findings = [...checkSchemaLists(inputs.schemas, inputs.protectedSchemas), ...checkCanary(inputs)];
   const world = await readRailway(railway, inputs, findings);
+  const backups = world === undefined ? [] : await checkBackups(railway, inputs, world, findings);
   const [sourceConnection, targetConnection] = await Promise.all(
     (["source", "target"] as const).map((side) => resolve(side, world, inputs, probe, findings)),
   );
@@ -75,6 +77,7 @@ export async function runPreflight(options: PreflightOptions): Promise<Preflight
     source,
     target,
     dumpClient,
+    backups,
   };
   findings.push(...checkWritePause(estimateCutover(facts), inputs.limits.writePauseMs));
   const known = finish(findings, inputs, mode);

@@ -17,6 +17,7 @@ import { readJournal } from "../journal.ts";
 import { readPrimary } from "../primary.ts";
 import type { RecordIn } from "../record.ts";
 import { resolveDatabases } from "../resolve.ts";
+import { ensureVolumeBackup } from "../volume-backup.ts";
 import type { FinalBackupEvidence, RetirementRecord } from "./evidence.ts";
 import type { RetirementFacts, VolumeFacts } from "./facts.ts";
 import { backupName, makeFinalBackup } from "./final-backup.ts";
@@ -168,16 +169,14 @@ async function backUpVolume(
   { promotion }: RecordIn<"finished">,
 ): Promise<string> {
   const name = `final-${inputs.source}`;
-  const earlier = (await railway.listVolumeBackups(volume.instanceId)).find(
-    (backup) => backup.name === name && backup.createdAt.getTime() > Date.parse(promotion.promotedAt),
-  );
-  const { id } =
-    earlier ??
-    (await railway.backupVolume(scope, volume.instanceId, name, {
-      timeoutMs: inputs.limits.deploymentTimeoutMs,
-    }));
-  reporter.detail(`volume backup ${id} made and listed`);
-  return id;
+  const { backup } = await ensureVolumeBackup(railway, scope, {
+    volumeInstanceId: volume.instanceId,
+    name,
+    counts: (one) => one.name === name && one.createdAt.getTime() > Date.parse(promotion.promotedAt),
+    timeoutMs: inputs.backups.timeoutMs,
+  });
+  reporter.detail(`volume backup ${backup.id} made and listed`);
+  return backup.id;
 }
 
 /** Whether the final backup that an interrupted run made is the one that the configuration wants; what is stopped has no other. */

@@ -185,7 +185,8 @@ function givenOld(name: string, deploymentId: string): CutoverError {
   return new CutoverError({
     code: "DEPLOYMENT_HAS_OLD_VARIABLES",
     message: `The deployment ${deploymentId} of ${name} was given the old password.`,
-    remedy: "Look for somebody else who deployed the service or changed its variables at the same time, then run again.",
+    remedy:
+      "Look for somebody else who deployed the service or changed its variables at the same time, then run again.",
   });
 }
 

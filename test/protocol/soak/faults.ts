@@ -63,6 +63,7 @@ export interface Fault {
 /** About how many effects a run has in the rows that have many; 1 in the others. */
 export const effectsInRow: Readonly<Partial<Record<CrashRow, number>>> = {
   "1": 6,
+  v: 2,
   "6": 150,
   "8": 7,
   "10": 6,

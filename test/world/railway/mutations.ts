@@ -122,8 +122,9 @@ export function buildMutations({
       { caller }: RequestContext,
     ) {
       const volumeInstance = lookUpVolumeInstance(live, caller, volumeInstanceId);
+      if (requireCaller(caller).kind === "project" && !quirks.projectTokenMayBackUp) throw notAuthorized();
       if (volumeInstance.isPendingDeletion) throw notFound("VolumeInstance");
-      return { workflowId: workflows.startBackup(volumeInstance.id, name ?? "Manual") };
+      return { workflowId: workflows.startBackup(volumeInstance, name ?? "Manual") };
     },
 
     /** Takes the volume in every environment, and every backup of it. The service keeps running. */

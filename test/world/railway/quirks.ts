@@ -8,6 +8,8 @@ export interface Quirks {
   readonly deployAnswersForeignId: boolean;
   /** Whether a project token may delete services and volumes. */
   readonly projectTokenMayDelete: boolean;
+  /** Whether a project token may back volumes up. */
+  readonly projectTokenMayBackUp: boolean;
   readonly proxyDomainHasTrailingDot: boolean;
   /** Whether references are rewritten when the service that they name is renamed. */
   readonly renameRewritesReferences: boolean;
@@ -26,6 +28,7 @@ export const defaultQuirks: Quirks = {
   variableDeleteDeploys: true,
   deployAnswersForeignId: false,
   projectTokenMayDelete: false,
+  projectTokenMayBackUp: true,
   proxyDomainHasTrailingDot: false,
   renameRewritesReferences: false,
   tokensReadOnly: false,

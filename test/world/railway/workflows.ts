@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import type { LaggingStore } from "./lagging-store.ts";
 import type { Pace } from "./pace.ts";
+import type { VolumeInstanceState } from "./state.ts";
 
 /** Work that Railway does in the background under an id: unknown at first, then Running, then Complete. */
 export class Workflows {
@@ -20,10 +21,14 @@ export class Workflows {
     this.#failNext = true;
   }
 
-  /** Returns the workflow's id; the backup is listed only once the workflow is complete. */
-  startBackup(volumeInstanceId: string, name: string): string {
+  /**
+   * Returns the workflow's id; the backup is listed only once the workflow is complete. One of a volume that is more than half
+   * full fails: Railway's limit for manual ones. How it tells that is not documented.
+   */
+  startBackup(volume: Pick<VolumeInstanceState, "id" | "currentSizeMB" | "sizeMB">, name: string): string {
     const id = randomUUID();
-    const fails = this.#failNext;
+    const volumeInstanceId = volume.id;
+    const fails = this.#failNext || volume.currentSizeMB > volume.sizeMB / 2;
     this.#failNext = false;
     void this.#run(id, fails, () => {
       const createdAt = new Date().toISOString();

@@ -1,0 +1,180 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { lastMessagesMs, webhookUrl } from "../components/dynamic/session.ts";
+import { CutoverError } from "../components/errors.ts";
+import { announcementText, type PlannedStart } from "../components/migration/announcement.ts";
+import { readOutlook } from "../components/migration/outlook.ts";
+import { formatDuration } from "../components/migration/plan/format.ts";
+import { makePlan } from "../components/migration/plan.ts";
+import { runPreflight } from "../components/migration/preflight/run-preflight.ts";
+import { createWebhook, type Webhook } from "../components/notify/webhook.ts";
+import { latestMs, parseStart, waitUntil } from "./cutover/planned-start.ts";
+import { runPulumi } from "./cutover/pulumi.ts";
+import { askToGo } from "./cutover/question.ts";
+import { exitCodeOf, type PlanDocument, planDocument, renderDocument } from "./render-plan.ts";
+import { readStack, runScript, type StackContext, wrongArguments } from "./stack.ts";
+
+const help = `Starts the cutover as it was reviewed: pulumi preview shows the plan and saves it, everything is looked at once more right
+before the start, a human says go, and pulumi up carries out the saved plan, and nothing else.
+
+  npm run cutover -- --stack prod [--at 2026-11-27T02:00+01:00] [--yes]
+
+--at waits until then, with a countdown. Ctrl-C calls it off.
+--yes does not ask. Without a terminal to ask in, it has to be given.
+The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (account, workspace). People are told by the webhook
+in CUTOVER_WEBHOOK_URL, if it is set: also a quarter of an hour before a planned start, and when that is called off.
+
+Exit codes:
+  0  moved: pulumi up ended well
+  1  blocked, refused or failed: the last lines say why, and with which exit code pulumi ended
+  2  wrong arguments, or nobody to ask
+  3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed by 10; nothing was changed
+`;
+
+const calledOff = 3;
+const reminderMs = 15 * 60_000;
+
+await runScript(async () => {
+  const { values } = parseArgs({
+    options: {
+      stack: { type: "string", default: "prod" },
+      at: { type: "string" },
+      yes: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const startsAt = values.at === undefined ? null : parseStart(values.at, new Date());
+  const isTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  if (!values.yes && !isTerminal)
+    throw wrongArguments("There is no terminal to ask in: add --yes to start without a question");
+  const context = await readStack(values.stack);
+  assertConfigured(context, values.stack);
+  const url = webhookUrl(undefined);
+  const people = url && createWebhook(url, { report: (line) => console.log(`   ${line}`) });
+  const folder = await mkdtemp(join(tmpdir(), "cutover-plan-"));
+  try {
+    return await cutOver(context, {
+      stack: values.stack,
+      startsAt,
+      asks: !values.yes,
+      isTerminal,
+      people,
+      planFile: join(folder, "plan.json"),
+    });
+  } finally {
+    await people?.end(lastMessagesMs);
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+interface Start {
+  readonly stack: string;
+  readonly startsAt: Date | null;
+  readonly asks: boolean;
+  readonly isTerminal: boolean;
+  readonly people: Webhook | undefined;
+  readonly planFile: string;
+}
+
+async function cutOver(context: StackContext, start: Start): Promise<number> {
+  const { stack, startsAt, planFile } = start;
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupt);
+  const first = await look(context, stack);
+  if (exitCodeOf(first) !== 0) return refuse(first);
+  const preview = await runPulumi(["preview", "--stack", stack, "--save-plan", planFile]);
+  if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
+  if (preview !== 0) return failed(`pulumi preview ended with exit code ${preview}. Nothing was changed.`);
+
+  if (startsAt !== null) {
+    const isInTime = await untilStart(context, start, startsAt, first, stop.signal);
+    if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
+    if (!isInTime)
+      return callOff(context, start, `The start was missed by more than ${formatDuration(latestMs)}.`);
+  }
+
+  const again = await look(context, stack);
+  if (exitCodeOf(again) !== 0) {
+    tell(context, start, { kind: "called-off", startsAt });
+    return refuse(again);
+  }
+  console.log(`Looked again just now: nothing speaks against it. ${pauseSentence(again)}`);
+  if (start.asks && !(await askToGo({ input: process.stdin, output: process.stdout }, stop.signal))) {
+    return callOff(context, start, "No go.");
+  }
+  if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
+  const code = await runPulumi(["up", "--stack", stack, "--plan", planFile, "--yes", "--skip-preview"]);
+  if (code === 0) return 0;
+  return failed(
+    `pulumi up ended with exit code ${code}. npm run status -- --stack ${stack} says how things are and what comes next.`,
+  );
+}
+
+/** Resolves with whether the time has just come, and is not long over. */
+async function untilStart(
+  context: StackContext,
+  start: Start,
+  startsAt: Date,
+  { plan }: PlanDocument,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { isTerminal } = start;
+  const writePauseMs = plan?.estimates.writePauseMs ?? null;
+  const show = (line: string) => process.stdout.write(isTerminal ? `\r\x1b[2K${line}` : `${line}\n`);
+  const remind = () => tell(context, start, { kind: "planned", startsAt, writePauseMs });
+  const reminder = { beforeMs: reminderMs, remind };
+  await waitUntil(startsAt, { show, isTerminal, reminder, signal }).catch((error) => {
+    if (!signal.aborted) throw error;
+  });
+  if (isTerminal) process.stdout.write("\n");
+  return Date.now() - startsAt.getTime() <= latestMs;
+}
+
+async function look({ railway, inputs }: StackContext, stack: string): Promise<PlanDocument> {
+  const outlook = await readOutlook(railway, inputs);
+  const plan =
+    outlook.action === "begin" ? makePlan(await runPreflight({ railway, inputs, mode: "preview" })) : null;
+  return planDocument(stack, outlook, plan);
+}
+
+function refuse(document: PlanDocument): number {
+  process.stdout.write(renderDocument(document, process.stdout.columns ?? 100));
+  return failed("It does not start. Nothing was changed.");
+}
+
+function failed(why: string): number {
+  console.error(why);
+  return 1;
+}
+
+function callOff(context: StackContext, start: Start, why: string): number {
+  tell(context, start, { kind: "called-off", startsAt: start.startsAt });
+  console.error(`${why} Called off; nothing was changed.`);
+  return calledOff;
+}
+
+/** Nobody waits for what was not announced: without a planned start there is nothing to call off. */
+function tell({ inputs }: StackContext, { people, startsAt }: Start, what: PlannedStart): void {
+  if (startsAt !== null) people?.send(announcementText(what, inputs, new Date()));
+}
+
+function pauseSentence({ plan }: PlanDocument): string {
+  const pauseMs = plan?.estimates.writePauseMs ?? null;
+  return pauseMs === null ? "" : `Writes will be paused for about ${formatDuration(pauseMs)}.`;
+}
+
+function assertConfigured({ settings }: StackContext, stack: string): void {
+  if (settings.phase === "cutover") return;
+  throw new CutoverError({
+    code: "CUTOVER_NOT_CONFIGURED",
+    message: `The stack ${stack} says phase: ${settings.phase}, so pulumi up would move nothing. Nothing was changed.`,
+    remedy: `Set phase: cutover in Pulumi.${stack}.yaml, have that change reviewed, then run again.`,
+  });
+}
