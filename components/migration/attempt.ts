@@ -4,6 +4,9 @@ import { listRelationNames } from "../postgres/drop-copy.ts";
 import { listObjectNames } from "../postgres/drop-copy-objects.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listSchemas } from "../postgres/relations.ts";
+import { notePreflight } from "./evidence/note-preflight.ts";
+import { noteRun } from "./evidence/note-run.ts";
+import type { PreflightNote } from "./evidence/run-note.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { describeFinding } from "./finding.ts";
 import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
@@ -28,7 +31,7 @@ export interface StartedAttempt {
 export async function startAttempt(run: ExclusiveRun, id: string): Promise<StartedAttempt> {
   const { inputs, world, reporter, exclusion } = run;
   reporter.step("Preflight");
-  const majors = await assertReady(run);
+  const [{ majors, preflight }, note] = await Promise.all([assertReady(run), noteRun(run, "up")]);
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
@@ -70,6 +73,8 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
           schemas: inputs.schemas,
           protectedSchemas: inputs.protectedSchemas,
           startedAt: new Date().toISOString(),
+          runs: [{ ...note, epoch: 1 }],
+          preflight,
         },
         load: {
           createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),
@@ -101,8 +106,13 @@ async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<v
   });
 }
 
-async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<StartedAttempt["majors"]> {
-  const { findings, facts } = await runPreflight({ railway, inputs, mode: "run" });
+async function assertReady({
+  railway,
+  inputs,
+  reporter,
+}: ExclusiveRun): Promise<Pick<StartedAttempt, "majors"> & { preflight: PreflightNote }> {
+  const result = await runPreflight({ railway, inputs, mode: "run" });
+  const { findings, facts } = result;
   const blockers = findings.filter(({ severity }) => severity !== "warning");
   for (const finding of findings) reporter.detail(describeFinding(finding));
   const source = facts.source?.server?.major;
@@ -114,5 +124,5 @@ async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise
       remedy: "Mend each finding (docs/findings.md explains every code), then run again.",
     });
   }
-  return { source, target };
+  return { majors: { source, target }, preflight: notePreflight(result) };
 }

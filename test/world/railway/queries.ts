@@ -69,7 +69,7 @@ export function buildQueries(world: WorldModel, pace: Pace, quirks: Quirks) {
 
     me(_: unknown, { caller }: RequestContext) {
       if (caller?.kind !== "account") throw notAuthorized();
-      return { id: accountUserId };
+      return { id: accountUserId, name: "Ada", email: "ada@clinic.example" };
     },
 
     projectMembers({ projectId }: { projectId: string }, { caller, view }: RequestContext) {
