@@ -167,16 +167,16 @@ ${table(
 </section>`;
 }
 
-function table(heading: readonly string[], rows: readonly (readonly Part[])[]): Html {
+export function table(heading: readonly string[], rows: readonly (readonly Part[])[]): Html {
   return html`<div class="wide"><table><thead><tr>${heading.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
-function lines(parts: readonly Html[]): Part {
+export function lines(parts: readonly Html[]): Part {
   return parts.map((part, index) => (index === 0 ? part : html`<br>${part}`));
 }
 
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
   const rest = `${Math.floor((ms % 60_000) / 1_000)} s`;

@@ -81,6 +81,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
           expectedRelations: await listRelationNames(pause.snapshotSession, inputs.schemas),
           expectedObjects: await listObjectNames(pause.snapshotSession, inputs.schemas),
           protectedBefore,
+          pausedAt: pause.pausedAt.toISOString(),
         },
       };
       await assertTargetEmpty(run);

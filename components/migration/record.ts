@@ -92,6 +92,8 @@ const loadSchema = z.object({
   expectedObjects: z.array(z.string()).optional(),
   /** From here on the hook may have made relations, too. */
   hookStarted: z.boolean().optional(),
+  /** When writers began to wait. Records of earlier versions lack it. */
+  pausedAt: z.iso.datetime().optional(),
   protectedBefore: protectedFingerprintSchema,
 });
 
@@ -134,27 +136,27 @@ const promotionSchema = z.object({
   protectedWritten: z.array(z.string()).optional(),
 });
 
+/** What was put back, by the run that brought it to its end. */
+export const restoredSchema = z.object({
+  sourceOpenedAt: z.iso.datetime(),
+  services: z.array(
+    z.object({
+      name: z.string(),
+      outcome: z.enum(["not touched", "restarted", "gone", "put back"]),
+      /** That serves with the former variables; `null` where none was needed. */
+      deploymentId: z.string().nullable(),
+    }),
+  ),
+  copyDroppedAt: z.iso.datetime(),
+});
+
 /** What a migration that turned back tells beside its reason. */
 const backSchema = z.object({
   /** The verdict that made it turn back, if that was the gate's. */
   gate: gateReportSchema
     .pick({ verdict: true, compared: true, differences: true, writtenByOthers: true })
     .optional(),
-  /** What was put back, by the run that brought it to its end. */
-  restored: z
-    .object({
-      sourceOpenedAt: z.iso.datetime(),
-      services: z.array(
-        z.object({
-          name: z.string(),
-          outcome: z.enum(["not touched", "restarted", "gone", "put back"]),
-          /** That serves with the former variables; `null` where none was needed. */
-          deploymentId: z.string().nullable(),
-        }),
-      ),
-      copyDroppedAt: z.iso.datetime(),
-    })
-    .optional(),
+  restored: restoredSchema.optional(),
 });
 
 /** What is noted of a finished migration, by runs that do not wait for each other. */
@@ -209,6 +211,5 @@ export type MigrationContext = z.infer<typeof contextSchema>;
 export type FenceRecord = z.infer<typeof fenceSchema>;
 
 export type ServiceRecord = z.infer<typeof serviceRecordSchema>;
-export type Restored = NonNullable<z.infer<typeof backSchema>["restored"]>;
-export type RestoredService = Restored["services"][number];
+export type RestoredService = z.infer<typeof restoredSchema>["services"][number];
 export type PreviousValue = z.infer<typeof previousValueSchema>;
