@@ -12,7 +12,7 @@ import { driftOf } from "./drift-lines.ts";
 import { knownOrThrow } from "./inputs.ts";
 import { type MigrationState, migrationStateSchema, stateOf } from "./migration-state.ts";
 import { withReadableErrors } from "./readable-errors.ts";
-import { configure, endOrphan, isEngineAlive, railwayClient, reporter } from "./session.ts";
+import { configure, describeEngine, endOrphan, isEngineAlive, railwayClient, reporter } from "./session.ts";
 
 /**
  * The cutover as a resource. `create` does the whole window in one operation and leaves nothing in the state when it
@@ -41,7 +41,13 @@ export const provider = withReadableErrors({
     try {
       const migration = knownOrThrow(migrationInputsSchema, inputs);
       const railway = railwayClient();
-      const promoted = await runCutover({ railway, inputs: migration, reporter, isEngineAlive });
+      const promoted = await runCutover({
+        railway,
+        inputs: migration,
+        reporter,
+        isEngineAlive,
+        describeEngine,
+      });
       const state = stateOf(migration, promoted);
       return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
     } finally {

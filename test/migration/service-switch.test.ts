@@ -107,7 +107,9 @@ describe("moving one service", () => {
       railway.rendered[newText] = rotatedUrl;
       return seen;
     };
-    await expect(proveDeployment({ ...client, serviceVariables }, move(), id)).resolves.toEqual({ givenTold: true });
+    await expect(proveDeployment({ ...client, serviceVariables }, move(), id)).resolves.toEqual({
+      givenTold: true,
+    });
   });
 
   it("refuses its own deployment when somebody has changed the variable back since", async () => {
