@@ -19,8 +19,6 @@ export interface ConfigureRequest {
   readonly config: { get(key: string): unknown };
 }
 
-const sdk: { version: string } = createRequire(import.meta.url)("@pulumi/pulumi/package.json");
-
 let stackConfig: ConfigureRequest["config"] | undefined;
 let client: Railway | undefined;
 
@@ -145,6 +143,7 @@ export async function describeEngine(): Promise<string | null> {
     ({ stdout }) => stdout.trim(),
     () => "of unknown version",
   );
+  const sdk: { version: string } = createRequire(import.meta.url)("@pulumi/pulumi/package.json");
   return `Pulumi CLI ${cli}, SDK ${sdk.version}`;
 }
 

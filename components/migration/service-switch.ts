@@ -168,7 +168,7 @@ async function assertGiven(railway: Railway, move: ServiceSwitch, deploymentId: 
       given?.some(({ verdict }) => verdict === "stale") && !given.some(({ verdict }) => verdict === "no");
     return mayStillChange ? undefined : true;
   });
-  const isTold = given !== undefined && given.every(({ verdict }) => verdict !== "unknown");
+  const isTold = given?.every(({ verdict }) => verdict !== "unknown") ?? false;
   if (!isTold) {
     move.reporter.detail(
       `${move.name}: Railway does not tell what the deployment was given; relying on its sessions`,
