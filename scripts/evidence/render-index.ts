@@ -4,7 +4,7 @@ import type { FingerprintDigest } from "../../components/migration/evidence/fing
 import { findingSchema } from "../../components/migration/finding.ts";
 import { type Html, html, type Part } from "../html.ts";
 import { lines, seconds, table } from "../render-report.ts";
-import { reportStyle } from "../report-style.ts";
+import { reportHead } from "../report-style.ts";
 
 /**
  * The bundle's first page: who, when, what and on what proof, and where each is written in full. One file without script
@@ -15,15 +15,7 @@ import { reportStyle } from "../report-style.ts";
 export function renderIndex(documents: Assembled["documents"], sums: string): string {
   const evidence = documents["evidence.json"];
   const title = `Evidence of a cutover of ${evidence.project.name} (${evidence.environment.name})`;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${title}</title>
-${reportStyle}
-</head>
+  return html`${reportHead(title)}
 <body>
 <header>
 <p class="where">${title}</p>
@@ -72,6 +64,7 @@ function what({
   schemas,
   protectedSchemas: kept,
   dumpClient,
+  backups,
 }: Evidence): Html {
   return html`<section><h2>What</h2>${pairs([
     [
@@ -83,6 +76,7 @@ function what({
     ["moved schemas", schemas.join(", ")],
     ["protected schemas", kept.join(", ") || "none"],
     ["schema read with", dumpClient ?? "not recorded"],
+    ["volume backups", backups === null ? "none noted" : "noted before the pause, see the report"],
   ])}</section>`;
 }
 

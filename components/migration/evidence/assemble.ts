@@ -59,6 +59,7 @@ function summarise(record: MigrationRecord, report: Report): Evidence {
   const fence = "fence" in record ? record.fence : null;
   const promotion = "promotion" in record ? record.promotion : null;
   const { preflight, runs = [] } = context;
+  const notedOfLoad: Readonly<Record<string, unknown>> = load;
   const verdict = verdictOf(record);
   return {
     version: 1,
@@ -80,6 +81,7 @@ function summarise(record: MigrationRecord, report: Report): Evidence {
     pause: pauseOf(record),
     runs: runs.map(({ configuration, ...run }) => ({ ...run, configuration: configuration.sha256 })),
     dumpClient: preflight?.dumpClient ?? null,
+    backups: (notedOfLoad.backups ?? null) as Evidence["backups"],
     gate:
       verdict === null
         ? null

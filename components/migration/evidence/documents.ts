@@ -46,6 +46,8 @@ export const evidenceSchema = z.strictObject({
   /** The runs that worked on it, first to last; what each was configured by is in configuration.json. */
   runs: z.array(runNoteSchema.omit({ configuration: true }).extend({ configuration: hexDigest })),
   dumpClient: z.string().nullable(),
+  /** Railway's volume backups from before the pause, as the journal notes them; `null` where it notes none. */
+  backups: z.json(),
   gate: z
     .strictObject({
       verdict: gateReportSchema.shape.verdict,
