@@ -57,6 +57,9 @@ function run(command: string, url: string): Promise<number> {
     RAILWAY_API_TOKEN: _account,
     RAILWAY_REMOVAL_TOKEN: _removal,
     CUTOVER_WEBHOOK_URL: _webhook,
+    AWS_ACCESS_KEY_ID: _bucketUser,
+    AWS_SECRET_ACCESS_KEY: _bucketPassword,
+    AWS_SESSION_TOKEN: _bucketSession,
     ...environment
   } = process.env;
   return new Promise((resolve, reject) => {

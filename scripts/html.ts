@@ -19,7 +19,12 @@ function render(part: Part): string {
   if (part === null) return "";
   if (part instanceof Html) return part.text;
   if (typeof part === "object") return part.map(render).join("");
-  return String(part)
+  return escapeHtml(String(part));
+}
+
+/** A text as it stands in HTML. */
+export function escapeHtml(text: string): string {
+  return text
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")

@@ -1,21 +1,13 @@
 import { formatBytes, formatCount } from "../components/migration/plan/format.ts";
 import { isPromoted, type Report } from "../components/migration/report.ts";
 import { type Html, html, type Part } from "./html.ts";
-import { reportStyle } from "./report-style.ts";
+import { reportHead } from "./report-style.ts";
 import { type Lane, type Timeline, timelineOf } from "./report-timeline.ts";
 
 /** The report as one page that needs nothing beside itself: no script, no font, no request. */
 export function renderReport(report: Report): string {
   const title = `Cutover of ${report.project} (${report.environment})`;
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${title}</title>
-${reportStyle}
-</head>
+  const page = html`${reportHead(title)}
 <body>
 <header>
 <p class="where">${title}</p>
@@ -191,16 +183,16 @@ ${table(
 </section>`;
 }
 
-function table(heading: readonly string[], rows: readonly (readonly Part[])[]): Html {
+export function table(heading: readonly string[], rows: readonly (readonly Part[])[]): Html {
   return html`<div class="wide"><table><thead><tr>${heading.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody></table></div>`;
 }
 
-function lines(parts: readonly Html[]): Part {
+export function lines(parts: readonly Html[]): Part {
   return parts.map((part, index) => (index === 0 ? part : html`<br>${part}`));
 }
 
-function seconds(ms: number): string {
+export function seconds(ms: number): string {
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const minutes = Math.floor(ms / 60_000);
   const rest = `${Math.floor((ms % 60_000) / 1_000)} s`;

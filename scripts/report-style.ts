@@ -1,7 +1,20 @@
-import { Html } from "./html.ts";
+import { Html, html } from "./html.ts";
+
+/** A page up to its body: it needs nothing beside itself, no script, no font, no request. */
+export function reportHead(title: string): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${title}</title>
+${reportStyle}
+</head>`;
+}
 
 /** The page's look: readable in light and dark, on a phone, and on paper. */
-export const reportStyle = new Html(`<style>
+const reportStyle = new Html(`<style>
 :root { color-scheme: light dark; --line: light-dark(#d0d5dd, #3f4652); --soft: light-dark(#f3f5f8, #20252d);
   --good: light-dark(#146c2e, #6fd58c); --bad: light-dark(#a8200d, #ff9a8a); --pause: light-dark(#c4320a, #f0804f);
   --phase: light-dark(#475467, #98a2b3); --service: light-dark(#1f5fbf, #7fb0ff); }

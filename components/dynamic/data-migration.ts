@@ -16,6 +16,7 @@ import { type MigrationState, migrationStateSchema, stateOf } from "./migration-
 import { withReadableErrors } from "./readable-errors.ts";
 import {
   configure,
+  describeEngine,
   endOrphan,
   isEngineAlive,
   lastMessagesMs,
@@ -55,8 +56,10 @@ export const provider = withReadableErrors({
     try {
       const migration = knownOrThrow(migrationInputsSchema, inputs);
       const railway = railwayClient();
-      const announce = people && announceBy(people.send, migration);
-      const promoted = await runCutover({ railway, inputs: migration, reporter, announce, isEngineAlive });
+      const promoted = await runCutover({
+        ...{ railway, inputs: migration, reporter, isEngineAlive, describeEngine },
+        announce: people && announceBy(people.send, migration),
+      });
       const state = stateOf(migration, promoted);
       return { id: promoted.id, outs: encodeProperties(migrationStateSchema, state, inputs) };
     } finally {

@@ -1,4 +1,7 @@
+import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
 import { connect as connectSocket } from "node:net";
+import { promisify } from "node:util";
 import { z } from "zod";
 import type { S3Credentials } from "../backup/destination.ts";
 import { CutoverError, describeError } from "../errors.ts";
@@ -136,7 +139,7 @@ export const reporter: Reporter = {
  * provider process. Without an engine (a host on mocks, a script) the process itself is in charge.
  */
 export async function isEngineAlive(): Promise<boolean> {
-  const address = /^(?:(.+):)?(\d+)$/.exec(process.argv[2] ?? "");
+  const address = engineAddress();
   if (address === null) return true;
   return new Promise((resolve) => {
     const socket = connectSocket({
@@ -154,6 +157,29 @@ export async function isEngineAlive(): Promise<boolean> {
     socket.once("timeout", () => settle(true));
   });
 }
+
+function engineAddress(): RegExpExecArray | null {
+  return /^(?:(.+):)?(\d+)$/.exec(process.argv[2] ?? "");
+}
+
+/**
+ * What drives this process, for the evidence: the CLI on PATH, which started the engine unless somebody called another one
+ * by its path, and the SDK. `null` without an engine. The CLI gets no secret of this process's environment, and asks no
+ * server for newer versions.
+ */
+export async function describeEngine(): Promise<string | null> {
+  if (engineAddress() === null) return null;
+  const { PATH, HOME } = process.env;
+  const options = { env: { PATH, HOME, PULUMI_SKIP_UPDATE_CHECK: "true" }, timeout: versionTimeoutMs };
+  const cli = await promisify(execFile)("pulumi", ["version"], options).then(
+    ({ stdout }) => stdout.trim(),
+    () => "of unknown version",
+  );
+  const sdk: { version: string } = createRequire(import.meta.url)("@pulumi/pulumi/package.json");
+  return `Pulumi CLI ${cli}, SDK ${sdk.version}`;
+}
+
+const versionTimeoutMs = 3_000;
 
 /**
  * Whoever reads what this process prints is gone when the engine was killed. A write that then fails (EPIPE) is an

@@ -43,6 +43,7 @@ export interface AbortContext {
  * then the services that had been switched, then the copy is dropped. The journal can only go from `aborting` to
  * `aborted`, so the target's fence can never open for this migration. Every step may run twice.
  *
+ * @param gate the verdict that made it turn back, if that was the gate's
  * @throws CutoverError `TARGET_FENCE_BROKEN`, `SOURCE_BEHIND_COPY` before anything is opened; `ABORT_INCOMPLETE` with
  *   what is left
  */
@@ -50,23 +51,26 @@ export async function putBack(
   context: AbortContext,
   record: RecordIn<"loading" | "switching" | "aborting">,
   reason: string,
+  gate?: RecordIn<"aborting">["gate"],
 ): Promise<void> {
-  const aborting = await recordIntent(context, record, reason);
+  const aborting = await recordIntent(context, record, reason, gate);
   context.reporter.step("Abort: putting everything back to the source");
   await assertTargetFenced(context, aborting);
   await assertNotBehind(context.source, aborting.fence?.sourcePosition);
   await endRunSessions(context.source, context.world.source.connection.database);
   await endRunSessions(context.target, context.world.target.connection.database);
   await openSource(context);
-  await restoreServices(context, aborting);
+  const sourceOpenedAt = new Date().toISOString();
+  const services = await restoreServices(context, aborting);
   await takeSourceFenceDown(context);
   await keepVariables(context, aborting);
   await dropTheCopy(context, aborting);
+  const restored = { sourceOpenedAt, services, copyDroppedAt: new Date().toISOString() };
   await transition(
     context.target,
     context.owner,
     "aborting",
-    { ...aborting, state: "aborted" },
+    { ...aborting, state: "aborted", restored },
     aborting.reason,
   );
   context.reporter.detail("everything is back on the source");
@@ -76,13 +80,21 @@ async function recordIntent(
   { target, owner }: AbortContext,
   record: RecordIn<"loading" | "switching" | "aborting">,
   reason: string,
+  gate: RecordIn<"aborting">["gate"],
 ): Promise<RecordIn<"aborting">> {
   // Written again when it stands already: a run that was taken over from stops here.
   const fence = record.state === "loading" ? null : record.fence;
   const aborting =
     record.state === "aborting"
       ? record
-      : { state: "aborting" as const, context: record.context, load: record.load, fence, reason };
+      : {
+          state: "aborting" as const,
+          context: record.context,
+          load: record.load,
+          fence,
+          reason,
+          ...(gate === undefined ? {} : { gate }),
+        };
   await transition(target, owner, record.state, aborting, reason);
   return aborting;
 }

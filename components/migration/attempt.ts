@@ -5,6 +5,9 @@ import { listObjectNames } from "../postgres/drop-copy-objects.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
 import { listSchemas } from "../postgres/relations.ts";
 import { backUpFirst } from "./back-up-first.ts";
+import { notePreflight } from "./evidence/note-preflight.ts";
+import { noteRun } from "./evidence/note-run.ts";
+import type { PreflightNote } from "./evidence/run-note.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { describeFinding } from "./finding.ts";
 import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
@@ -31,9 +34,9 @@ export interface StartedAttempt {
 export async function startAttempt(run: ExclusiveRun, id: string): Promise<StartedAttempt> {
   const { inputs, world, reporter, exclusion } = run;
   reporter.step("Preflight");
-  const lookedAt = await assertReady(run);
+  const [lookedAt, note] = await Promise.all([assertReady(run), noteRun(run, "up")]);
   const backups = await backUpFirst(run);
-  const newestMajor = backups.tookTime ? await lookAgain(run) : lookedAt;
+  const { newestMajor, preflight } = backups.tookTime ? await lookAgain(run) : lookedAt;
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
@@ -80,12 +83,15 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
             source: describeTransport(inputs.transport.source),
             target: describeTransport(inputs.transport.target),
           },
+          runs: [{ ...note, epoch: 1 }],
+          preflight,
         },
         load: {
           createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),
           expectedRelations: await listRelationNames(pause.snapshotSession, inputs.schemas),
           expectedObjects: await listObjectNames(pause.snapshotSession, inputs.schemas),
           protectedBefore,
+          pausedAt: pause.pausedAt.toISOString(),
           backups: backups.record,
         },
       };
@@ -112,15 +118,21 @@ async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<v
   });
 }
 
+interface Readiness {
+  /** The higher one of both servers' major versions. */
+  readonly newestMajor: number;
+  readonly preflight: PreflightNote;
+}
+
 /** The backups took minutes, in which somebody may have deployed, staged or defined something. */
-async function lookAgain(run: ExclusiveRun): Promise<number> {
+async function lookAgain(run: ExclusiveRun): Promise<Readiness> {
   run.reporter.step("Preflight again");
   return assertReady(run);
 }
 
-/** Returns the higher one of both servers' major versions. */
-async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<number> {
-  const { findings, facts } = await runPreflight({ railway, inputs, mode: "run" });
+async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<Readiness> {
+  const result = await runPreflight({ railway, inputs, mode: "run" });
+  const { findings, facts } = result;
   const blockers = findings.filter(({ severity }) => severity !== "warning");
   for (const finding of findings) reporter.detail(describeFinding(finding));
   const source = facts.source?.server?.major;
@@ -132,5 +144,5 @@ async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise
       remedy: "Mend each finding (docs/findings.md explains every code), then run again.",
     });
   }
-  return Math.max(source, target);
+  return { newestMajor: Math.max(source, target), preflight: notePreflight(result) };
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { allOf } from "../all-of.ts";
-import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
 import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
 import { TableHashing } from "../postgres/hash-tables.ts";
@@ -11,6 +10,7 @@ import type { StartedAttempt } from "./attempt.ts";
 import { runBeforeSwitchHook } from "./before-switch-hook.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 import { runGate } from "./gate.ts";
+import { assertGreen } from "./gate-red.ts";
 import type { GateReport } from "./gate-report.ts";
 import { transition } from "./journal.ts";
 import { describeLoadProgress, throttled } from "./progress.ts";
@@ -172,18 +172,4 @@ async function noteHook(run: ExclusiveRun, { owner, record }: StartedAttempt): P
   const noted = { ...record, load: { ...record.load, hookStarted: true } };
   await transition(run.exclusion.target, owner, "loading", noted, "beforeSwitch hook begins");
   return noted;
-}
-
-function assertGreen(gate: GateReport): void {
-  if (gate.verdict === "green") return;
-  const open = gate.differences.filter(({ accepted }) => accepted === null);
-  const shown = open
-    .slice(0, 20)
-    .map(({ code, object, aspect }) => `${code} ${object}${aspect === null ? "" : ` (${aspect})`}`);
-  throw new CutoverError({
-    code: "GATE_RED",
-    message: `The copy differs from its source in ${open.length} places: ${shown.join("; ")}${open.length > shown.length ? "; …" : ""}.`,
-    remedy:
-      "Mend the cause, or accept a difference by its code and object with a reason under `accept` in the stack's configuration.",
-  });
 }

@@ -3,6 +3,7 @@ import { type StartedAttempt, startAttempt } from "./attempt.ts";
 import { closeFences, settleBehindFence } from "./close-fences.ts";
 import { copyAndVerify } from "./copy-and-verify.ts";
 import { decide } from "./decide.ts";
+import { noteRun } from "./evidence/note-run.ts";
 import { type CutoverRun, type ExclusiveRun, exclusively, type PromotedMigration } from "./exclusive-run.ts";
 import { finishPromoted } from "./finish-promoted.ts";
 import { type JournalEntry, readJournal, takeOver } from "./journal.ts";
@@ -43,7 +44,8 @@ export async function runAbort(run: CutoverRun, reason: string): Promise<"nothin
     const decision = decide("abort", entry, await observe(alone.world, run.inputs, entry));
     if (decision.action === "refuse") throw refused(decision);
     if (decision.action === "nothing") return "nothing to abort";
-    await putBackFrom(alone, await takeOver(alone.exclusion.target, entry as JournalEntry), reason);
+    const note = await noteRun(alone, "abort");
+    await putBackFrom(alone, await takeOver(alone.exclusion.target, entry as JournalEntry, note), reason);
     return "aborted";
   });
 }
@@ -76,7 +78,7 @@ async function putBackAndBegin(
   why: string,
 ): Promise<PromotedMigration> {
   run.reporter.step(`Recover: ${why}`);
-  await putBackFrom(run, await takeOver(run.exclusion.target, entry), why);
+  await putBackFrom(run, await takeOver(run.exclusion.target, entry, await noteRun(run, "up")), why);
   return attempt(run);
 }
 
@@ -107,8 +109,8 @@ async function moveEverything(run: ExclusiveRun, started: StartedAttempt): Promi
 }
 
 async function resume(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedMigration> {
-  const owner = await takeOver(run.exclusion.target, entry);
-  const record = entry.record as RecordIn<"switching">;
+  const owner = await takeOver(run.exclusion.target, entry, await noteRun(run, "up"));
+  const record = owner.record as RecordIn<"switching">;
   run.announce?.({ id: owner.id, kind: "resumed" });
   // Whoever wants a failed switch held has decided about the pause: it is this run that is limited, not all of them.
   const pausedAt = run.inputs.onFailure === "hold" ? new Date() : new Date(record.fence.pausedAt);

@@ -17,6 +17,8 @@ export interface CutoverRun {
   readonly announce?: Announce | undefined;
   /** Whether the engine that started this run is still there; an orphan lets go of the source's locks. */
   isEngineAlive(): Promise<boolean>;
+  /** What drives the run, with its version, for the evidence; absent for a script. */
+  describeEngine?(): Promise<string | null>;
 }
 
 /** A run once it knows the databases and is alone. Whatever it opens through `world` is cut when it is alone no more. */

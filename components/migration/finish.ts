@@ -2,6 +2,7 @@ import { CutoverError, describeError, isConnectionLoss } from "../errors.ts";
 import { removeFence } from "../postgres/fence.ts";
 import { readBaseline } from "./drift/baseline.ts";
 import type { DriftBaseline } from "./drift/baseline-schema.ts";
+import { noteRun } from "./evidence/note-run.ts";
 import type { FinishingRun, PromotedMigration } from "./exclusive-run.ts";
 import { type JournalEntry, type JournalOwner, takeOver, transition } from "./journal.ts";
 import { moveServices, wavesOf } from "./move-services.ts";
@@ -17,8 +18,8 @@ export async function finish(run: FinishingRun, entry: JournalEntry): Promise<Pr
   if (record.state === "finished") return { id: entry.id, record };
   // A target that lost its last commits, by a restore or a failover, is not promoted any more: its fence must stay.
   if (record.state !== "promoted") throw notPromoted(entry);
-  const owner = await takeOver(run.exclusion.target, entry);
-  const state = { record };
+  const owner = await takeOver(run.exclusion.target, entry, await noteRun(run, "up"));
+  const state = { record: owner.record as RecordIn<"promoted"> };
   await moveServices(moveContext(run, owner, state), wavesOf(run.world.services, false));
   run.reporter.step("Take the target's fence down");
   await removeTargetFence(run);

@@ -20,7 +20,7 @@ export async function checkProtected(
     readonly protectedBefore: ProtectedFingerprint;
     readonly signal?: AbortSignal | undefined;
   },
-): Promise<{ found: FoundDifference[]; writtenByOthers: string[] }> {
+): Promise<{ found: FoundDifference[]; writtenByOthers: string[]; after: ProtectedFingerprint }> {
   const after = await fingerprintProtected(target, options.protectedSchemas);
   const differences = await attribute(target, options, after);
   return {
@@ -28,6 +28,7 @@ export async function checkProtected(
       .filter(({ provablyTheirs }) => !provablyTheirs)
       .map(({ object, aspect }) => ({ code: "PROTECTED_CHANGED", object, aspect })),
     writtenByOthers: differences.filter(({ provablyTheirs }) => provablyTheirs).map(({ object }) => object),
+    after,
   };
 }
 

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
+import type { RunNote } from "./evidence/run-note.ts";
 import {
   afterwardsSchema,
   type MigrationRecord,
@@ -31,16 +32,47 @@ export interface JournalOwner {
  * @throws CutoverError `JOURNAL_UNREADABLE` when a row does not parse: a newer version of this program wrote it.
  */
 export async function readJournal(target: pg.Client): Promise<JournalEntry | undefined> {
-  const exists = await target.query("select to_regclass($1) is not null as present", [
-    `${cutoverSchema}.migration`,
-  ]);
-  if (!exists.rows[0].present) return undefined;
+  if (!(await hasJournal(target))) return undefined;
   const { rows } = await target.query(
-    `select id, epoch::int as epoch, to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at, record
+    `select ${entryColumns}
        from pgvector_cutover.migration order by (state <> 'aborted') desc, started_at desc limit 1`,
   );
   return rows.length === 0 ? undefined : parseEntry(rows[0]);
 }
+
+/**
+ * One migration by its id, whatever became of it; `undefined` where the journal has none of that id. Reads only.
+ *
+ * @throws CutoverError `JOURNAL_UNREADABLE`
+ */
+export async function readMigration(target: pg.Client, id: string): Promise<JournalEntry | undefined> {
+  if (!(await hasJournal(target))) return undefined;
+  const { rows } = await target.query(
+    `select ${entryColumns} from pgvector_cutover.migration where id = $1`,
+    [id],
+  );
+  return rows.length === 0 ? undefined : parseEntry(rows[0]);
+}
+
+/** Ids and states of all migrations that the journal knows, newest first. Reads only. */
+export async function listMigrations(target: pg.Client): Promise<{ id: string; state: string }[]> {
+  if (!(await hasJournal(target))) return [];
+  const { rows } = await target.query(
+    "select id, state from pgvector_cutover.migration order by started_at desc, id",
+  );
+  return rows;
+}
+
+async function hasJournal(target: pg.Client): Promise<boolean> {
+  const { rows } = await target.query("select to_regclass($1) is not null as present", [
+    `${cutoverSchema}.migration`,
+  ]);
+  return rows[0].present;
+}
+
+/** What `parseEntry` reads. */
+const entryColumns = `id, epoch::int as epoch, record,
+  to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at`;
 
 /** Creates the journal and the row that opens the target's fence, closed. Safe to repeat. */
 export async function ensureJournal(target: pg.Client): Promise<void> {
@@ -88,29 +120,41 @@ export async function beginMigration(
   record: MigrationRecord,
 ): Promise<JournalOwner> {
   await target.query(
-    "insert into pgvector_cutover.migration (id, epoch, state, record) values ($1, 1, $2, $3)",
+    `with begun as (
+       insert into pgvector_cutover.migration (id, epoch, state, record) values ($1, 1, $2, $3) returning id, epoch, state)
+     insert into pgvector_cutover.event (migration_id, epoch, state, text) select id, epoch, state, 'begun' from begun`,
     [id, record.state, JSON.stringify(record)],
   );
-  const owner = { id, epoch: 1 };
-  await addEvent(target, owner, record.state, "begun");
-  return owner;
+  return { id, epoch: 1 };
 }
 
 /**
  * Makes this run the owner of an unfinished migration by raising its epoch: whoever held it before can change nothing
- * any more. Called only under the exclusion locks.
+ * any more. Called only under the exclusion locks. Returns the migration as it is from then on.
  *
+ * @param note of the run that takes over, added to those before
  * @throws CutoverError `JOURNAL_LOST`
  */
-export async function takeOver(target: pg.Client, entry: JournalEntry): Promise<JournalOwner> {
-  const { rowCount } = await target.query(
-    "update pgvector_cutover.migration set epoch = epoch + 1, updated_at = now() where id = $1 and epoch = $2 and state = $3",
-    [entry.id, entry.epoch, entry.record.state],
+export async function takeOver(
+  target: pg.Client,
+  entry: JournalEntry,
+  note?: Omit<RunNote, "epoch">,
+): Promise<JournalEntry> {
+  const run = note === undefined ? [] : [{ ...note, epoch: entry.epoch + 1 }];
+  const { rows } = await target.query(
+    `with taken as (
+       update pgvector_cutover.migration set epoch = epoch + 1, updated_at = now(),
+              record = case $4::jsonb when '[]' then record
+                       else jsonb_set(record, '{context,runs}', coalesce(record #> '{context,runs}', '[]') || $4::jsonb) end
+        where id = $1 and epoch = $2 and state = $3 returning *),
+     noted as (
+       insert into pgvector_cutover.event (migration_id, epoch, state, text)
+       select id, epoch, state, 'taken over' from taken)
+     select ${entryColumns} from taken`,
+    [entry.id, entry.epoch, entry.record.state, JSON.stringify(run)],
   );
-  if (rowCount !== 1) throw journalLost(entry, entry.record.state);
-  const owner = { id: entry.id, epoch: entry.epoch + 1 };
-  await addEvent(target, owner, entry.record.state, "taken over");
-  return owner;
+  if (rows.length !== 1) throw journalLost(entry, entry.record.state);
+  return parseEntry(rows[0]);
 }
 
 /**
@@ -126,12 +170,13 @@ export async function transition(
   text: string,
 ): Promise<void> {
   const { rowCount } = await target.query(
-    `update pgvector_cutover.migration set state = $4, record = $5, updated_at = now()
-      where id = $1 and epoch = $2 and state = $3`,
-    [owner.id, owner.epoch, from, record.state, JSON.stringify(migrationRecordSchema.parse(record))],
+    `with moved as (
+       update pgvector_cutover.migration set state = $4, record = $5, updated_at = now()
+        where id = $1 and epoch = $2 and state = $3 returning id, epoch, state)
+     insert into pgvector_cutover.event (migration_id, epoch, state, text) select id, epoch, state, $6 from moved`,
+    [owner.id, owner.epoch, from, record.state, JSON.stringify(migrationRecordSchema.parse(record)), text],
   );
   if (rowCount !== 1) throw journalLost(owner, from);
-  await addEvent(target, owner, record.state, text);
 }
 
 /**
@@ -146,21 +191,27 @@ export async function noteAfterwards(
   text: string,
 ): Promise<void> {
   const { rowCount } = await target.query(
-    `update pgvector_cutover.migration set record = record || $3, updated_at = now()
-      where id = $1 and epoch = $2 and state = 'finished'`,
-    [owner.id, owner.epoch, JSON.stringify(afterwardsSchema.parse(fields))],
+    `with noted as (
+       update pgvector_cutover.migration set record = record || $3, updated_at = now()
+        where id = $1 and epoch = $2 and state = 'finished' returning id, epoch, state)
+     insert into pgvector_cutover.event (migration_id, epoch, state, text) select id, epoch, state, $4 from noted`,
+    [owner.id, owner.epoch, JSON.stringify(afterwardsSchema.parse(fields)), text],
   );
   if (rowCount !== 1) throw journalLost(owner, "finished");
-  await addEvent(target, owner, "finished", text);
+}
+
+/** One line of a migration's history, by the target server's clock. `epoch` names the run that wrote it. */
+export interface JournalEvent {
+  readonly at: string;
+  readonly epoch: number;
+  readonly state: string;
+  readonly text: string;
 }
 
 /** The dated history of one migration, oldest first. */
-export async function readEvents(
-  target: pg.Client,
-  id: string,
-): Promise<{ at: string; state: string; text: string }[]> {
+export async function readEvents(target: pg.Client, id: string): Promise<JournalEvent[]> {
   const { rows } = await target.query(
-    `select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, state, text
+    `select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, epoch::int as epoch, state, text
        from pgvector_cutover.event where migration_id = $1 order by number`,
     [id],
   );

@@ -181,14 +181,19 @@ export async function proveService(
   if (startedAt === null) throw new TypeError(`${service.name} was not begun to move`);
   const move = switchOf(context, resolved);
   await waitUntilAlone(context.railway, move, deploymentId, replaces);
-  await proveDeployment(context.railway, move, deploymentId);
-  await proveSessions(context, {
+  const { givenTold } = await proveDeployment(context.railway, move, deploymentId);
+  const sessions = await proveSessions(context, {
     name: service.name,
     since: startedAt,
     required: service.healthcheckPath !== null || inputs.healthCheckUrl !== null,
   });
   const provenAt = new Date().toISOString();
-  await context.save(service.name, { ...context.read(service.name), deploymentId, provenAt });
+  await context.save(service.name, {
+    ...context.read(service.name),
+    deploymentId,
+    provenAt,
+    proof: { givenTold, healthy: inputs.healthCheckUrl === null ? null : true, sessions },
+  });
   context.reporter.detail(
     `${service.name}: runs on ${context.world.target.service.name} (deployment ${deploymentId})`,
   );

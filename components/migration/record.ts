@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { protectedFingerprintSchema } from "../postgres/fingerprint.ts";
+import { sequenceStateSchema } from "../postgres/sequences.ts";
 import { backupsRecordSchema } from "./backup-record.ts";
 import { driftBaselineSchema } from "./drift/baseline-schema.ts";
+import { fingerprintDigestSchema } from "./evidence/fingerprint-digest.ts";
+import { preflightNoteSchema, runNoteSchema } from "./evidence/run-note.ts";
 import { gateReportSchema } from "./gate-report.ts";
 import { retirementRecordSchema } from "./retirement/evidence.ts";
 import { sourcePositionSchema } from "./source-position.ts";
@@ -49,6 +52,17 @@ export const serviceRecordSchema = z.object({
   askedAt: z.iso.datetime().nullable().optional(),
   deploymentId: z.string().nullable(),
   provenAt: z.iso.datetime().nullable(),
+  /** What the proof rests on. Records of earlier versions lack it. */
+  proof: z
+    .object({
+      /** Whether Railway told what the deployment was given; where it did not, the sessions are the proof. */
+      givenTold: z.boolean(),
+      /** Whether the configured health check answered 200; `null` where none is configured. */
+      healthy: z.literal(true).nullable(),
+      /** New sessions on the target since the service was touched. */
+      sessions: z.int(),
+    })
+    .optional(),
 });
 
 const contextSchema = z.object({
@@ -66,6 +80,10 @@ const contextSchema = z.object({
   startedAt: z.iso.datetime(),
   /** How both were reached, in words. Records of earlier versions lack it. */
   transport: z.object({ source: z.string(), target: z.string() }).optional(),
+  /** Every run that worked on it, first to last. Records of earlier versions lack it and what follows. */
+  runs: z.array(runNoteSchema).optional(),
+  /** What the preflight saw before writers were paused. */
+  preflight: preflightNoteSchema.optional(),
 });
 
 const loadSchema = z.object({
@@ -77,6 +95,8 @@ const loadSchema = z.object({
   expectedObjects: z.array(z.string()).optional(),
   /** From here on the hook may have made relations, too. */
   hookStarted: z.boolean().optional(),
+  /** When writers began to wait. Records of earlier versions lack it. */
+  pausedAt: z.iso.datetime().optional(),
   protectedBefore: protectedFingerprintSchema,
   /** Railway's volume backups from before the pause. Records of earlier versions lack it. */
   backups: backupsRecordSchema.optional(),
@@ -110,7 +130,39 @@ const fenceSchema = z.object({
   services: z.record(z.string(), serviceRecordSchema),
 });
 
-const promotionSchema = z.object({ promotedAt: z.iso.datetime(), writePauseMs: z.number() });
+const promotionSchema = z.object({
+  promotedAt: z.iso.datetime(),
+  writePauseMs: z.number(),
+  /** Where the sealed source's sequences stood: the target's were moved there. Records of earlier versions lack it and what follows. */
+  sequences: z.array(sequenceStateSchema).optional(),
+  /** The protected schemas after the last service had moved. */
+  protectedAfter: fingerprintDigestSchema.optional(),
+  /** Protected tables and sequences that their own users wrote between the two looks. */
+  protectedWritten: z.array(z.string()).optional(),
+});
+
+/** What was put back, by the run that brought it to its end. */
+export const restoredSchema = z.object({
+  sourceOpenedAt: z.iso.datetime(),
+  services: z.array(
+    z.object({
+      name: z.string(),
+      outcome: z.enum(["not touched", "restarted", "gone", "put back"]),
+      /** That serves with the former variables; `null` where none was needed. */
+      deploymentId: z.string().nullable(),
+    }),
+  ),
+  copyDroppedAt: z.iso.datetime(),
+});
+
+/** What a migration that turned back tells beside its reason. */
+const backSchema = z.object({
+  /** The verdict that made it turn back, if that was the gate's. */
+  gate: gateReportSchema
+    .pick({ verdict: true, compared: true, differences: true, writtenByOthers: true })
+    .optional(),
+  restored: restoredSchema.optional(),
+});
 
 /** What is noted of a finished migration, by runs that do not wait for each other. */
 export const afterwardsSchema = z.object({
@@ -145,6 +197,7 @@ export const migrationRecordSchema = z.discriminatedUnion("state", [
     load: loadSchema,
     fence: fenceSchema.nullable(),
     reason: z.string(),
+    ...backSchema.shape,
   }),
   z.object({
     state: z.literal("aborted"),
@@ -152,6 +205,7 @@ export const migrationRecordSchema = z.discriminatedUnion("state", [
     load: loadSchema,
     fence: fenceSchema.nullable(),
     reason: z.string(),
+    ...backSchema.shape,
   }),
 ]);
 
@@ -162,4 +216,5 @@ export type MigrationContext = z.infer<typeof contextSchema>;
 export type FenceRecord = z.infer<typeof fenceSchema>;
 
 export type ServiceRecord = z.infer<typeof serviceRecordSchema>;
+export type RestoredService = z.infer<typeof restoredSchema>["services"][number];
 export type PreviousValue = z.infer<typeof previousValueSchema>;

@@ -10,7 +10,9 @@ import type {
   PromotedMigration,
 } from "./exclusive-run.ts";
 import { finish } from "./finish.ts";
+import { GateRedError } from "./gate-red.ts";
 import { addEvent, type JournalEntry, type JournalOwner, readJournal } from "./journal.ts";
+import type { RecordIn } from "./record.ts";
 
 /**
  * Goes forward to the promotion. Any failure before it puts everything back within this very operation, or, where the
@@ -68,9 +70,14 @@ export async function finishPromotion(run: FinishingRun, entry: JournalEntry): P
  *
  * @throws CutoverError what stands in the way, see {@link putBack}
  */
-export async function putBackFrom(run: ExclusiveAccess, owner: JournalOwner, reason: string): Promise<void> {
+export async function putBackFrom(
+  run: ExclusiveAccess,
+  owner: JournalOwner,
+  reason: string,
+  gate?: RecordIn<"aborting">["gate"],
+): Promise<void> {
   try {
-    await putBackPersistently(run, owner, reason);
+    await putBackPersistently(run, owner, reason, gate);
     run.announce?.({ id: owner.id, kind: "aborted", reason: codeIn(reason) });
   } catch (error) {
     run.announce?.({ id: owner.id, kind: "incomplete" });
@@ -78,7 +85,12 @@ export async function putBackFrom(run: ExclusiveAccess, owner: JournalOwner, rea
   }
 }
 
-async function putBackPersistently(run: ExclusiveAccess, owner: JournalOwner, reason: string): Promise<void> {
+async function putBackPersistently(
+  run: ExclusiveAccess,
+  owner: JournalOwner,
+  reason: string,
+  gate: RecordIn<"aborting">["gate"],
+): Promise<void> {
   await persistently(run, async () => {
     const entry = await readJournal(run.exclusion.target);
     if (entry?.id !== owner.id) throw journalGone(owner);
@@ -97,6 +109,7 @@ async function putBackPersistently(run: ExclusiveAccess, owner: JournalOwner, re
       },
       record,
       reason,
+      gate,
     );
   });
 }
@@ -123,7 +136,8 @@ async function settle(run: ExclusiveRun, owner: JournalOwner, error: unknown): P
       break;
     default:
   }
-  await putBackFrom(run, owner, reason).catch((cause) => {
+  const gate = error instanceof GateRedError ? error.gate : undefined;
+  await putBackFrom(run, owner, reason, gate).catch((cause) => {
     throw heldUp(error, cause);
   });
   throw new CutoverError({

@@ -80,11 +80,7 @@ export type Report = z.infer<typeof reportSchema>;
 export async function readReport(railway: Railway, inputs: MigrationInputs): Promise<Report> {
   const { entry, scope, target } = await readPrimary(railway, inputs);
   if (entry === undefined) {
-    throw new CutoverError({
-      code: "NOTHING_TO_REPORT",
-      message: `${target.service.name} holds no journal of a migration: none has begun.`,
-      remedy: "`npm run plan` shows what a cutover would do; the report is for afterwards.",
-    });
+    throw nothingToReport(target.service.name);
   }
   const events = await withConnection(target.connection, { purpose: "report", readOnly: true }, (client) =>
     readEvents(client, entry.id),
@@ -148,6 +144,15 @@ export function makeReport(
     })),
     events,
   } satisfies Report);
+}
+
+/** There is no journal, or it is empty. */
+export function nothingToReport(target: string): CutoverError {
+  return new CutoverError({
+    code: "NOTHING_TO_REPORT",
+    message: `${target} holds no journal of a migration: none has begun.`,
+    remedy: "`npm run plan` shows what a cutover would do; the report is for afterwards.",
+  });
 }
 
 /** Whether the target became the application's database. */

@@ -3,7 +3,7 @@ import { hasCode } from "../railway/transport.ts";
 import { type AbortContext, incomplete } from "./abort.ts";
 import { findServing } from "./adopt-deployment.ts";
 import { formerValues } from "./former-values.ts";
-import type { FenceRecord, RecordIn, ServiceRecord } from "./record.ts";
+import type { FenceRecord, RecordIn, RestoredService, ServiceRecord } from "./record.ts";
 import {
   applyVariables,
   deployWithVariables,
@@ -14,18 +14,23 @@ import { withdrawDeployment } from "./withdraw-deployment.ts";
 
 /**
  * Gives every service that the switch had begun to move its former variables, and a deployment with them unless the
- * serving one surely has them. The others are left alone, but for one that crashed over refused writes.
+ * serving one surely has them. The others are left alone, but for one that crashed over refused writes. Returns what was done
+ * with each.
  *
  * @throws CutoverError `ABORT_INCOMPLETE` naming every service that could not be put back
  */
-export async function restoreServices(context: AbortContext, record: RecordIn<"aborting">): Promise<void> {
-  await forEachService(record.fence, async (name, service) => {
+export async function restoreServices(
+  context: AbortContext,
+  record: RecordIn<"aborting">,
+): Promise<RestoredService[]> {
+  return forEachService(record.fence, async (name, service): Promise<RestoredService> => {
     if (service.startedAt === null) return restartIfCrashed(context, name, service);
     if ((await context.railway.readService(context.world.scope, service.serviceId)) === undefined) {
       context.reporter.detail(`${name}: is gone from Railway; there is nothing to put back`);
-      return;
+      return { name, outcome: "gone", deploymentId: null };
     }
-    await restoreService(context, await moveBack(context, record, name, service), service);
+    const move = await moveBack(context, record, name, service);
+    return { name, outcome: "put back", deploymentId: await restoreService(context, move, service) };
   });
 }
 
@@ -42,10 +47,10 @@ export async function keepVariables(context: AbortContext, record: RecordIn<"abo
   });
 }
 
-async function forEachService(
+async function forEachService<Result>(
   fence: FenceRecord | null,
-  work: (name: string, service: ServiceRecord) => Promise<void>,
-): Promise<void> {
+  work: (name: string, service: ServiceRecord) => Promise<Result>,
+): Promise<Result[]> {
   const outcomes = await Promise.allSettled(
     Object.entries(fence?.services ?? {}).map(([name, service]) => work(name, service)),
   );
@@ -53,18 +58,19 @@ async function forEachService(
     outcome.status === "rejected" ? [describeError(outcome.reason)] : [],
   );
   if (failed.length > 0) throw incomplete(`some services could not be put back: ${failed.join("; ")}`);
+  return outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
 }
 
 /**
  * A deployment that the dead run asked for may still come, unseen in Railway's lagging reads: unless the one it noted is
  * known to have ended, or none was asked for, a new one makes sure that the last word has the former variables. Where
- * that fails (a build that is broken for everybody) the one that serves is good enough, if it has them.
+ * that fails (a build that is broken for everybody) the one that serves is good enough, if it has them. Returns which serves.
  */
 async function restoreService(
   context: AbortContext,
   move: ServiceSwitch,
   { deploymentId, askedAt }: ServiceRecord,
-): Promise<void> {
+): Promise<string> {
   const { railway, reporter } = context;
   await applyVariables(railway, { ...move, writesAlways: true });
   reporter.detail(`${move.name}: back to the source`);
@@ -77,10 +83,12 @@ async function restoreService(
   try {
     const id = await deployWithVariables(railway, { ...move, deploysAlways: mayStillCome }, null, {});
     await proveDeployment(railway, move, id);
+    return id;
   } catch (error) {
     const serving = hasCode(error, ...deploymentFailures) ? await findServing(railway, move) : undefined;
     if (serving === undefined) throw error;
     reporter.detail(`${move.name}: a new deployment failed; ${serving} serves and has the former variables`);
+    return serving;
   }
 }
 
@@ -125,9 +133,10 @@ async function restartIfCrashed(
   { railway, world, reporter }: AbortContext,
   name: string,
   { serviceId }: ServiceRecord,
-): Promise<void> {
+): Promise<RestoredService> {
   const [newest] = await railway.listDeployments(world.scope, serviceId, 1);
-  if (newest?.status !== "CRASHED") return;
+  if (newest?.status !== "CRASHED") return { name, outcome: "not touched", deploymentId: null };
   reporter.detail(`${name}: crashed meanwhile, restarting it`);
   await railway.restartDeployment(newest.id);
+  return { name, outcome: "restarted", deploymentId: newest.id };
 }

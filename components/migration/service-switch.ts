@@ -107,7 +107,8 @@ export async function waitUntilAlone(
 }
 
 /**
- * Checks that the deployment was given what the variables hold now, and that the service answers.
+ * Checks that the deployment was given what the variables hold now, and that the service answers. Returns whether Railway told
+ * what it was given; where it does not, that is left to other proof.
  *
  * @throws CutoverError `DEPLOYMENT_HAS_OLD_VARIABLES`, `HEALTH_CHECK_FAILED`, `DEPLOYMENT_FAILED`
  */
@@ -115,9 +116,9 @@ export async function proveDeployment(
   railway: Railway,
   move: ServiceSwitch,
   deploymentId: string,
-): Promise<void> {
-  await assertGiven(railway, move, deploymentId);
-  if (move.healthCheckUrl === null) return;
+): Promise<{ givenTold: boolean }> {
+  const givenTold = await assertGiven(railway, move, deploymentId);
+  if (move.healthCheckUrl === null) return { givenTold };
   await probeHealth({
     name: move.name,
     url: move.healthCheckUrl,
@@ -125,6 +126,7 @@ export async function proveDeployment(
     signal: move.signal,
     assertWorthWaiting: () => assertNotOver(railway, move, deploymentId),
   });
+  return { givenTold };
 }
 
 /** So that what Railway deploys after a removal, which cannot be told to deploy nothing, has every variable. */
@@ -158,7 +160,7 @@ async function waitUntilRendered(railway: Railway, move: ServiceSwitch): Promise
 
 const serving = new Set(["SUCCESS", "SLEEPING", "REMOVING"]);
 
-async function assertGiven(railway: Railway, move: ServiceSwitch, deploymentId: string): Promise<void> {
+async function assertGiven(railway: Railway, move: ServiceSwitch, deploymentId: string): Promise<boolean> {
   let given: readonly GivenVariable[] | undefined;
   await railway.settle(async () => {
     given = await compareDeployment(railway, move, deploymentId);
@@ -166,13 +168,14 @@ async function assertGiven(railway: Railway, move: ServiceSwitch, deploymentId: 
       given?.some(({ verdict }) => verdict === "stale") && !given.some(({ verdict }) => verdict === "no");
     return mayStillChange ? undefined : true;
   });
-  if (given === undefined || given.some(({ verdict }) => verdict === "unknown")) {
+  const isTold = given?.every(({ verdict }) => verdict !== "unknown") ?? false;
+  if (!isTold) {
     move.reporter.detail(
       `${move.name}: Railway does not tell what the deployment was given; relying on its sessions`,
     );
   }
   const wrong = given?.find(({ verdict }) => verdict === "no" || verdict === "stale");
-  if (wrong === undefined) return;
+  if (wrong === undefined) return isTold;
   throw new CutoverError({
     code: "DEPLOYMENT_HAS_OLD_VARIABLES",
     message: `The deployment ${deploymentId} of ${move.name} was not given what ${wrong.name} holds now.`,

@@ -1,8 +1,10 @@
 import { CutoverError } from "../errors.ts";
 import { connect, endConnection } from "../postgres/connection.ts";
 import { inTransaction, isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
+import type { SequenceState } from "../postgres/sequences.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
 import { findChangedTables } from "./copy-content.ts";
+import { digestOf } from "./evidence/fingerprint-digest.ts";
 import type { ExclusiveRun, FinishingRun } from "./exclusive-run.ts";
 import { assertCatalogueUnchanged } from "./gate.ts";
 import { checkProtected } from "./gate-protected.ts";
@@ -31,12 +33,12 @@ export async function switchOver(
 
   // What takes time comes before the seal: behind it nobody can even read.
   const emptied = await emptyUnlessUsed(run);
-  await assertProtectedUnchanged(run, record);
+  const protectedSchemas = await assertProtectedUnchanged(run, record);
   await assertNothingEmptied(run, record);
   await waitUntilSteady(context, wavesOf(world.services, true).flat(), run.inputs.limits.healthyForMs);
   reporter.step("Seal the source");
   if (emptied !== undefined) await assertSourceAbandoned(run, emptied);
-  await sealSource(run, owner, record);
+  const sequences = await sealSource(run, owner, record);
   await assertBothClosed(run);
 
   reporter.step("Promote");
@@ -47,6 +49,8 @@ export async function switchOver(
     promotion: {
       promotedAt: promotedAt.toISOString(),
       writePauseMs: promotedAt.getTime() - Date.parse(record.fence.pausedAt),
+      sequences,
+      ...protectedSchemas,
     },
   };
   await inTransaction(exclusion.target, async () => {
@@ -129,7 +133,7 @@ async function sealSource(
   { world, exclusion, inputs }: ExclusiveRun,
   owner: JournalOwner,
   { fence }: RecordIn<"switching">,
-): Promise<void> {
+): Promise<SequenceState[]> {
   const { connection } = world.source;
   const inside = await connect(connection, { purpose: "seal" });
   try {
@@ -139,7 +143,7 @@ async function sealSource(
     await assertFenceHeld(inside, inputs.schemas, { migrationId: owner.id, epoch: fence.epoch });
     if (await limitSourceFence(inside, inputs.schemas, null)) throw sourceFenceBroken();
     await assertCatalogueUnchanged(inside, inputs.schemas, fence);
-    await syncSequences(inside, exclusion.target, inputs.schemas);
+    return await syncSequences(inside, exclusion.target, inputs.schemas);
   } finally {
     await endConnection(inside);
   }
@@ -158,8 +162,8 @@ async function assertFenceHeld(
 async function assertProtectedUnchanged(
   { exclusion, inputs, reporter }: ExclusiveRun,
   record: RecordIn<"switching">,
-): Promise<void> {
-  const { found, writtenByOthers } = await checkProtected(exclusion.target, {
+): Promise<Pick<RecordIn<"promoted">["promotion"], "protectedAfter" | "protectedWritten">> {
+  const { found, writtenByOthers, after } = await checkProtected(exclusion.target, {
     protectedSchemas: inputs.protectedSchemas,
     protectedBefore: record.load.protectedBefore,
     signal: exclusion.signal,
@@ -175,6 +179,7 @@ async function assertProtectedUnchanged(
       remedy: "Find who changed it; the cutover itself issues no statement there.",
     });
   }
+  return { protectedAfter: digestOf(after), protectedWritten: writtenByOthers };
 }
 
 /** A crash of the target empties the copy's unlogged tables, and nothing else would notice. */

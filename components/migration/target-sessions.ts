@@ -7,11 +7,11 @@ import type { ResolvedWorld } from "./resolve.ts";
 
 /**
  * The health check queries the database, so a healthy service has opened a session on the target since its deployment
- * began. Without any health check a service may open none for a while: that is told, not refused.
+ * began. Without any health check a service may open none for a while: that is told, not refused. Returns how many were seen.
  */
-export async function proveSessions(context: MoveContext, proof: SessionProof): Promise<void> {
+export async function proveSessions(context: MoveContext, proof: SessionProof): Promise<number> {
   const { connection } = context.world.target;
-  await withConnection(connection, { purpose: "observe", readOnly: true }, (client) =>
+  return withConnection(connection, { purpose: "observe", readOnly: true }, (client) =>
     waitForSessions(client, context, proof),
   );
 }
@@ -29,7 +29,7 @@ async function waitForSessions(
   client: pg.Client,
   context: MoveContext,
   { name, since, required }: SessionProof,
-): Promise<void> {
+): Promise<number> {
   const giveUpAt = Date.now() + (required ? sessionWaitMs : sessionWaitMs / 4);
   for (;;) {
     const { rows } = await client.query(
@@ -42,7 +42,7 @@ async function waitForSessions(
       context.reporter.detail(
         `${name}: ${rows[0].count} new sessions on the target since its deployment began`,
       );
-      return;
+      return rows[0].count;
     }
     if (Date.now() >= giveUpAt) break;
     await pause(500, context.signal);
@@ -51,7 +51,7 @@ async function waitForSessions(
     context.reporter.detail(
       `${name}: no session on the target yet (it has no health check that would open one)`,
     );
-    return;
+    return 0;
   }
   throw new CutoverError({
     code: "SERVICE_NOT_SEEN_ON_TARGET",

@@ -1,6 +1,7 @@
 import type { RailwayContext } from "./context.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
+import type { RailwayTokenKind } from "./token.ts";
 
 /** What Railway says beforehand about the rights of a token. */
 export interface ProjectAccess {
@@ -27,6 +28,29 @@ export async function readProjectAccess(
     deploymentsDisallowed: access.deployment.disallowed || null,
     role: members?.projectMembers.find(({ id }) => id === members.me.id)?.role,
   };
+}
+
+/** Whom Railway knows a token as. */
+export interface TokenOwner {
+  readonly tokenKind: RailwayTokenKind;
+  /** A project token's name or an account token's user, never a part of the token; a workspace token has neither. */
+  readonly identity: string | null;
+}
+
+/**
+ * Asks whom Railway knows the token as.
+ *
+ * @throws CutoverError those of the transport
+ */
+export async function readTokenOwner({ transport }: RailwayContext): Promise<TokenOwner> {
+  const tokenKind = transport.token.kind;
+  if (tokenKind === "workspace") return { tokenKind, identity: null };
+  if (tokenKind === "project") {
+    const { projectToken } = await transport.request(operations.projectTokenName);
+    return { tokenKind, identity: projectToken.name };
+  }
+  const { me } = await transport.request(operations.accountUser);
+  return { tokenKind, identity: me.name ? `${me.name} <${me.email}>` : me.email };
 }
 
 /**

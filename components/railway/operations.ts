@@ -53,6 +53,19 @@ export const projectToken = query(
   }),
 );
 
+/** The token's name, never a part of the token. */
+export const projectTokenName = query(
+  "CutoverProjectTokenName",
+  "query CutoverProjectTokenName { projectToken { name } }",
+  z.object({ projectToken: z.object({ name: z.string() }) }),
+);
+
+export const accountUser = query(
+  "CutoverAccountUser",
+  "query CutoverAccountUser { me { name email } }",
+  z.object({ me: memberAnswer }),
+);
+
 export const projects = query(
   "CutoverProjects",
   `query CutoverProjects($first: Int, $after: String) {

@@ -1,4 +1,10 @@
-import { type ProjectAccess, readProjectAccess, tryVariableWrite } from "./access.ts";
+import {
+  type ProjectAccess,
+  readProjectAccess,
+  readTokenOwner,
+  type TokenOwner,
+  tryVariableWrite,
+} from "./access.ts";
 import { type AppliedEdit, type Edit, listAppliedEdits, readDeployer, readStagedEdit } from "./changes.ts";
 import { createContext, type RailwayContext } from "./context.ts";
 import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
@@ -86,6 +92,7 @@ export interface Railway {
   environmentFacts(scope: EnvironmentScope): Promise<EnvironmentFacts>;
   environmentSettings(scope: EnvironmentScope): Promise<EnvironmentSettings>;
   projectAccess(scope: EnvironmentScope): Promise<ProjectAccess>;
+  tokenOwner(): Promise<TokenOwner>;
   /** What is staged in the environment and not deployed. */
   stagedEdit(scope: EnvironmentScope): Promise<Edit>;
   /** The newest edits that were deployed, newest first. */
@@ -192,6 +199,7 @@ function clientOf(context: RailwayContext): Railway {
     environmentFacts: (scope) => readEnvironmentFacts(context, scope),
     environmentSettings: (scope) => readEnvironmentSettings(context, scope),
     projectAccess: (scope) => readProjectAccess(context, scope),
+    tokenOwner: () => readTokenOwner(context),
     stagedEdit: (scope) => readStagedEdit(context, scope),
     appliedEdits: (scope) => listAppliedEdits(context, scope),
     listServices: async (scope) => (await readInventory(context, scope)).services,

@@ -15,12 +15,9 @@ const longestCleanText = 300;
 /** Creates a redactor that knows nothing yet. */
 export function createRedactor(): Redactor {
   const secrets = new Set<string>();
-  const remember = (value: string) => {
-    if (value.length >= minimumSecretLength) secrets.add(value);
-  };
   return {
     learn(value) {
-      for (const form of formsOf(value)) remember(form);
+      for (const form of secretForms(value)) secrets.add(form);
     },
     clean(text) {
       let result = text;
@@ -34,8 +31,11 @@ export function createRedactor(): Redactor {
   };
 }
 
-/** A secret as it may come back: as it is, escaped in JSON, encoded in a URL, and the password inside a URL. */
-function formsOf(value: string): string[] {
+/**
+ * A secret as it may come back: as it is, escaped in JSON, encoded in a URL, and the password inside a URL. Without those that
+ * are too short to be told from other text.
+ */
+export function secretForms(value: string): string[] {
   const forms = [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.toWellFormed())];
   if (URL.canParse(value)) {
     const { password } = new URL(value);
@@ -46,5 +46,5 @@ function formsOf(value: string): string[] {
       // Not percent-encoded text: the raw form above is all there is.
     }
   }
-  return forms;
+  return forms.filter((form) => form.length >= minimumSecretLength);
 }

@@ -22,6 +22,21 @@ test.for([...documents])("%s names npm scripts that exist", async ([, text]) => 
     expect(Object.keys(scripts)).toContain(script);
 });
 
+test.for(["CONTRIBUTING.md", "SECURITY.md"])("%s names files and folders that exist", async (name) => {
+  const words = inlineCode(documents.get(name) ?? "").filter((word) => /^[\w./-]+(\.ts|\.md|\/)$/.test(word));
+  expect(words.length).toBeGreaterThan(10);
+  for (const word of words) {
+    const places = ["", "components/migration", "components/postgres"].map((folder) =>
+      path.join(root, folder, word),
+    );
+    const found = await Promise.allSettled(places.map((place) => access(place)));
+    expect(
+      found.some(({ status }) => status === "fulfilled"),
+      word,
+    ).toBe(true);
+  }
+});
+
 test("error and finding codes that the documents name have a heading", () => {
   const headings = ["docs/drift.md", "docs/errors.md", "docs/findings.md"].flatMap((name) => [
     ...anchorsOf(documents.get(name) ?? ""),
@@ -48,6 +63,7 @@ const notCodes = [
   "DATABASE_URL",
   "DIRECT_URL",
   "LLM_DATABASE_URL",
+  "NODE_OPTIONS",
   "PULUMI_ACCESS_TOKEN",
   "PULUMI_CONFIG_PASSPHRASE",
   "RAILWAY_API_TOKEN",

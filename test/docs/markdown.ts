@@ -6,7 +6,8 @@ export const root = path.join(import.meta.dirname, "../..");
 /** The project's documents, by path from its root. */
 export async function readDocuments(): Promise<Map<string, string>> {
   const found = await readdir(path.join(root, "docs"), { recursive: true });
-  const paths = ["README.md", ...found.filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
+  const top = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+  const paths = [...top, ...found.filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
   const texts = paths.map(async (name) => [name, await readFile(path.join(root, name), "utf8")] as const);
   return new Map(await Promise.all(texts));
 }

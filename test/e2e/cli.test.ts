@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordBaseline } from "../../components/migration/drift/baseline.ts";
+import { readJournal } from "../../components/migration/journal.ts";
 import { stackOutputsSchema } from "../../components/outputs.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { createRailway } from "../../components/railway/railway.ts";
@@ -121,6 +122,14 @@ describe.skipIf(pulumiVersion() === undefined)("on the real engine", () => {
       password: encodeURIComponent(password),
     });
     expect(stackOutputsSchema.parse(await engine.outputs()).lastMigration?.verdict).toBe("green");
+    const journal = await withConnection(
+      world.target.connection(),
+      { purpose: "observe", readOnly: true },
+      readJournal,
+    );
+    for (const { program } of journal?.record.context.runs ?? [])
+      expect(program.engine).toMatch(new RegExp(`^Pulumi CLI ${pulumiVersion()}, SDK \\d`));
+    expect(journal?.record.context.runs).toHaveLength(2);
   });
 
   test("another up does nothing, and runs no hook again", async () => {

@@ -714,7 +714,10 @@ describe("after a cutover", () => {
       ]);
       const child = spawn(process.execPath, [path.join(root, "scripts/after-promotion.ts")], {
         env: {
-          ...{ ...process.env, ...here.world.environment, AFTER_PROMOTION_COMMAND: "true" },
+          ...{ ...process.env, ...here.world.environment, AWS_SECRET_ACCESS_KEY: "of the bucket" },
+          // It is given the database's URL, and no key to anything else of ours.
+          AFTER_PROMOTION_COMMAND:
+            'test -n "$DATABASE_URL" && test -z "$RAILWAY_TOKEN$AWS_SECRET_ACCESS_KEY"',
           ...{ AFTER_PROMOTION_MIGRATION: JSON.stringify(here.inputs), RAILWAY_TOKEN_KIND: "project" },
         },
         stdio: ["ignore", "inherit", "inherit"],

@@ -74,7 +74,8 @@ describe("compare-and-set", () => {
   it("refuses whoever was taken over from, at once and for good", async () => {
     const orphan = await beginMigration(client, "m1", loadingRecord());
     const owner = await takeOver(client, await read());
-    expect(owner).toEqual({ id: "m1", epoch: 2 });
+    expect(owner).toEqual(await read());
+    expect(owner).toMatchObject({ id: "m1", epoch: 2 });
     await expect(transition(client, orphan, "loading", switchingRecord(), "orphan")).rejects.toMatchObject({
       code: "JOURNAL_LOST",
     });

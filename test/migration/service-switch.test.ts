@@ -107,7 +107,9 @@ describe("moving one service", () => {
       railway.rendered[newText] = rotatedUrl;
       return seen;
     };
-    await expect(proveDeployment({ ...client, serviceVariables }, move(), id)).resolves.toBeUndefined();
+    await expect(proveDeployment({ ...client, serviceVariables }, move(), id)).resolves.toEqual({
+      givenTold: true,
+    });
   });
 
   it("refuses its own deployment when somebody has changed the variable back since", async () => {
@@ -146,7 +148,7 @@ describe("moving one service", () => {
     });
     expect(told).toEqual([railway.deployments[1]?.id, serving]);
     expect(serving).toBe(railway.deployments[0]?.id);
-    await expect(proveDeployment(railway.client(), move(), serving)).resolves.toBeUndefined();
+    await expect(proveDeployment(railway.client(), move(), serving)).resolves.toEqual({ givenTold: true });
   });
 
   it("waits until everything earlier is gone, not only what ran when the move began", async () => {

@@ -177,13 +177,13 @@ export class EffectReader {
       return this.#state === "aborting" ? "c" : "1";
     }
     if (/^create schema if not exists pgvector_cutover/i.test(statement)) return "3";
-    if (/^insert into pgvector_cutover\.migration/i.test(statement)) {
+    if (/^with begun as \( insert into pgvector_cutover\.migration/i.test(statement)) {
       this.#state = "loading";
       return "5";
     }
     if (/^insert into pgvector_cutover\.event/i.test(statement)) return this.#last;
     if (/set epoch = epoch \+ 1/i.test(statement)) return "t";
-    if (/^update pgvector_cutover\.migration set state/i.test(statement))
+    if (/^with moved as \( update pgvector_cutover\.migration set state/i.test(statement))
       return this.#rowOfTransition(parameters);
     if (/^update pgvector_cutover\.fence set open = true/i.test(statement)) return "17";
     if (/setval\(/i.test(statement)) return this.#isSealed ? "16" : "11";
@@ -232,7 +232,7 @@ function readsOnly(purpose: string, statement: string): boolean {
   if (/^(observe|preflight|watch|status|gate|copy|dump|snapshot|abort-check)$/.test(purpose)) return true;
   if (/^(set|show|rollback|release|begin|start|discard)\b/i.test(statement)) return true;
   if (!/^(select|with)\b/i.test(statement)) return false;
-  return !/pg_terminate_backend|pg_cancel_backend|pg_(try_)?advisory_lock|setval\(|emit_message/i.test(
+  return !/pg_terminate_backend|pg_cancel_backend|pg_(try_)?advisory_lock|setval\(|emit_message|(insert into|update) pgvector_cutover\./i.test(
     statement,
   );
 }

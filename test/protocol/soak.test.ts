@@ -63,7 +63,7 @@ describe("a life under faults", () => {
   test("the answer to the commit of the promotion is lost: the run finds out, and ends the move by itself", async () => {
     const report = await live({
       hasLateService: true,
-      commands: [{ command: "up", fault: at("cut-target", "17", "after", 4) }],
+      commands: [{ command: "up", fault: at("cut-target", "17", "after", 3) }],
       ending: "up",
     });
     expect(report.hits).toHaveLength(1);

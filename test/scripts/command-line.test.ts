@@ -54,6 +54,9 @@ describe.for(commands)("npm run $name", ({ name, file }) => {
 test.for([
   ["plan", ["--markdown", "--json"]],
   ["report", ["--json", "--out", "x.html"]],
+  ["evidence", ["--digest", "0".repeat(64)]],
+  ["evidence", ["--verify", ".", "--stack", "prod"]],
+  ["evidence", ["--verify", ".", "--digest", "nonsense"]],
   ["local-env", []],
   ["local-env", ["--monorepo", ".", "--via", "public"]],
   ["local-env", ["--monorepo", ".", "--via", "private", "--port", "1"]],

@@ -74,7 +74,7 @@ export function buildQueries(pace: Pace, quirks: Quirks, jobs: JobHost) {
 
     me(_: unknown, { caller }: RequestContext) {
       if (caller?.kind !== "account") throw notAuthorized();
-      return { id: accountUserId };
+      return { id: accountUserId, name: "Ada", email: "ada@clinic.example" };
     },
 
     projectMembers({ projectId }: { projectId: string }, { caller, view }: RequestContext) {
