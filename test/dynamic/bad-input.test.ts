@@ -119,7 +119,9 @@ describe("names that lead nowhere", () => {
 
 describe("databases that are not what they should be", () => {
   test("swapped", async () => {
-    expect(await findings({ source: "pgvector", target: "Postgres" })).toContainEqual(
+    const { source, target } = inputsFor(world).migration.transport;
+    const transport = { source: target, target: source };
+    expect(await findings({ source: "pgvector", target: "Postgres", transport })).toContainEqual(
       expect.stringContaining("SWAPPED_DATABASES"),
     );
   });

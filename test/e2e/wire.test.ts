@@ -120,7 +120,7 @@ test("in clear text the same rows are read on both ways: the search finds them",
   const report = (line: string) => void lines.push(line);
   await runCutover({
     railway,
-    inputs: inputsFor(world, { sensitive: false }).migration,
+    inputs: inputsFor(world).migration,
     reporter: { step: report, detail: report },
     isEngineAlive: async () => true,
   });

@@ -12,6 +12,7 @@ import { closeTargetFence } from "../../components/postgres/fence.ts";
 import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { richDdl, richSchemas } from "../postgres/catalogue-ddl.ts";
+import { startImpostor } from "../postgres/impostor.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 
@@ -186,5 +187,57 @@ describe("the hook before the switch", () => {
     });
     await expect(outcome).rejects.toMatchObject({ message: expect.stringContaining("exit code 7") });
     await expect(outcome).rejects.not.toMatchObject({ message: expect.stringContaining("postgresql://") });
+  });
+});
+
+describe("a server whose certificate is pinned", () => {
+  const { source } = sharedServers();
+  const fingerprint = source.fingerprint as string;
+  let pinned: TestDatabase;
+
+  beforeAll(async () => {
+    pinned = await createDatabase(source);
+    await withConnection(pinned.connection, { purpose: "test" }, async (session) => {
+      await ensureJournal(session);
+      await session.query("create table public.seen (encrypted bool)");
+    });
+  });
+  afterAll(() => pinned?.drop());
+
+  const hookAt = (port: number) =>
+    withConnection(pinned.connection, { purpose: "test" }, (session) =>
+      runBeforeSwitchHook({
+        command: `HOOK_SQL="insert into public.seen select ssl from pg_stat_ssl where pid = pg_backend_pid()" '${process.execPath}' '${program}'`,
+        target: { ...pinned.connection, port, tls: { fingerprint } },
+        client: session,
+        schemas: ["public"],
+        createdSchemas: [],
+        loaderToken: "only the loader knows",
+        reporter: { step: () => {}, detail: () => {} },
+        signal: new AbortController().signal,
+      }),
+    );
+  const onServer = (text: string) =>
+    withConnection(
+      pinned.connection,
+      { purpose: "test" },
+      async (session) => (await session.query(text)).rows,
+    );
+
+  it("is reached by the command through TLS, without a word of it in the URL", async () => {
+    await onServer("alter table public.seen owner to current_user; grant insert on public.seen to public");
+    await hookAt(source.port);
+    expect(await onServer("select encrypted from public.seen")).toEqual([{ encrypted: true }]);
+  });
+
+  it("is not reached through somebody in between", async () => {
+    const impostor = await startImpostor(source, "S");
+    try {
+      await expect(hookAt(impostor.port)).rejects.toMatchObject({ code: "CERTIFICATE_CHANGED" });
+      expect(impostor.overheard()).toHaveLength(0);
+    } finally {
+      await impostor.close();
+    }
+    expect(await onServer("select from pg_roles where rolname like 'pgvector_cutover_hook_%'")).toEqual([]);
   });
 });

@@ -36,6 +36,7 @@ export interface DescriptionChange {
   readonly soakDays?: number;
   readonly serviceId?: string;
   readonly removal?: Partial<PostgresServiceInputs["removal"]>;
+  readonly transport?: PostgresServiceInputs["transport"];
 }
 
 export async function startRetirementWorld(recipient: string): Promise<RetirementWorld> {
@@ -58,6 +59,7 @@ export async function startRetirementWorld(recipient: string): Promise<Retiremen
         ...source,
         soakDays: change.soakDays ?? 0,
         removal: { ...source.removal, ...change.removal },
+        transport: change.transport ?? source.transport,
       },
       serviceId: change.serviceId ?? serviceId,
       credentials: s3.credentials,

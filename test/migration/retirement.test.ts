@@ -87,7 +87,9 @@ describe("the stop is refused", () => {
   });
 
   test("for the new database", async () => {
-    const reasons = await reasonsAgainstStop({ serviceId: serviceId("pgvector") });
+    const { target } = retirement.describe("stop").inputs.transport;
+    const transport = { source: target, target };
+    const reasons = await reasonsAgainstStop({ serviceId: serviceId("pgvector"), transport });
     expect(reasons).toContain("the service to retire is the new database");
     expect(reasons).toContain("the service to retire is not the one that was migrated");
   });

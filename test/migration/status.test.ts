@@ -57,7 +57,7 @@ test("says how both databases are reached, and what certificate nobody has pinne
   const { fingerprint } = here.world.source;
   const pinned = await status();
   expect(pinned.screen).toContain(`reached with TLS, certificate ${fingerprint}`);
-  expect(pinned.screen).toContain(`reached through the tunnel on port ${here.world.target.port}`);
+  expect(pinned.screen).toContain("reached IN CLEAR TEXT (the patients of this world are made up)");
   const transport = { ...here.inputs.transport, source: { via: "tls", fingerprint: null } as const };
   const { screen, unseen } = await status({ transport });
   expect(unseen).toMatchObject([{ what: "source", why: expect.stringContaining("CERTIFICATE_NOT_PINNED") }]);

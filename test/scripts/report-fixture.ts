@@ -23,7 +23,10 @@ export function promotedReport(): Report {
   });
   const record: RecordIn<"finished"> = {
     state: "finished",
-    context,
+    context: {
+      ...context,
+      transport: { source: "with TLS, certificate 5A:0C", target: "IN CLEAR TEXT (made up)" },
+    },
     load: {
       ...load,
       backups: {

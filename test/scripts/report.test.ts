@@ -40,6 +40,14 @@ describe("the report", () => {
     ]);
   });
 
+  test("says how both databases were reached, where the journal tells", () => {
+    const { source, target } = promotedReport();
+    expect(renderReport(promotedReport())).toContain(
+      `<p>Reached: ${source} with TLS, certificate 5A:0C; ${target} IN CLEAR TEXT (made up).</p>`,
+    );
+    expect(renderReport(abortedReport())).not.toContain("Reached:");
+  });
+
   test("of a migration that was put back says so, and why", () => {
     const page = renderReport(abortedReport());
     expect(page).toContain("Put back: the application runs on Postgres");
