@@ -9,6 +9,7 @@ import { renderRotation } from "../../scripts/render-rotation.ts";
 import { inputsFor } from "../dynamic/quiet-world.ts";
 import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
 import { nextWrites } from "./cutover-world.ts";
+import { makeStackFolder } from "../scripts/stack-folder.ts";
 import { owner, type RotationWorld, startRotationWorld } from "./rotation-world.ts";
 
 const reference = "${{pgvector.DATABASE_URL}}";
@@ -82,6 +83,10 @@ describe("before the cutover", () => {
     });
     await here.world.railway.settle();
     before = deploymentCounts();
+    // A duplicated environment, and in this world the old database, have the same password.
+    const { sameElsewhere } = await planRotation(here.run());
+    expect(sameElsewhere).toContain("pgvector (staging): POSTGRES_PASSWORD");
+    expect(sameElsewhere).toContain("Postgres (production): POSTGRES_PASSWORD");
     expect(await rotatePassword(here.run(), { again: false })).toBe("rotated");
     expect(deployed()).toEqual({ "@healthcare/doctor": 1 });
     expect(await isAccepted(here.login(here.storedPassword()))).toBe(true);
@@ -114,8 +119,6 @@ describe("after the cutover", () => {
       overlaps: false,
       variables: ["GF_DATABASE_URL"],
     });
-    // Duplicated environments and the other database have the same one in this world.
-    expect(plan.sameElsewhere).toContain("pgvector (staging): POSTGRES_PASSWORD");
     const text = renderRotation(plan, "trial");
     expect(text).toContain("--again --yes");
     expect(text).not.toContain(old);
@@ -129,6 +132,13 @@ describe("after the cutover", () => {
     expect(await rotateAgain()).toBe("rotated");
     expect(deployed()).toEqual(onceEach);
     await expectRotated();
+    // The server let the old containers in until the last build was done.
+    const record = (await here.rotation())?.record;
+    const changedAt = record?.state === "finished" ? Date.parse(record.changedAt) : 0;
+    const builds = healthcareServiceNames.map((name) =>
+      here.world.railway.deployments(name).at(-1)?.events.find(({ step }) => step === "BUILD_IMAGE"),
+    );
+    expect(builds.every((build) => Date.parse(build?.createdAt ?? "") < changedAt)).toBe(true);
     expect(here.storedPassword()).toMatch(/^[A-Za-z0-9_-]{43}$/);
     await expect(stranger.query("select 1")).rejects.toThrow();
     const [{ strangers } = {}] = await here.query(
@@ -187,15 +197,59 @@ describe("after the cutover", () => {
   });
 });
 
+describe("when something happens meanwhile", () => {
+  test("a push with the new password is taken as the deployment", async () => {
+    await rotateAgain((line) => {
+      if (line === "Deploy every service that uses it") here.world.railway.pushDeployment("@healthcare/api");
+    });
+    expect(deployed()).toEqual(onceEach);
+    await expectRotated();
+  });
+
+  test("a restart of the server interrupts it, and the next run goes on", async () => {
+    const restarts: Promise<void>[] = [];
+    const restart = async () => {
+      await here.target.stop("immediate");
+      await here.target.start();
+    };
+    const run = rotateAgain((line) => {
+      if (line.startsWith("Wait for the deployments")) restarts.push(restart());
+    });
+    await expect(run).rejects.toMatchObject({ code: "ROTATION_INTERRUPTED" });
+    await Promise.all(restarts);
+    expect(await rotateAgain()).toBe("rotated");
+    expect(deployed()).toEqual(onceEach);
+    await expectRotated();
+  });
+
+  test("an operator sees the plan and the end, and no password", async () => {
+    const config = { phase: "cutover", ...here.world.config };
+    const folder = await makeStackFolder(config, here.world.environment);
+    const shown = await folder.script("rotate-password", ["--stack", "trial"]);
+    const done = await folder.script("rotate-password", ["--stack", "trial", "--again", "--yes"]);
+    const again = await folder.script("rotate-password", ["--stack", "trial", "--yes"]);
+    await folder.remove();
+    expect(shown).toMatchObject({ exitCode: 0, output: expect.stringContaining("each deployed once") });
+    expect(done).toMatchObject({ exitCode: 0, output: expect.stringContaining("Rotated: ") });
+    expect(again).toMatchObject({ exitCode: 0, output: expect.stringContaining("Nothing was done") });
+    const printed = JSON.stringify([shown, done, again]);
+    for (const password of [old, here.storedPassword()]) expect(printed).not.toContain(password);
+    await expectRotated();
+  });
+});
+
 describe("when a deployment fails", () => {
   test("in its build, the server's password was never changed and nobody noticed", async () => {
+    here.world.railway.setVariableByHand(metrics, "GF_DATABASE_URL", reference);
     here.world.railway.failNext("@healthcare/api", "BUILD");
     here.lines.length = 0;
     await expect(rotateAgain()).rejects.toMatchObject({ code: "ROTATION_PUT_BACK" });
     expect(here.lines.join("\n")).not.toContain("new sessions need the new password");
     await here.world.railway.settle();
     await expectAsBefore();
-    for (const count of Object.values(deployed())) expect(count).toBe(1);
+    // Who cannot wait to be let in was not deployed at all.
+    expect(deployed()).toEqual(onceEach);
+    here.world.railway.removeVariableByHand(metrics, "GF_DATABASE_URL");
   });
 
   test("in its health check, everything is put back to the old password", async () => {
@@ -262,7 +316,7 @@ describe("killed", () => {
     for (const password of [...everyPassword, old, here.storedPassword()]) {
       for (const text of [log, record, here.lines.join("\n")]) expect(text).not.toContain(password);
     }
-    expect(log).not.toMatch(/password 'SCRAM/);
+    expect(log).not.toMatch(/SCRAM-SHA-256\$/);
   });
 });
 

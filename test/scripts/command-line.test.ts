@@ -59,6 +59,8 @@ test.for([
   ["local-env", ["--monorepo", ".", "--via", "tunnel"]],
   ["local-env", ["--monorepo", ".", "--port", "nonsense"]],
   ["local-env", ["--monorepo", ".", "--undo", "--via", "public"]],
+  ["rotate-password", ["--put-back", "--again"]],
+  ["rotate-password", ["--patience", "long"]],
   ["rehearse", ["--engine", "none"]],
   ["soak", ["--lives", "many"]],
 ] as const)("%s with %j ends with 2", async ([name, args]) => {
