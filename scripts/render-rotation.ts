@@ -32,7 +32,9 @@ export function renderRotation(plan: RotationPlan, stack: string): string {
 
 function renderService({ name, variables, overlaps, undeployed }: PlannedService): string {
   const notes = [
-    ...(overlaps ? [] : ["no health check, a volume, or a command before its deployment: it may be down for moments"]),
+    ...(overlaps
+      ? []
+      : ["no health check, a volume, or a command before its deployment: it may be down for moments"]),
     ...(undeployed.length === 0 ? [] : [`its first deployment with ${list(undeployed)}`]),
   ];
   return `  ${name}  ${list(variables)}${notes.length === 0 ? "" : `  (${notes.join("; ")})`}`;

@@ -1,6 +1,10 @@
 import { parseArgs } from "node:util";
 import { planRotation } from "../components/migration/rotation/plan.ts";
-import { type RotationOutcome, rotatePassword, undoRotation } from "../components/migration/rotation/rotate.ts";
+import {
+  type RotationOutcome,
+  rotatePassword,
+  undoRotation,
+} from "../components/migration/rotation/rotate.ts";
 import { renderRotation } from "./render-rotation.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
 
@@ -51,7 +55,8 @@ await runScript(async () => {
   }
   const back = values["put-back"];
   if (back && values.again) throw wrongArguments("--put-back and --again exclude each other");
-  if (!/^\d{1,3}$/.test(values.patience)) throw wrongArguments("--patience is a number of seconds, up to 999");
+  if (!/^\d{1,3}$/.test(values.patience))
+    throw wrongArguments("--patience is a number of seconds, up to 999");
   const { railway, inputs } = await readStack(values.stack);
   const run = {
     railway,

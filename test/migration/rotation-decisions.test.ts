@@ -37,10 +37,36 @@ describe("how a text carries a password", () => {
 
 describe("who gets a password by reference", () => {
   const texts = new Map<string, Map<string, string | null>>([
-    ["shared", new Map([["DB", "${{pgvector.DATABASE_URL}}"], ["LOOP", "${{shared.LOOP}}"]])],
-    ["api", new Map([["A", "${{pgvector.DATABASE_URL}}"], ["B", "${{A}}?x"], ["C", "${{shared.DB}}"]])],
-    ["web", new Map([["D", "${{api.C}}"], ["E", "${{Postgres.DATABASE_URL}}"], ["F", "${{shared.LOOP}}"]])],
-    ["own", new Map([["G", "plain"], ["H", null]])],
+    [
+      "shared",
+      new Map([
+        ["DB", "${{pgvector.DATABASE_URL}}"],
+        ["LOOP", "${{shared.LOOP}}"],
+      ]),
+    ],
+    [
+      "api",
+      new Map([
+        ["A", "${{pgvector.DATABASE_URL}}"],
+        ["B", "${{A}}?x"],
+        ["C", "${{shared.DB}}"],
+      ]),
+    ],
+    [
+      "web",
+      new Map([
+        ["D", "${{api.C}}"],
+        ["E", "${{Postgres.DATABASE_URL}}"],
+        ["F", "${{shared.LOOP}}"],
+      ]),
+    ],
+    [
+      "own",
+      new Map([
+        ["G", "plain"],
+        ["H", null],
+      ]),
+    ],
   ]);
 
   test.for([
@@ -83,7 +109,15 @@ describe("what blocks", () => {
     role: { isSuperuser: true, verifier: "SCRAM-SHA-256$x", sessions: [], replicating: [], isStandby: false },
     survey: {
       holders: [{ name: "POSTGRES_PASSWORD", kind: "whole" }],
-      ...{ dependents: [], idle: [], copies: [], sameElsewhere: [], unfit: [], unreadable: [], everywhere: true },
+      ...{
+        dependents: [],
+        idle: [],
+        copies: [],
+        sameElsewhere: [],
+        unfit: [],
+        unreadable: [],
+        everywhere: true,
+      },
     },
   };
   const during = (state: string) =>

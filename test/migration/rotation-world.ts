@@ -82,7 +82,11 @@ export async function startRotationWorld(): Promise<RotationWorld> {
   const inputs = inputsFor(world).migration;
   const lines: string[] = [];
   const query = (text: string) =>
-    withConnection(target.connection(), { purpose: "observe" }, async (client) => (await client.query(text)).rows);
+    withConnection(
+      target.connection(),
+      { purpose: "observe" },
+      async (client) => (await client.query(text)).rows,
+    );
   const storedPassword = () => {
     const { services, variables } = world.railway.inspect();
     const service = services.find(({ name }) => name === "pgvector");

@@ -7,9 +7,9 @@ import { isAccepted, rotationRole } from "../../components/migration/rotation/se
 import { connect } from "../../components/postgres/connection.ts";
 import { renderRotation } from "../../scripts/render-rotation.ts";
 import { inputsFor } from "../dynamic/quiet-world.ts";
+import { makeStackFolder } from "../scripts/stack-folder.ts";
 import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
 import { nextWrites } from "./cutover-world.ts";
-import { makeStackFolder } from "../scripts/stack-folder.ts";
 import { owner, type RotationWorld, startRotationWorld } from "./rotation-world.ts";
 
 const reference = "${{pgvector.DATABASE_URL}}";
@@ -47,7 +47,10 @@ function deploymentCounts(): Record<string, number> {
 
 /** How many deployments each service has had since the test began; those that had none are left out. */
 function deployed(): Record<string, number> {
-  const counts = Object.entries(deploymentCounts()).map(([name, count]) => [name, count - (before[name] ?? 0)]);
+  const counts = Object.entries(deploymentCounts()).map(([name, count]) => [
+    name,
+    count - (before[name] ?? 0),
+  ]);
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
 
@@ -136,7 +139,10 @@ describe("after the cutover", () => {
     const record = (await here.rotation())?.record;
     const changedAt = record?.state === "finished" ? Date.parse(record.changedAt) : 0;
     const builds = healthcareServiceNames.map((name) =>
-      here.world.railway.deployments(name).at(-1)?.events.find(({ step }) => step === "BUILD_IMAGE"),
+      here.world.railway
+        .deployments(name)
+        .at(-1)
+        ?.events.find(({ step }) => step === "BUILD_IMAGE"),
     );
     expect(builds.every((build) => Date.parse(build?.createdAt ?? "") < changedAt)).toBe(true);
     expect(here.storedPassword()).toMatch(/^[A-Za-z0-9_-]{43}$/);
@@ -191,7 +197,9 @@ describe("after the cutover", () => {
     here.world.railway.setVariableByHand("pgvector", "PGPASSWORD", old);
     await rotateAgain();
     const { variables } = here.world.railway.inspect();
-    const kept = variables.filter(({ name, value }) => name === "PGPASSWORD" && value === here.storedPassword());
+    const kept = variables.filter(
+      ({ name, value }) => name === "PGPASSWORD" && value === here.storedPassword(),
+    );
     expect(kept).toHaveLength(1);
     await expectRotated();
   });

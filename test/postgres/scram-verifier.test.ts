@@ -23,7 +23,8 @@ test("is what a server makes of the same password and salt, and logs in", async 
     await client.query(`drop role if exists ${quoteIdentifier(role)}`);
     await client.query(`create role ${quoteIdentifier(role)} login password ${quoteLiteral(password)}`);
     const stored = async (): Promise<string> =>
-      (await client.query("select rolpassword from pg_authid where rolname = $1", [role])).rows[0].rolpassword;
+      (await client.query("select rolpassword from pg_authid where rolname = $1", [role])).rows[0]
+        .rolpassword;
     const theirs = await stored();
     const salt = /^SCRAM-SHA-256\$4096:([^$]+)\$/.exec(theirs)?.[1] ?? "";
     expect(scramVerifier(password, Buffer.from(salt, "base64"))).toBe(theirs);

@@ -33,7 +33,9 @@ export function blockersOf({ survey, role, own, migration }: RotationFacts): str
     );
   }
   for (const name of survey.unfit) {
-    blockers.push(`${name} of the database's service has the password inside of another text: use a reference there.`);
+    blockers.push(
+      `${name} of the database's service has the password inside of another text: use a reference there.`,
+    );
   }
   for (const copy of survey.copies) {
     blockers.push(

@@ -67,8 +67,7 @@ export async function readGiven(
 ): Promise<"old" | "new" | "unknown"> {
   const given = await railway.deploymentVariables(deploymentId);
   const has = (password: string | null) =>
-    password !== null &&
-    variables.some((name) => carriesPassword(name, given?.get(name), password) !== null);
+    password !== null && variables.some((name) => carriesPassword(name, given?.get(name), password) !== null);
   if (has(passwords.old)) return "old";
   return has(passwords.new) ? "new" : "unknown";
 }
@@ -132,7 +131,8 @@ export async function waitForRightMoment(
   throw new CutoverError({
     code: "DEPLOYMENT_TIMEOUT",
     message: `No deployment got past its build within ${Math.round(timeoutMs / 1_000)} s.`,
-    remedy: "Look at the deployments in Railway's dashboard; if they are only slow, raise the deployment timeout.",
+    remedy:
+      "Look at the deployments in Railway's dashboard; if they are only slow, raise the deployment timeout.",
   });
 }
 

@@ -2,16 +2,10 @@ import { CutoverError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import { scramVerifier } from "../../postgres/scram-verifier.ts";
 import { formatDuration } from "../plan/format.ts";
-import {
-  type BuiltSince,
-  canWait,
-  findDeployed,
-  notYetDeployed,
-  waitForRightMoment,
-} from "./deployments.ts";
+import { type BuiltSince, canWait, findDeployed, notYetDeployed, waitForRightMoment } from "./deployments.ts";
 import type { OwnedRotation, ServiceWork } from "./owned.ts";
-import type { RotatedService, RotationIn } from "./record.ts";
 import { proveService } from "./prove.ts";
+import type { RotatedService, RotationIn } from "./record.ts";
 import { dropRotationRole, endOlderSessions, isAccepted, keepOutOfLog, setVerifier } from "./server.ts";
 import { type Dependent, surveyPassword } from "./survey.ts";
 import { waitUntilFollowed, writePassword } from "./variables.ts";

@@ -72,10 +72,7 @@ export async function takeOverRotation(target: pg.Client, entry: RotationEntry):
  *
  * @throws CutoverError `JOURNAL_LOST`
  */
-export async function saveRotation(
-  target: pg.Client,
-  { id, epoch, record }: RotationEntry,
-): Promise<void> {
+export async function saveRotation(target: pg.Client, { id, epoch, record }: RotationEntry): Promise<void> {
   const { rowCount } = await target.query(
     "update pgvector_cutover.rotation set state = $3, record = $4, updated_at = now() where id = $1 and epoch = $2",
     [id, epoch, record.state, JSON.stringify(rotationRecordSchema.parse(record))],

@@ -40,8 +40,13 @@ export async function proveService(
     run.reporter.detail(`${name}: deployment ${status.toLowerCase()}`);
   let awaited = deploymentId;
   for (;;) {
-    const { id } = await railway.waitForDeployment(scope, serviceId, awaited, { timeoutMs, onStatus, signal });
-    if ((await readGiven(railway, id, variables, passwords)) === unwanted) throw givenOther(name, id, unwanted);
+    const { id } = await railway.waitForDeployment(scope, serviceId, awaited, {
+      timeoutMs,
+      onStatus,
+      signal,
+    });
+    if ((await readGiven(railway, id, variables, passwords)) === unwanted)
+      throw givenOther(name, id, unwanted);
     await waitUntilAlone(railway, move, id, []);
     await onAlone?.();
     await proveDeployment(railway, move, id);

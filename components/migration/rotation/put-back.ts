@@ -51,11 +51,7 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
 }
 
 /** A deployment that never got healthy has left the old one in place; only one that took its place has to be replaced. */
-async function restoreService(
-  rotation: OwnedRotation,
-  name: string,
-  service: RotatedService,
-): Promise<void> {
+async function restoreService(rotation: OwnedRotation, name: string, service: RotatedService): Promise<void> {
   const { railway, scope, run, signal, passwords } = rotation;
   for (const deployment of await deployedSince(railway, scope, service)) {
     if (isPending(deployment)) await railway.cancelDeployment(deployment.id);

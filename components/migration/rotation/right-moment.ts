@@ -21,7 +21,5 @@ export function isRightMoment(
 ): boolean {
   const built = progress.filter(({ builtSinceMs }) => builtSinceMs !== null);
   if (built.length === progress.length) return true;
-  return built.some(
-    ({ canWait, builtSinceMs }) => !canWait || nowMs - (builtSinceMs ?? nowMs) >= patienceMs,
-  );
+  return built.some(({ canWait, builtSinceMs }) => !canWait || nowMs - (builtSinceMs ?? nowMs) >= patienceMs);
 }

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { CutoverError, describeError, isConnectionLoss } from "../../errors.ts";
 import { inTransaction } from "../../postgres/transaction.ts";
 import { excludeOtherRuns } from "../exclusion.ts";
-import { recallValue, rememberValue } from "../previous-value.ts";
 import { readJournal } from "../journal.ts";
+import { recallValue, rememberValue } from "../previous-value.ts";
 import { assertRotatable } from "./blockers.ts";
 import { notYetDeployed, type Passwords } from "./deployments.ts";
 import { finishRotation, moveToNewPassword } from "./forward.ts";
@@ -39,7 +39,11 @@ export async function rotatePassword(
   const found = await findWayIn(run);
   const record = found.rotation?.record;
   if (record?.state === "finished" && !again) return "rotated before";
-  if (record !== undefined && isUnfinished(record) && (record.state !== "begun" || found.account === "rotation")) {
+  if (
+    record !== undefined &&
+    isUnfinished(record) &&
+    (record.state !== "begun" || found.account === "rotation")
+  ) {
     return goOn(run, found, found.own.password, "forward");
   }
   const password = await begin(run, found);
@@ -106,10 +110,7 @@ async function begin(run: RotationRun, { scope, service, own }: WayIn): Promise<
 }
 
 /** A run that died while it wrote the variables may have left its own password, which nobody knows, in some of them. */
-function mergeHolders(
-  unfinished: RotationEntry | undefined,
-  holders: readonly Holder[],
-): Holder[] {
+function mergeHolders(unfinished: RotationEntry | undefined, holders: readonly Holder[]): Holder[] {
   const byName = new Map([...(unfinished?.record.holders ?? []), ...holders].map((one) => [one.name, one]));
   return [...byName.values()];
 }
@@ -142,13 +143,18 @@ async function goOn(
       entry: await takeOverRotation(exclusion.target, entry),
     });
     if (direction === "back" || record.state === "putting-back") {
-      await putRotationBack(rotation, record.state === "putting-back" ? record.reason : "put back by the operator");
+      await putRotationBack(
+        rotation,
+        record.state === "putting-back" ? record.reason : "put back by the operator",
+      );
       return "put back";
     }
     await forwardOrBack(rotation);
     return "rotated";
   } catch (error) {
-    throw isConnectionLoss(error) ? interrupted(exclusion.signal.aborted ? exclusion.signal.reason : error) : error;
+    throw isConnectionLoss(error)
+      ? interrupted(exclusion.signal.aborted ? exclusion.signal.reason : error)
+      : error;
   } finally {
     await exclusion.release();
   }
@@ -181,7 +187,8 @@ function asksForNoPassword(role: string): CutoverError {
   return new CutoverError({
     code: "ROTATION_BLOCKED",
     message: `The server lets ${role} in with any password on the way that this machine takes: nobody could tell whether the old one is refused. Nothing was changed.`,
-    remedy: "Run from where pg_hba.conf asks for a password: not through a tunnel that ends on the server's own loopback.",
+    remedy:
+      "Run from where pg_hba.conf asks for a password: not through a tunnel that ends on the server's own loopback.",
   });
 }
 

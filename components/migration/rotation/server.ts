@@ -97,7 +97,9 @@ export async function isAccepted(connection: ConnectionTarget): Promise<boolean>
 }
 
 export function isRefusal(error: unknown): boolean {
-  return error instanceof CutoverError && error.code === "WRONG_PASSWORD" && sqlState(error.cause) === "28P01";
+  return (
+    error instanceof CutoverError && error.code === "WRONG_PASSWORD" && sqlState(error.cause) === "28P01"
+  );
 }
 
 /**

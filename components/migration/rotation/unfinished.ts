@@ -15,6 +15,7 @@ export async function assertNoRotation(target: pg.Client): Promise<void> {
   throw new CutoverError({
     code: "ROTATION_UNFINISHED",
     message: `A rotation of the target's password was interrupted (${rotation.record.state}, ${rotation.updatedAt}). Nothing was changed.`,
-    remedy: "Finish it with `npm run rotate-password -- --yes`, or put it back with --put-back --yes, then run again.",
+    remedy:
+      "Finish it with `npm run rotate-password -- --yes`, or put it back with --put-back --yes, then run again.",
   });
 }

@@ -1,7 +1,7 @@
 import { CutoverError } from "../../errors.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
-import { carriesPassword, withPassword } from "./password-texts.ts";
 import type { OwnedRotation } from "./owned.ts";
+import { carriesPassword, withPassword } from "./password-texts.ts";
 import type { RotatedService } from "./record.ts";
 import { renderedPassword } from "./survey.ts";
 

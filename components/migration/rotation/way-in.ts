@@ -6,7 +6,7 @@ import { type JournalEntry, readJournal } from "../journal.ts";
 import type { Reporter } from "../reporter.ts";
 import { resolveDatabase } from "../resolve.ts";
 import { type RotationEntry, readRotation } from "./journal.ts";
-import { type RoleFacts, asRotationRole, isRefusal, readRole } from "./server.ts";
+import { asRotationRole, isRefusal, type RoleFacts, readRole } from "./server.ts";
 
 /** What a rotation was given to work with. */
 export interface RotationRun {
