@@ -72,6 +72,10 @@ await runScript(async () => {
     process.stdout.write(renderRotation(plan, values.stack));
     return plan.blockers.length === 0 ? 0 : 1;
   }
+  process.once("SIGINT", () => {
+    console.error("Interrupted, and nothing is lost: the same command goes on, --put-back --yes goes back.");
+    process.exit(1);
+  });
   const outcome = back ? await undoRotation(run) : await rotatePassword(run, { again: values.again });
   console.log(outcomes[outcome]);
   // Only what was asked for is a success: an interrupted way back that was ended is no rotation.

@@ -270,6 +270,21 @@ describe("when a deployment fails", () => {
     await here.world.railway.settle();
     await expectAsBefore();
   });
+
+  test("on the way back too, what is left is done by the next run", async () => {
+    here.world.railway.setPace({ healthcheckTimeoutMs: 1_000 });
+    here.world.railway.failNext("@healthcare/api", "HEALTHCHECK");
+    const run = rotateAgain((line) => {
+      if (line.startsWith("Put the old")) here.world.railway.failNext("@healthcare/doctor", "BUILD");
+    });
+    const error = await run.catch((thrown: unknown) => thrown);
+    here.world.railway.setPace({ healthcheckTimeoutMs: 15_000 });
+    expect(error).toMatchObject({ code: "ROTATION_INCOMPLETE" });
+    expect((await here.rotation())?.record).toMatchObject({ state: "putting-back" });
+    expect(await undoRotation(here.run())).toBe("put back");
+    await here.world.railway.settle();
+    await expectAsBefore();
+  });
 });
 
 /** Lines of a run, in their order: what is killed there has done all that came before. */
@@ -279,9 +294,7 @@ const places = [
   "is set, and nothing deployed",
   "Deploy every service",
   "is given the new password",
-  "Change the password on the server",
   "new sessions need the new password",
-  "Wait for the deployments",
   "runs on the new password",
   "See that the old password",
   "tried: 28P01",
@@ -296,7 +309,7 @@ describe("killed", () => {
     await expectRotated();
   });
 
-  test.for(places.slice(1, 9))("at “%s”, --put-back leads back", async (place) => {
+  test.for(places.slice(1, 7))("at “%s”, --put-back leads back", async (place) => {
     await here.killAt(place);
     expect(await undoRotation(here.run())).toBe("put back");
     await here.world.railway.settle();

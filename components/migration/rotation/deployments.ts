@@ -119,7 +119,8 @@ export async function waitForRightMoment(
         if (own === undefined || !built.has(own.status)) builtSince.delete(serviceId);
         else if (!builtSince.has(serviceId)) builtSince.set(serviceId, Date.now());
         return {
-          canWait: service !== undefined && canWait(service),
+          // One whose health check passes without the database serves by now, and has none.
+          canWait: service !== undefined && canWait(service) && own?.status === "DEPLOYING",
           builtSinceMs: builtSince.get(serviceId) ?? null,
         };
       }),
