@@ -54,6 +54,18 @@ function deployed(): Record<string, number> {
   return Object.fromEntries(counts.filter(([, count]) => count !== 0));
 }
 
+function placesOf({ world }: RotationWorld) {
+  const { project, environments, services } = world.railway.inspect();
+  const environment = environments.find(({ name }) => name === "staging");
+  return {
+    staging: {
+      ...{ projectId: project.id, projectName: project.name },
+      ...{ environmentId: environment?.id ?? "", environmentName: "staging" },
+    },
+    services: (wanted: string) => services.find(({ name }) => name === wanted)?.id ?? "",
+  };
+}
+
 const onceEach = Object.fromEntries(healthcareServiceNames.map((name) => [name, 1]));
 
 async function expectRotated(): Promise<void> {
@@ -185,6 +197,20 @@ describe("after the cutover", () => {
     expect(here.world.railway.mutations().length).toBe(mutations);
     here.world.railway.removeVariableByHand(service, "COPY");
     await expectAsBefore();
+  });
+
+  test("in another environment only a public address leads here", async () => {
+    const production = await here.railway.resolveEnvironment(here.inputs);
+    const { staging, services } = placesOf(here);
+    const set = (name: string, value: string) =>
+      here.railway.setVariable(staging, services(metrics), name, value);
+    const rendered = await here.railway.renderedVariables(production, services("pgvector"));
+    await set("OWN", rendered.get("DATABASE_URL") ?? "");
+    await set("PRODUCTION", rendered.get("DATABASE_PUBLIC_URL") ?? "");
+    const plan = await planRotation(here.run());
+    expect(plan.blockers).toEqual([expect.stringContaining("metrics (staging): PRODUCTION has a copy")]);
+    expect(plan.sameElsewhere).toEqual(["metrics (staging): OWN"]);
+    await set("PRODUCTION", "gone");
   });
 
   test("a shared variable with a copy blocks, too", async () => {
