@@ -5,6 +5,7 @@ import { planRotation } from "../../components/migration/rotation/plan.ts";
 import { rotatePassword, undoRotation } from "../../components/migration/rotation/rotate.ts";
 import { isAccepted, rotationRole } from "../../components/migration/rotation/server.ts";
 import { connect } from "../../components/postgres/connection.ts";
+import { quoteLiteral } from "../../components/postgres/identifiers.ts";
 import { renderRotation } from "../../scripts/render-rotation.ts";
 import { inputsFor } from "../dynamic/quiet-world.ts";
 import { makeStackFolder } from "../scripts/stack-folder.ts";
@@ -231,6 +232,38 @@ describe("after the cutover", () => {
   });
 });
 
+describe("with another pg_hba.conf", () => {
+  test.for([
+    ["that asks for no password", `host all ${owner} all trust`, "with any password"],
+    ["that keeps the second login out", `host all ${rotationRole} all reject`, "pg_hba.conf names roles"],
+  ])("%s, nothing is changed", async ([, line = "", words = ""]) => {
+    const restore = await putIntoHba(line);
+    const mutations = here.world.railway.mutations().filter((name) => name === "variableUpsert").length;
+    const error = await rotateAgain().catch((thrown: unknown) => thrown);
+    await restore();
+    expect(error).toMatchObject({ code: "ROTATION_BLOCKED" });
+    expect(String(error)).toContain(words);
+    expect(here.world.railway.mutations().filter((name) => name === "variableUpsert")).toHaveLength(
+      mutations,
+    );
+    await expectAsBefore();
+  });
+
+  /** As the server's first line; the test's own superuser gets in by what follows. */
+  async function putIntoHba(line: string): Promise<() => Promise<unknown>> {
+    const [{ file, text } = {}] = await here.query(
+      "select setting as file, pg_read_file(setting) as text from pg_settings where name = 'hba_file'",
+    );
+    const write = (content: string) =>
+      here.query(
+        `copy (select * from unnest(string_to_array(${quoteLiteral(content)}, chr(10)))) to ${quoteLiteral(String(file))};
+         select pg_reload_conf(); select pg_sleep(0.2)`,
+      );
+    await write(`${line}\n${text}`);
+    return () => write(String(text));
+  }
+});
+
 describe("when something happens meanwhile", () => {
   test("a push with the new password is taken as the deployment", async () => {
     await rotateAgain((line) => {
@@ -323,7 +356,7 @@ const places = [
   "new sessions need the new password",
   "runs on the new password",
   "See that the old password",
-  "tried: 28P01",
+  "refuses the old password",
 ];
 
 describe("killed", () => {

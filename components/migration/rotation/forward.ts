@@ -49,7 +49,7 @@ export async function finishRotation(rotation: OwnedRotation): Promise<void> {
   });
   if (ended > 0) reporter.detail(`${ended} sessions that the old password had opened were ended`);
   if (await isAccepted(rotation.login(rotation.passwords.old))) throw stillAccepted(record.role);
-  reporter.detail("the server refuses the old password (tried: 28P01)");
+  reporter.detail("the server refuses the old password: it was tried");
   await withConnection(
     rotation.exclusion.guarded(rotation.login(rotation.newPassword)),
     { purpose: "rotation" },

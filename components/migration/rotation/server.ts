@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
-import { CutoverError, sqlState } from "../../errors.ts";
+import { CutoverError } from "../../errors.ts";
 import { type ConnectionTarget, connect, endConnection } from "../../postgres/connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../../postgres/identifiers.ts";
 import { scramVerifier } from "../../postgres/scram-verifier.ts";
@@ -85,7 +85,7 @@ export async function setVerifier(client: pg.Client, role: string, verifier: str
   await client.query(`alter role ${quoteIdentifier(role)} password ${quoteLiteral(verifier)}`);
 }
 
-/** Whether the server lets this account in. Anything but a refused password is thrown. */
+/** Whether the server lets this account in. What is no refusal of the account is thrown. */
 export async function isAccepted(connection: ConnectionTarget): Promise<boolean> {
   try {
     await endConnection(await connect(connection, { purpose: "observe", readOnly: true }));
@@ -96,10 +96,9 @@ export async function isAccepted(connection: ConnectionTarget): Promise<boolean>
   }
 }
 
+/** A wrong password (28P01), no such role, or a pg_hba.conf that keeps it out (28000). */
 export function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof CutoverError && error.code === "WRONG_PASSWORD" && sqlState(error.cause) === "28P01"
-  );
+  return error instanceof CutoverError && error.code === "WRONG_PASSWORD";
 }
 
 /**
