@@ -17,6 +17,10 @@ tried. The new one is made here, kept in memory, and printed nowhere; read it fr
   npm run rotate-password -- --stack prod --again --yes        once more, after one that is finished
   npm run rotate-password -- --stack prod --put-back --yes     puts an unfinished one back
 
+--patience N  how many seconds a new container, which is refused until then, waits for builds of other services to be done before
+              the password is changed on the server. Default 15. 0: as soon as the first one may start, for programs that
+              Railway gives up when they are refused.
+
 Without --yes nothing is changed. When a deployment fails, everything is put back by itself. Between the change on the
 server and the end of a service's old deployment, that deployment can open no new session; its open ones go on.
 docs/rotation.md has the order, and what an interruption leaves.
@@ -41,6 +45,7 @@ await runScript(async () => {
       yes: { type: "boolean", default: false },
       again: { type: "boolean", default: false },
       "put-back": { type: "boolean", default: false },
+      patience: { type: "string", default: "15" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -50,6 +55,8 @@ await runScript(async () => {
   }
   const back = values["put-back"];
   if (back && values.again) throw wrongArguments("--put-back and --again exclude each other");
+  if (!/^\d{1,3}$/.test(values.patience))
+    throw wrongArguments("--patience is a number of seconds, up to 999");
   const { railway, inputs } = await readStack(values.stack);
   const run = {
     railway,
@@ -58,12 +65,17 @@ await runScript(async () => {
       step: (text: string) => console.log(`── ${text}`),
       detail: (text: string) => console.log(`   ${text}`),
     },
+    timing: { patienceMs: Number(values.patience) * 1_000 },
   };
   if (!values.yes) {
     const plan = await planRotation(run);
     process.stdout.write(renderRotation(plan, values.stack));
     return plan.blockers.length === 0 ? 0 : 1;
   }
+  process.once("SIGINT", () => {
+    console.error("Interrupted, and nothing is lost: the same command goes on, --put-back --yes goes back.");
+    process.exit(1);
+  });
   const outcome = back ? await undoRotation(run) : await rotatePassword(run, { again: values.again });
   console.log(outcomes[outcome]);
   // Only what was asked for is a success: an interrupted way back that was ended is no rotation.

@@ -6,6 +6,20 @@ import { recentDeployments } from "../adopt-deployment.ts";
 import { carriesPassword } from "./password-texts.ts";
 import type { RotatedService } from "./record.ts";
 import { isRightMoment } from "./right-moment.ts";
+import type { Dependent } from "./survey.ts";
+
+/** A service as it is before anything of it is deployed. */
+export async function notYetDeployed(
+  railway: Railway,
+  scope: EnvironmentScope,
+  { service, variables }: Dependent,
+): Promise<RotatedService> {
+  const recent = await railway.listDeployments(scope, service.id, recentDeployments);
+  return {
+    ...{ serviceId: service.id, variables: [...variables], replaces: recent.map(({ id }) => id) },
+    ...{ askedAt: null, deploymentId: null, provenAt: null },
+  };
+}
 
 /** What was deployed since the variables were changed, newest first. */
 export async function deployedSince(
@@ -71,8 +85,11 @@ export function canWait(service: RailwayService): boolean {
   );
 }
 
+/** Since when each service's new deployment has been past its build, by the service's id. */
+export type BuiltSince = Map<string, number>;
+
 /**
- * Watches all deployments at once until the server's password is to be changed.
+ * Watches deployments until the server's password is to be changed, as far as these services are concerned.
  *
  * @throws CutoverError `DEPLOYMENT_FAILED` and its kin as soon as one of them comes to nothing; `DEPLOYMENT_TIMEOUT`
  */
@@ -84,11 +101,11 @@ export async function waitForRightMoment(
     readonly timeoutMs: number;
     readonly watchIntervalMs: number;
     readonly patienceMs: number;
+    readonly builtSince: BuiltSince;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const builtSince = new Map<string, number>();
-  const { timeoutMs, watchIntervalMs, patienceMs, signal } = options;
+  const { timeoutMs, watchIntervalMs, patienceMs, builtSince, signal } = options;
   const look = async () => {
     const present = new Map((await railway.listServices(scope)).map((service) => [service.id, service]));
     const progress = await Promise.all(
@@ -102,7 +119,8 @@ export async function waitForRightMoment(
         if (own === undefined || !built.has(own.status)) builtSince.delete(serviceId);
         else if (!builtSince.has(serviceId)) builtSince.set(serviceId, Date.now());
         return {
-          canWait: service !== undefined && canWait(service),
+          // One whose health check passes without the database serves by now, and has none.
+          canWait: service !== undefined && canWait(service) && own?.status === "DEPLOYING",
           builtSinceMs: builtSince.get(serviceId) ?? null,
         };
       }),

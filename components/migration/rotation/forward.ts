@@ -2,11 +2,11 @@ import { CutoverError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import { scramVerifier } from "../../postgres/scram-verifier.ts";
 import { formatDuration } from "../plan/format.ts";
-import { proveDeployment, type ServiceSwitch, waitUntilAlone } from "../service-switch.ts";
-import { findDeployed, readGiven, waitForRightMoment } from "./deployments.ts";
+import { type BuiltSince, canWait, findDeployed, notYetDeployed, waitForRightMoment } from "./deployments.ts";
 import type { OwnedRotation, ServiceWork } from "./owned.ts";
+import { proveService } from "./prove.ts";
 import type { RotatedService, RotationIn } from "./record.ts";
-import { dropRotationRole, endOlderSessions, isAccepted, setVerifier } from "./server.ts";
+import { dropRotationRole, endOlderSessions, isAccepted, keepOutOfLog, setVerifier } from "./server.ts";
 import { type Dependent, surveyPassword } from "./survey.ts";
 import { waitUntilFollowed, writePassword } from "./variables.ts";
 
@@ -16,18 +16,12 @@ import { waitUntilFollowed, writePassword } from "./variables.ts";
  * @throws CutoverError what a deployment fails with, and what the clients throw
  */
 export async function moveToNewPassword(rotation: OwnedRotation): Promise<void> {
-  const { reporter, timing, inputs } = rotation.run;
+  const { reporter } = rotation.run;
   if (rotation.record.state === "begun") {
     reporter.step("Write the new password into the variables");
     await writeNewPassword(rotation);
     reporter.step("Deploy every service that uses it");
-    await askForDeployments(rotation);
-    await waitForRightMoment(rotation.railway, rotation.scope, Object.values(rotation.record.services), {
-      timeoutMs: inputs.limits.deploymentTimeoutMs,
-      watchIntervalMs: timing?.watchIntervalMs ?? defaultWatchIntervalMs,
-      patienceMs: timing?.patienceMs ?? defaultPatienceMs,
-      signal: rotation.signal,
-    });
+    await deployUntilRightMoment(rotation);
     reporter.step("Change the password on the server");
     await changeOnServer(rotation);
   } else {
@@ -36,7 +30,7 @@ export async function moveToNewPassword(rotation: OwnedRotation): Promise<void> 
   }
   const changedAt = await noteChange(rotation);
   reporter.step("Wait for the deployments, and prove them");
-  await rotation.forEachService((name, work) => proveService(rotation, name, changedAt, work));
+  await rotation.forEachService((name, work) => proveMoved(rotation, name, changedAt, work));
 }
 
 /**
@@ -55,11 +49,12 @@ export async function finishRotation(rotation: OwnedRotation): Promise<void> {
   });
   if (ended > 0) reporter.detail(`${ended} sessions that the old password had opened were ended`);
   if (await isAccepted(rotation.login(rotation.passwords.old))) throw stillAccepted(record.role);
-  reporter.detail("the server refuses the old password (tried: 28P01)");
+  reporter.detail("the server refuses the old password: it was tried");
   await withConnection(
     rotation.exclusion.guarded(rotation.login(rotation.newPassword)),
     { purpose: "rotation" },
     async (session) => {
+      await keepOutOfLog(session);
       await rotation.save(
         { ...record, state: "finished", changedAt },
         { session, effect: () => dropRotationRole(session) },
@@ -77,37 +72,52 @@ async function writeNewPassword(rotation: OwnedRotation): Promise<void> {
   const { railway, scope, record, newPassword, passwords } = rotation;
   await writePassword(rotation, newPassword);
   const { dependents } = await surveyPassword(railway, scope, record.serviceId, [newPassword, passwords.old]);
-  await rotation.save({ ...record, services: withDependents(rotation, dependents) });
+  await rotation.save({ ...record, services: await withDependents(rotation, dependents) });
   await rotation.forEachService((name, work) =>
     waitUntilFollowed(work.railway, scope, name, work.service, newPassword),
   );
 }
 
 /** Somebody may have given another service the reference since the rotation was begun, or removed one. */
-function withDependents(
-  { record }: OwnedRotation,
+async function withDependents(
+  { railway, scope, record }: OwnedRotation,
   dependents: readonly Dependent[],
-): Record<string, RotatedService> {
-  return Object.fromEntries(
-    dependents.map(({ service, variables }) => {
-      const known = Object.values(record.services).find(({ serviceId }) => serviceId === service.id);
-      return [service.name, known ?? rotatedService(service.id, variables, [])];
-    }),
-  );
+): Promise<Record<string, RotatedService>> {
+  const entries = dependents.map(async (dependent) => {
+    const { id, name } = dependent.service;
+    const known = Object.values(record.services).find(({ serviceId }) => serviceId === id);
+    return [name, known ?? (await notYetDeployed(railway, scope, dependent))] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }
 
-export function rotatedService(
-  serviceId: string,
-  variables: readonly string[],
-  replaces: readonly string[],
-): RotatedService {
-  return {
-    ...{ serviceId, variables: [...variables], replaces: [...replaces] },
-    ...{ askedAt: null, deploymentId: null, provenAt: null },
-  };
+/**
+ * Those that cannot wait to be let in come last: one of them, without a build, would have the server changed while the
+ * others are still built.
+ */
+async function deployUntilRightMoment(rotation: OwnedRotation): Promise<void> {
+  const { railway, scope, signal, run } = rotation;
+  const present = await railway.listServices(scope);
+  const patient = new Set(present.filter(canWait).map(({ id }) => id));
+  const isPatient = ({ serviceId }: RotatedService) => patient.has(serviceId);
+  const builtSince: BuiltSince = new Map();
+  const wait = (services: readonly RotatedService[]) =>
+    waitForRightMoment(railway, scope, services, {
+      timeoutMs: run.inputs.limits.deploymentTimeoutMs,
+      watchIntervalMs: run.timing?.watchIntervalMs ?? defaultWatchIntervalMs,
+      patienceMs: run.timing?.patienceMs ?? defaultPatienceMs,
+      ...{ builtSince, signal },
+    });
+  await askForDeployments(rotation, isPatient);
+  await wait(Object.values(rotation.record.services).filter(isPatient));
+  await askForDeployments(rotation, (service) => !isPatient(service));
+  await wait(Object.values(rotation.record.services));
 }
 
-async function askForDeployments(rotation: OwnedRotation): Promise<void> {
+async function askForDeployments(
+  rotation: OwnedRotation,
+  isMeant?: (service: RotatedService) => boolean,
+): Promise<void> {
   const { scope, passwords } = rotation;
   await rotation.forEachService(async (name, { service, railway }) => {
     if (service.provenAt !== null) return;
@@ -118,7 +128,7 @@ async function askForDeployments(rotation: OwnedRotation): Promise<void> {
     }
     await rotation.saveService(name, { deploymentId });
     rotation.run.reporter.detail(`${name}: deployment ${deploymentId} is given the new password`);
-  });
+  }, isMeant);
 }
 
 async function changeOnServer(rotation: OwnedRotation): Promise<void> {
@@ -141,36 +151,25 @@ async function noteChange(rotation: OwnedRotation): Promise<string> {
   return changedAt;
 }
 
-async function proveService(
+async function proveMoved(
   rotation: OwnedRotation,
   name: string,
   changedAt: string,
-  { railway, signal }: ServiceWork,
+  work: ServiceWork,
 ): Promise<void> {
-  const { scope, run, passwords } = rotation;
-  const { serviceId, deploymentId: asked, provenAt, variables } = rotation.service(name);
+  const { run } = rotation;
+  const { deploymentId, provenAt } = work.service;
   if (provenAt !== null) return;
-  if (asked === null) throw new TypeError(`no deployment of ${name} was asked for`);
-  const deploymentTimeoutMs = run.inputs.limits.deploymentTimeoutMs;
-  const { id } = await railway.waitForDeployment(scope, serviceId, asked, {
-    timeoutMs: deploymentTimeoutMs,
-    onStatus: ({ status }) => run.reporter.detail(`${name}: deployment ${status.toLowerCase()}`),
-    signal,
+  if (deploymentId === null) throw new TypeError(`no deployment of ${name} was asked for`);
+  const id = await proveService(rotation, work, {
+    ...{ name, deploymentId, unwanted: "old", healthyForMs: run.inputs.limits.healthyForMs },
+    onAlone: async () => {
+      const elapsed = formatDuration(await sinceChange(rotation, changedAt));
+      run.reporter.detail(`${name}: its old deployment was gone ${elapsed} after the change`);
+    },
   });
-  const move: ServiceSwitch = {
-    ...{ scope, serviceId, name, deploymentTimeoutMs, signal },
-    desired: new Map(),
-    healthCheckUrl: run.inputs.services.find((service) => service.name === name)?.healthCheckUrl ?? null,
-    reporter: run.reporter,
-  };
-  if ((await readGiven(railway, id, variables, passwords)) === "old") throw givenOld(name, id);
-  await waitUntilAlone(railway, move, id, []);
-  const aloneAfterMs = await sinceChange(rotation, changedAt);
-  await proveDeployment(railway, move, id);
   await rotation.saveService(name, { deploymentId: id, provenAt: new Date().toISOString() });
-  run.reporter.detail(
-    `${name}: runs on the new password (deployment ${id}); its old deployment was gone ${formatDuration(aloneAfterMs)} after the change`,
-  );
+  run.reporter.detail(`${name}: runs on the new password (deployment ${id})`);
 }
 
 async function sinceChange({ session }: OwnedRotation, changedAt: string): Promise<number> {
@@ -179,15 +178,6 @@ async function sinceChange({ session }: OwnedRotation, changedAt: string): Promi
     [changedAt],
   );
   return rows[0].ms;
-}
-
-function givenOld(name: string, deploymentId: string): CutoverError {
-  return new CutoverError({
-    code: "DEPLOYMENT_HAS_OLD_VARIABLES",
-    message: `The deployment ${deploymentId} of ${name} was given the old password.`,
-    remedy:
-      "Look for somebody else who deployed the service or changed its variables at the same time, then run again.",
-  });
 }
 
 function stillAccepted(role: string): CutoverError {

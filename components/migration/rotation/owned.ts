@@ -98,14 +98,19 @@ export class OwnedRotation {
    * Works on all services side by side. The first failure stops the waiting for the others; what was sent to Railway by then
    * is waited for.
    */
-  async forEachService(work: (name: string, bound: ServiceWork) => Promise<void>): Promise<void> {
+  async forEachService(
+    work: (name: string, bound: ServiceWork) => Promise<void>,
+    isMeant: (service: RotatedService) => boolean = () => true,
+  ): Promise<void> {
     const failure = new AbortController();
     const signal = AbortSignal.any([this.signal, failure.signal]);
     const railway = this.railway.within(signal);
     await Promise.allSettled(
-      Object.entries(this.record.services).map(([name, service]) =>
-        work(name, { service, railway, signal }).catch((error) => failure.abort(error)),
-      ),
+      Object.entries(this.record.services)
+        .filter(([, service]) => isMeant(service))
+        .map(([name, service]) =>
+          work(name, { service, railway, signal }).catch((error) => failure.abort(error)),
+        ),
     );
     signal.throwIfAborted();
   }

@@ -1,11 +1,11 @@
 import { CutoverError, describeError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import { isPending } from "../../railway/deployment-verdict.ts";
-import { proveDeployment } from "../service-switch.ts";
 import { deployedSince, readGiven } from "./deployments.ts";
 import type { OwnedRotation } from "./owned.ts";
+import { proveService } from "./prove.ts";
 import type { RotatedService, UnfinishedRotation } from "./record.ts";
-import { dropRotationRole, setVerifier } from "./server.ts";
+import { dropRotationRole, keepOutOfLog, setVerifier } from "./server.ts";
 import { waitUntilFollowed, writePassword } from "./variables.ts";
 
 /**
@@ -39,6 +39,7 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
     rotation.exclusion.guarded(rotation.login(passwords.old)),
     { purpose: "rotation" },
     async (session) => {
+      await keepOutOfLog(session);
       const { serviceId, role, holders, services } = rotation.record;
       await rotation.save(
         { state: "put-back", serviceId, role, holders, services, reason },
@@ -68,22 +69,9 @@ async function restoreService(rotation: OwnedRotation, name: string, service: Ro
     return;
   }
   await waitUntilFollowed(railway, scope, name, service, passwords.old);
-  const deploymentTimeoutMs = run.inputs.limits.deploymentTimeoutMs;
-  const asked = await railway.deploy(scope, service.serviceId);
-  const { id } = await railway.waitForDeployment(scope, service.serviceId, asked, {
-    timeoutMs: deploymentTimeoutMs,
-    signal,
-  });
-  const healthCheckUrl = run.inputs.services.find((one) => one.name === name)?.healthCheckUrl ?? null;
-  await proveDeployment(
-    railway,
-    {
-      ...{ scope, serviceId: service.serviceId, name, deploymentTimeoutMs, signal, healthCheckUrl },
-      desired: new Map(),
-      reporter: run.reporter,
-    },
-    id,
-  );
+  const deploymentId = await railway.deploy(scope, service.serviceId);
+  const work = { service, railway, signal };
+  const id = await proveService(rotation, work, { name, deploymentId, unwanted: "new", healthyForMs: 0 });
   run.reporter.detail(`${name}: runs on the old password again (deployment ${id})`);
 }
 

@@ -1,22 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { CutoverError, describeError, isConnectionLoss } from "../../errors.ts";
 import { inTransaction } from "../../postgres/transaction.ts";
-import { recentDeployments } from "../adopt-deployment.ts";
 import { excludeOtherRuns } from "../exclusion.ts";
 import { readJournal } from "../journal.ts";
 import { recallValue, rememberValue } from "../previous-value.ts";
 import { assertRotatable } from "./blockers.ts";
-import type { Passwords } from "./deployments.ts";
-import { finishRotation, moveToNewPassword, rotatedService } from "./forward.ts";
+import { notYetDeployed, type Passwords } from "./deployments.ts";
+import { finishRotation, moveToNewPassword } from "./forward.ts";
 import { beginRotation, type RotationEntry, readRotation, takeOverRotation } from "./journal.ts";
 import { OwnedRotation } from "./owned.ts";
 import { putRotationBack } from "./put-back.ts";
-import { type Holder, isUnfinished, type RotatedService, type UnfinishedRotation } from "./record.ts";
+import { type Holder, isUnfinished, type UnfinishedRotation } from "./record.ts";
 import {
   asRotationRole,
   dropRotationRole,
   giveRotationRole,
   isAccepted,
+  keepOutOfLog,
   newPassword,
   readRole,
 } from "./server.ts";
@@ -79,13 +79,13 @@ async function begin(run: RotationRun, { scope, service, own }: WayIn): Promise<
     const role = await readRole(target, own.user);
     const verifier = assertRotatable({ survey, role, own, migration: await readJournal(target) });
     if (await isAccepted({ ...own, password: newPassword() })) throw asksForNoPassword(own.user);
+    await keepOutOfLog(target);
     await railway.tryVariableWrite(scope, service.id);
     const services = await Promise.all(
-      survey.dependents.map(async (dependent): Promise<[string, RotatedService]> => {
-        const recent = await railway.listDeployments(scope, dependent.service.id, recentDeployments);
-        const ids = recent.map(({ id }) => id);
-        return [dependent.service.name, rotatedService(dependent.service.id, dependent.variables, ids)];
-      }),
+      survey.dependents.map(
+        async (dependent) =>
+          [dependent.service.name, await notYetDeployed(railway, scope, dependent)] as const,
+      ),
     );
     const password = newPassword();
     const id = unfinished?.id ?? randomUUID();
@@ -129,6 +129,7 @@ async function goOn(
   const connection = (await isAccepted(asRole)) ? asRole : found.own;
   const exclusion = await excludeOtherRuns({ target: connection });
   try {
+    await keepOutOfLog(exclusion.target);
     const entry = await readRotation(exclusion.target);
     if (entry === undefined || !isUnfinished(entry.record)) throw changedMeanwhile();
     const { record } = entry;

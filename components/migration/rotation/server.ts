@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
-import { CutoverError, sqlState } from "../../errors.ts";
+import { CutoverError } from "../../errors.ts";
 import { type ConnectionTarget, connect, endConnection } from "../../postgres/connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../../postgres/identifiers.ts";
 import { scramVerifier } from "../../postgres/scram-verifier.ts";
@@ -71,7 +71,6 @@ export async function readRole(client: pg.Client, role: string): Promise<RoleFac
 export async function giveRotationRole(client: pg.Client, password: string): Promise<void> {
   const { rows } = await client.query("select from pg_roles where rolname = $1", [rotationRole]);
   const verb = rows.length === 0 ? "create" : "alter";
-  await keepOutOfLog(client);
   await client.query(
     `${verb} role ${quoteIdentifier(rotationRole)} superuser login password ${quoteLiteral(scramVerifier(password))}`,
   );
@@ -83,11 +82,10 @@ export async function dropRotationRole(client: pg.Client): Promise<void> {
 
 /** Gives a role what the server is to store as its password; one of an earlier `readRole` brings that password back. */
 export async function setVerifier(client: pg.Client, role: string, verifier: string): Promise<void> {
-  await keepOutOfLog(client);
   await client.query(`alter role ${quoteIdentifier(role)} password ${quoteLiteral(verifier)}`);
 }
 
-/** Whether the server lets this account in. Anything but a refused password is thrown. */
+/** Whether the server lets this account in. What is no refusal of the account is thrown. */
 export async function isAccepted(connection: ConnectionTarget): Promise<boolean> {
   try {
     await endConnection(await connect(connection, { purpose: "observe", readOnly: true }));
@@ -98,10 +96,9 @@ export async function isAccepted(connection: ConnectionTarget): Promise<boolean>
   }
 }
 
+/** A wrong password (28P01), no such role, or a pg_hba.conf that keeps it out (28000). */
 export function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof CutoverError && error.code === "WRONG_PASSWORD" && sqlState(error.cause) === "28P01"
-  );
+  return error instanceof CutoverError && error.code === "WRONG_PASSWORD";
 }
 
 /**
@@ -142,12 +139,16 @@ export async function endOlderSessions(
 
 const terminationMs = 30_000;
 
-/** For the transaction: a verifier is no password, but nobody has to find it in a log or in the statistics either. */
-async function keepOutOfLog(client: pg.Client): Promise<void> {
+/**
+ * For the rest of a superuser's session: a verifier is no password, but nobody has to find one in a log, where parameters of
+ * statements may be, too, or in the statistics.
+ */
+export async function keepOutOfLog(client: pg.Client): Promise<void> {
   await client.query(
-    `select set_config(name, value, true)
-       from (values ('log_statement', 'none'), ('log_min_duration_statement', '-1'),
-                    ('log_min_error_statement', 'panic'), ('pg_stat_statements.track_utility', 'off'))
-              as setting(name, value)`,
+    `select set_config(name, value, false)
+       from (values ('log_statement', 'none'), ('log_min_duration_statement', '-1'), ('log_duration', 'off'),
+                    ('log_min_duration_sample', '-1'), ('log_transaction_sample_rate', '0'),
+                    ('log_min_error_statement', 'panic'), ('log_parameter_max_length_on_error', '0'),
+                    ('pg_stat_statements.track', 'none')) as setting(name, value)`,
   );
 }

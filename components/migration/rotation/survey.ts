@@ -1,6 +1,6 @@
 import { parseDatabaseUrl } from "../../postgres/connection.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
-import { addressesOf, classifyVariable } from "../preflight/railway/addresses.ts";
+import { addressesOf, classifyVariable, type DatabaseAddresses } from "../preflight/railway/addresses.ts";
 import { carriesPassword } from "./password-texts.ts";
 import type { Holder } from "./record.ts";
 import { refersTo } from "./reference-path.ts";
@@ -49,61 +49,60 @@ export async function surveyPassword(
     railway.environmentFacts(scope),
     railway.variableRecords(scope),
   ]);
-  const database = services.find(({ id }) => id === databaseId);
-  const own = await railway.rawVariables(scope, databaseId);
-  const target = addressesOf(database?.name ?? "", await railway.renderedVariables(scope, databaseId));
   const others = services.filter(({ id }) => id !== databaseId);
-  const [shared, ...variables] = await Promise.all([
+  const name = services.find(({ id }) => id === databaseId)?.name ?? "";
+  const [own, shared, ...variables] = await Promise.all([
+    railway.serviceVariables(scope, databaseId),
     railway.rawVariables(scope, null),
     ...others.map(({ id }) => railway.serviceVariables(scope, id)),
   ]);
+  const read = others.map((service, index) => ({
+    ...{ service, raw: new Map(), rendered: new Map() },
+    ...variables[index],
+  }));
+  const addresses = addressesOf(name, own.rendered);
+  const places = [
+    { name: `shared variables (${scope.environmentName})`, raw: shared, leadsHere: () => true },
+    ...read.map(({ service, raw }) => ({
+      name: `${service.name} (${scope.environmentName})`,
+      raw,
+      // A database has a password of its own, which may be the same one.
+      leadsHere: isDatabase(service) ? namesAnAddress(addresses) : () => true,
+    })),
+    ...(await readElsewhere(railway, scope, projectEnvironments ?? [], addresses)),
+  ];
   const texts = new Map([
     ["shared", shared],
-    ...others.map(({ name }, index) => [name, variables[index]?.raw ?? new Map()] as const),
+    ...read.map(({ service, raw }) => [service.name, raw] as const),
   ]);
-  const found = others.map((service, index) => {
-    const { raw, rendered } = variables[index] ?? { raw: new Map(), rendered: new Map() };
-    const byReference = namesWith(rendered, passwords).filter((variable) =>
-      refersTo(target.serviceName, { service: service.name, variable }, texts),
-    );
-    const sealed = records
-      .filter(({ serviceId, isSealed }) => serviceId === service.id && isSealed)
-      .filter(({ references }) => references.some((text) => text.startsWith(`${target.serviceName}.`)))
-      .map(({ name }) => name);
-    const name = `${service.name} (${scope.environmentName})`;
-    return {
-      service,
-      place: { name, raw, mayLeadHere: !isDatabase(service) },
-      variables: [...new Set([...byReference, ...sealed])],
-    };
-  });
-  const elsewhere = await Promise.all(
-    (projectEnvironments ?? [scope]).map((environment) =>
-      readElsewhere(railway, environment, environment.environmentId === scope.environmentId),
-    ),
-  );
-  const places = [...found.map(({ place }) => place), ...elsewhere.flat()];
-  const copies = places.flatMap(({ name: place, raw, mayLeadHere }) =>
-    namesWith(raw, passwords).map((name) => ({
-      text: `${place}: ${name}`,
-      leadsHere: mayLeadHere || classifyVariable(raw.get(name), undefined, { target }) !== "other",
+  const affected = read
+    .map(({ service, rendered }): Dependent => {
+      const byReference = namesWith(rendered, passwords).filter((variable) =>
+        refersTo(name, { service: service.name, variable }, texts),
+      );
+      const sealed = records
+        .filter(({ serviceId, isSealed }) => serviceId === service.id && isSealed)
+        .filter(({ references }) => references.some((text) => text.startsWith(`${name}.`)));
+      return { service, variables: [...new Set([...byReference, ...sealed.map((one) => one.name)])] };
+    })
+    .filter((dependent) => dependent.variables.length > 0);
+  const copies = places.flatMap((place) =>
+    namesWith(place.raw, passwords).map((variable) => ({
+      text: `${place.name}: ${variable}`,
+      leadsHere: place.leadsHere(place.raw.get(variable) ?? ""),
     })),
   );
-  const affected = found.filter(({ variables }) => variables.length > 0);
+  const kinds = [...own.raw.keys()].map((one) => ({ name: one, kind: kindOf(one, own.raw, passwords) }));
+  const isServing = ({ service }: Dependent) => service.activeDeployments.length > 0;
   return {
-    holders: [...own.keys()].flatMap((name): Holder[] => {
-      const kind = kindOf(name, own, passwords);
-      return kind === "whole" || kind === "url" ? [{ name, kind }] : [];
-    }),
-    dependents: affected.filter(({ service }) => service.activeDeployments.length > 0),
-    idle: affected
-      .filter(({ service }) => service.activeDeployments.length === 0)
-      .map(({ service }) => service.name),
+    holders: kinds.flatMap(({ name, kind }) => (kind === "whole" || kind === "url" ? [{ name, kind }] : [])),
+    unfit: kinds.filter(({ kind }) => kind === "inside").map((one) => one.name),
+    dependents: affected.filter(isServing),
+    idle: affected.filter((one) => !isServing(one)).map(({ service }) => service.name),
     copies: copies.filter(({ leadsHere }) => leadsHere).map(({ text }) => text),
     sameElsewhere: copies.filter(({ leadsHere }) => !leadsHere).map(({ text }) => text),
-    unfit: [...own.keys()].filter((name) => kindOf(name, own, passwords) === "inside"),
-    unreadable: places.flatMap(({ name: place, raw }) =>
-      [...raw].filter(([, text]) => text === null).map(([name]) => `${place}: ${name}`),
+    unreadable: places.flatMap((place) =>
+      [...place.raw].filter(([, text]) => text === null).map(([variable]) => `${place.name}: ${variable}`),
     ),
     everywhere: projectEnvironments !== undefined,
   };
@@ -122,30 +121,48 @@ export async function renderedPassword(
 interface Place {
   readonly name: string;
   readonly raw: Variables;
-  /** Whether a copy there may be meant for this server although no address says so. */
-  readonly mayLeadHere: boolean;
+  /** Whether a text with the password there is meant for this server. */
+  leadsHere(text: string): boolean;
 }
 
-/** Shared variables, and in another environment, which this server's private network does not reach, those of its services. */
+/**
+ * The other environments. From there only a public address leads to this server: a private name, or a reference, is that of
+ * the environment's own.
+ */
 async function readElsewhere(
   railway: Railway,
-  environment: EnvironmentScope,
-  isOwn: boolean,
+  own: EnvironmentScope,
+  environments: readonly EnvironmentScope[],
+  addresses: DatabaseAddresses,
 ): Promise<Place[]> {
-  const place = (name: string, raw: Variables): Place => ({
-    ...{ name: `${name} (${environment.environmentName})`, raw, mayLeadHere: isOwn },
-  });
-  const shared = place("shared variables", await railway.rawVariables(environment, null));
-  if (isOwn) return [shared];
-  const services = await railway.listServices(environment);
-  const raw = await railway.rawVariablesOf(
-    environment,
-    services.map(({ id }) => id),
+  const leadsHere = namesAnAddress({ ...addresses, serviceName: "", hosts: [] });
+  const others = environments.filter(({ environmentId }) => environmentId !== own.environmentId);
+  const found = await Promise.all(
+    others.map(async (environment): Promise<Place[]> => {
+      const services = await railway.listServices(environment);
+      const [shared, raw] = await Promise.all([
+        railway.rawVariables(environment, null),
+        railway.rawVariablesOf(
+          environment,
+          services.map(({ id }) => id),
+        ),
+      ]);
+      const place = (name: string, variables: Variables): Place => ({
+        ...{ name: `${name} (${environment.environmentName})`, raw: variables, leadsHere },
+      });
+      return [
+        place("shared variables", shared),
+        ...services.map(({ id, name }) => place(name, raw.get(id) ?? new Map())),
+      ];
+    }),
   );
-  return [shared, ...services.map(({ id, name }) => place(name, raw.get(id) ?? new Map()))];
+  return found.flat();
 }
 
-/** It has a password of its own, which may be the same one. */
+function namesAnAddress(target: DatabaseAddresses): (text: string) => boolean {
+  return (text) => classifyVariable(text, undefined, { target }) !== "other";
+}
+
 function isDatabase({ image }: RailwayService): boolean {
   return /postgres|pgvector|postgis|timescale/i.test(image ?? "");
 }
