@@ -3,14 +3,16 @@ import type pg from "pg";
 import { CutoverError, describeError } from "../../errors.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
 import {
-  type Certificate,
   makeCertificate,
   readCertificateFiles,
   removeCertificate,
   removeLeftovers,
   restoreFormerCertificate,
 } from "../../postgres/server-tls/certificate-file.ts";
-import { readServedCertificate } from "../../postgres/server-tls/served-certificate.ts";
+import {
+  readServedCertificate,
+  type ServedCertificate,
+} from "../../postgres/server-tls/served-certificate.ts";
 import {
   readTlsConfiguration,
   reloadConfiguration,
@@ -43,7 +45,7 @@ export interface TlsSwitch {
 export async function switchOn(
   work: TlsSwitch,
   { makesCertificate, settings }: Extract<TargetTlsPlan, { action: "switch-on" }>,
-): Promise<Certificate> {
+): Promise<ServedCertificate> {
   const { client, reporter } = work;
   if (makesCertificate) await make(work, { keepFormer: false });
   for (const name of settings) {
@@ -59,7 +61,7 @@ export async function switchOn(
  *
  * @throws CutoverError those of {@link switchOn}
  */
-export async function renew(work: TlsSwitch): Promise<Certificate> {
+export async function renew(work: TlsSwitch): Promise<ServedCertificate> {
   await make(work, { keepFormer: true });
   return bringIntoForce(work);
 }
@@ -93,7 +95,7 @@ async function make(
   reporter.detail("key and certificate made on the server");
 }
 
-async function bringIntoForce(work: TlsSwitch): Promise<Certificate> {
+async function bringIntoForce(work: TlsSwitch): Promise<ServedCertificate> {
   const { client, connection, reporter, reloadTimeoutMs } = work;
   await reloadConfiguration(client);
   reporter.detail("the server was told to read its configuration again");
