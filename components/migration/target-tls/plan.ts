@@ -68,10 +68,11 @@ export function planTargetTls(
     return { action: "nothing", why: "TLS is off, and nothing of this command is left on the server" };
   if (request.command === "on" && stand === "on" && !(request.renew && isNearItsEnd(seen, now)))
     return { action: "nothing", why: whyOn(request, seen, now) };
-  const refusal = unsuitable(seen) ?? underWay(seen) ?? unsure(seen, stand) ?? rulesChange(request, seen);
+  const refusal = unsuitable(seen) ?? underWay(seen) ?? unsure(seen, stand);
   if (refusal !== undefined) return refuse(refusal);
+  if (request.command === "on" && stand === "on") return { action: "renew" };
+  if (!request.acceptRules && seen.rules.length > 0) return refuse(rulesChange(seen));
   if (request.command === "off") return { action: "switch-off" };
-  if (stand === "on") return { action: "renew" };
   return {
     action: "switch-on",
     makesCertificate: seen.files.current === null || seen.files.current === "unreadable",
@@ -174,11 +175,7 @@ function unsure({ configuration }: TargetTlsObservation, stand: TlsStand): Cutov
   });
 }
 
-function rulesChange(
-  { acceptRules }: TargetTlsRequest,
-  { rules }: TargetTlsObservation,
-): CutoverError | undefined {
-  if (acceptRules || rules.length === 0) return undefined;
+function rulesChange({ rules }: TargetTlsObservation): CutoverError {
   return new CutoverError({
     code: "TLS_RULES_CHANGE",
     message: `pg_hba.conf has rules that a switch of TLS gives another meaning: ${rules.map(describeRule).join("; ")}. A hostssl rule matches nobody without TLS, a hostnossl rule nobody who uses it. Nothing was changed.`,

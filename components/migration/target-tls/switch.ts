@@ -38,7 +38,7 @@ export interface TlsSwitch {
 /**
  * Gives the running server a certificate and switches `ssl` on. Sessions that are open go on as they are. What an
  * interruption leaves starts without TLS until `ssl` is written, and with our certificate from then on; the next `on` or
- * `off` goes on from there. Does not come up what was written, everything is put back.
+ * `off` goes on from there. When the certificate is not served afterwards, everything is put back.
  *
  * @throws CutoverError `TLS_TOOL_MISSING`, `TLS_CERTIFICATE_NOT_MADE`, `TLS_NOT_SWITCHED`
  */
@@ -142,9 +142,12 @@ async function putBack(work: TlsSwitch, why: string): Promise<never> {
   const { current } = await readCertificateFiles(client);
   const former = current === null || current === "unreadable" ? undefined : current.fingerprint;
   const isBack = async () => (await readServedCertificate(connection))?.fingerprint === former;
-  await becomesTrue(isBack, reloadTimeoutMs);
+  const isServed = await becomesTrue(isBack, reloadTimeoutMs);
   await removeLeftovers(client);
-  throw notSwitched(why, "the former certificate is back");
+  throw notSwitched(
+    why,
+    `the former certificate is back${isServed ? "" : " in its file, and not served yet"}`,
+  );
 }
 
 function notSwitched(why: string, state: string): CutoverError {
