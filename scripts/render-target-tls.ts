@@ -1,24 +1,23 @@
 import type { ClientVariable, TlsWish } from "../components/migration/target-tls/client-variables.ts";
-import type { SessionGroup } from "../components/migration/target-tls/clients.ts";
+import { describeRule, type SessionGroup } from "../components/migration/target-tls/clients.ts";
 import { isNearItsEnd, type TargetTlsPlan, wouldNotStart } from "../components/migration/target-tls/plan.ts";
 import type { TargetTlsLook, TargetTlsOutcome } from "../components/migration/target-tls.ts";
-import type { Certificate } from "../components/postgres/server-tls/certificate-file.ts";
+import type { ServedCertificate } from "../components/postgres/server-tls/served-certificate.ts";
 
 /** The target's TLS as a screen of text. */
 export function renderTargetTls({ stand, seen, variables }: TargetTlsLook, stack: string): string {
   const { served, sessions, rules } = seen;
+  const { current } = seen.files;
   const lines = [
     ["stack", stack],
     [
       "TLS",
       `${standTexts[stand]}${served === null ? "" : `; certificate until ${dayOf(served)}${isNearItsEnd(seen, new Date()) ? ": renew it" : ""}`}`,
     ],
-    ...(served === null
+    ...(served === null ? [] : [["fingerprint", fingerprintLine(served)]]),
+    ...(current === null || current === "unreadable"
       ? []
-      : [
-          ["fingerprint", fingerprintLine(served)],
-          ["made for", served.names.join(", ") || "no name"],
-        ]),
+      : [["made for", current.names.join(", ") || "no name"]]),
     ...(wouldNotStart(seen)
       ? [
           [
@@ -27,19 +26,13 @@ export function renderTargetTls({ stand, seen, variables }: TargetTlsLook, stack
           ],
         ]
       : []),
-    ...listed("sessions", sessions.map(describeSession)),
+    ...listed("sessions", "none but this command's", sessions.map(describeSession)),
     ...listed(
       "variables",
+      "none leads here",
       variables.map(({ object, wish }) => `${object}: ${wishTexts[wish]}`),
     ),
-    ...listed(
-      "pg_hba.conf",
-      "no hostssl and no hostnossl rule",
-      rules.map(
-        ({ line, type, databases, users, address, method }) =>
-          `line ${line}: ${type} ${databases} ${users} ${address} ${method}`,
-      ),
-    ),
+    ...listed("pg_hba.conf", "no hostssl and no hostnossl rule", rules.map(describeRule)),
   ];
   const width = Math.max(...lines.map(([label = ""]) => label.length));
   return `${lines.map(([label = "", text = ""]) => `${label.padEnd(width)}  ${text}`).join("\n")}\n`;
@@ -167,7 +160,7 @@ export function renderOutcome({ plan, certificate }: TargetTlsOutcome, stack: st
       ? []
       : [
           `${fingerprintLine(certificate)}`,
-          `for ${certificate.names.join(", ") || "no name"}, until ${dayOf(certificate)}`,
+          `until ${dayOf(certificate)}`,
           `To pin it, in railway-pgvector-cutover:transport of Pulumi.${stack}.yaml:`,
           `    target: { via: tls, fingerprint: "${certificate.fingerprint}" }`,
         ]),
@@ -176,20 +169,18 @@ export function renderOutcome({ plan, certificate }: TargetTlsOutcome, stack: st
 }
 
 /** As `openssl x509 -noout -fingerprint -sha256` prints it. */
-function fingerprintLine({ fingerprint }: Certificate): string {
+function fingerprintLine({ fingerprint }: ServedCertificate): string {
   return `sha256 Fingerprint=${fingerprint}`;
 }
 
-function dayOf({ expiresAt }: Certificate): string {
-  return expiresAt.toISOString().slice(0, 10);
+function dayOf({ validTo }: ServedCertificate): string {
+  return validTo.toISOString().slice(0, 10);
 }
 
 function describeSession({ user, application, usesTls, count }: SessionGroup): string {
   return `${count} of ${application} (${user}), ${usesTls ? "with TLS" : "in clear text"}`;
 }
 
-function listed(label: string, texts: readonly string[]): string[][] {
-  return texts.length === 0
-    ? [[label, "none"]]
-    : texts.map((text, index) => [index === 0 ? label : "", text]);
+function listed(label: string, none: string, texts: readonly string[]): string[][] {
+  return texts.length === 0 ? [[label, none]] : texts.map((text, index) => [index === 0 ? label : "", text]);
 }

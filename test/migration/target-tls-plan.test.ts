@@ -37,6 +37,25 @@ test.for([
   expect(codeOf({ server: { ...untouched.server, ...server } })).toBe("TLS_SERVER_UNSUITABLE");
 });
 
+test("a renewal changes the meaning of no rule, a switch does", () => {
+  const validTo = new Date(now.getTime() + 10 * 24 * 60 * 60_000);
+  const current = { fingerprint: "AA", validTo, isOurs: true, names: [] };
+  const on: Partial<TargetTlsObservation> = {
+    configuration: {
+      ...untouched.configuration,
+      own: ["ssl_cert_file", "ssl_key_file", "ssl"],
+      isOn: true,
+    },
+    files: { ...untouched.files, current },
+    served: current,
+    rules: [{ line: 1, type: "hostssl", databases: "all", users: "all", address: "all", method: "trust" }],
+  };
+  expect(codeOf(on)).toBe("nothing");
+  expect(codeOf(on, { renew: true })).toBe("renew");
+  expect(codeOf(on, { command: "off" })).toBe("TLS_RULES_CHANGE");
+  expect(codeOf(on, { command: "off", acceptRules: true })).toBe("switch-off");
+});
+
 test("only a migration that is over lets it pass, on and off", () => {
   const isOver = (state: string) => state === "finished" || state === "aborted";
   const begun = { files: { ...untouched.files, hasWorkFolder: true } };

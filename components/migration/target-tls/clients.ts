@@ -44,3 +44,9 @@ export async function readConditionalRules(client: pg.Client): Promise<Condition
   );
   return rows;
 }
+
+/** A rule as it stands in the file, without its options. */
+export function describeRule(rule: ConditionalRule): string {
+  const { line, type, databases, users, address, method } = rule;
+  return `line ${line}: ${type} ${databases} ${users} ${address} ${method}`;
+}

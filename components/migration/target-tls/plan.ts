@@ -6,6 +6,7 @@ import {
   type TlsSettingName,
   tlsSettings,
 } from "../../postgres/server-tls/settings.ts";
+import { describeRule } from "./clients.ts";
 import type { TargetTlsObservation } from "./observe.ts";
 
 /** What the operator asks for. */
@@ -67,10 +68,11 @@ export function planTargetTls(
     return { action: "nothing", why: "TLS is off, and nothing of this command is left on the server" };
   if (request.command === "on" && stand === "on" && !(request.renew && isNearItsEnd(seen, now)))
     return { action: "nothing", why: whyOn(request, seen, now) };
-  const refusal = unsuitable(seen) ?? underWay(seen) ?? unsure(seen, stand) ?? rulesChange(request, seen);
+  const refusal = unsuitable(seen) ?? underWay(seen) ?? unsure(seen, stand);
   if (refusal !== undefined) return refuse(refusal);
+  if (request.command === "on" && stand === "on") return { action: "renew" };
+  if (!request.acceptRules && seen.rules.length > 0) return refuse(rulesChange(seen));
   if (request.command === "off") return { action: "switch-off" };
-  if (stand === "on") return { action: "renew" };
   return {
     action: "switch-on",
     makesCertificate: seen.files.current === null || seen.files.current === "unreadable",
@@ -84,11 +86,11 @@ function refuse(error: CutoverError): TargetTlsPlan {
 
 /** Whether the certificate that is served is in the days in which it is renewed. Pure. */
 export function isNearItsEnd({ served }: Pick<TargetTlsObservation, "served">, now: Date): boolean {
-  return served !== null && served.expiresAt.getTime() - now.getTime() < renewBeforeMs;
+  return served !== null && served.validTo.getTime() - now.getTime() < renewBeforeMs;
 }
 
 function whyOn(request: TargetTlsRequest, seen: TargetTlsObservation, now: Date): string {
-  const until = `its certificate is good until ${seen.served?.expiresAt.toISOString().slice(0, 10)}`;
+  const until = `its certificate is good until ${seen.served?.validTo.toISOString().slice(0, 10)}`;
   if (request.renew) return `TLS is on, and ${until}: it is renewed in its last 30 days`;
   return `TLS is on already, and ${until}${isNearItsEnd(seen, now) ? "; --renew makes a new one" : ""}`;
 }
@@ -173,18 +175,10 @@ function unsure({ configuration }: TargetTlsObservation, stand: TlsStand): Cutov
   });
 }
 
-function rulesChange(
-  { acceptRules }: TargetTlsRequest,
-  { rules }: TargetTlsObservation,
-): CutoverError | undefined {
-  if (acceptRules || rules.length === 0) return undefined;
-  const named = rules.map(
-    ({ line, type, databases, users, address, method }) =>
-      `line ${line}: ${type} ${databases} ${users} ${address} ${method}`,
-  );
+function rulesChange({ rules }: TargetTlsObservation): CutoverError {
   return new CutoverError({
     code: "TLS_RULES_CHANGE",
-    message: `pg_hba.conf has rules that a switch of TLS gives another meaning: ${named.join("; ")}. A hostssl rule matches nobody without TLS, a hostnossl rule nobody who uses it. Nothing was changed.`,
+    message: `pg_hba.conf has rules that a switch of TLS gives another meaning: ${rules.map(describeRule).join("; ")}. A hostssl rule matches nobody without TLS, a hostnossl rule nobody who uses it. Nothing was changed.`,
     remedy:
       "Look at each: a hostssl rule with trust would let everybody in, one with reject keeps out who prefers TLS. Change them to host, or run again with --accept-rules.",
   });

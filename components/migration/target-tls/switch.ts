@@ -3,14 +3,16 @@ import type pg from "pg";
 import { CutoverError, describeError } from "../../errors.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
 import {
-  type Certificate,
   makeCertificate,
   readCertificateFiles,
   removeCertificate,
   removeLeftovers,
   restoreFormerCertificate,
 } from "../../postgres/server-tls/certificate-file.ts";
-import { readServedCertificate } from "../../postgres/server-tls/served-certificate.ts";
+import {
+  readServedCertificate,
+  type ServedCertificate,
+} from "../../postgres/server-tls/served-certificate.ts";
 import {
   readTlsConfiguration,
   reloadConfiguration,
@@ -36,14 +38,14 @@ export interface TlsSwitch {
 /**
  * Gives the running server a certificate and switches `ssl` on. Sessions that are open go on as they are. What an
  * interruption leaves starts without TLS until `ssl` is written, and with our certificate from then on; the next `on` or
- * `off` goes on from there. Does not come up what was written, everything is put back.
+ * `off` goes on from there. When the certificate is not served afterwards, everything is put back.
  *
  * @throws CutoverError `TLS_TOOL_MISSING`, `TLS_CERTIFICATE_NOT_MADE`, `TLS_NOT_SWITCHED`
  */
 export async function switchOn(
   work: TlsSwitch,
   { makesCertificate, settings }: Extract<TargetTlsPlan, { action: "switch-on" }>,
-): Promise<Certificate> {
+): Promise<ServedCertificate> {
   const { client, reporter } = work;
   if (makesCertificate) await make(work, { keepFormer: false });
   for (const name of settings) {
@@ -59,7 +61,7 @@ export async function switchOn(
  *
  * @throws CutoverError those of {@link switchOn}
  */
-export async function renew(work: TlsSwitch): Promise<Certificate> {
+export async function renew(work: TlsSwitch): Promise<ServedCertificate> {
   await make(work, { keepFormer: true });
   return bringIntoForce(work);
 }
@@ -93,7 +95,7 @@ async function make(
   reporter.detail("key and certificate made on the server");
 }
 
-async function bringIntoForce(work: TlsSwitch): Promise<Certificate> {
+async function bringIntoForce(work: TlsSwitch): Promise<ServedCertificate> {
   const { client, connection, reporter, reloadTimeoutMs } = work;
   await reloadConfiguration(client);
   reporter.detail("the server was told to read its configuration again");
@@ -140,9 +142,12 @@ async function putBack(work: TlsSwitch, why: string): Promise<never> {
   const { current } = await readCertificateFiles(client);
   const former = current === null || current === "unreadable" ? undefined : current.fingerprint;
   const isBack = async () => (await readServedCertificate(connection))?.fingerprint === former;
-  await becomesTrue(isBack, reloadTimeoutMs);
+  const isServed = await becomesTrue(isBack, reloadTimeoutMs);
   await removeLeftovers(client);
-  throw notSwitched(why, "the former certificate is back");
+  throw notSwitched(
+    why,
+    `the former certificate is back${isServed ? "" : " in its file, and not served yet"}`,
+  );
 }
 
 function notSwitched(why: string, state: string): CutoverError {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type pg from "pg";
 import { CutoverError } from "../../errors.ts";
 import { runOnServer, ServerProgramFailure } from "./run-on-server.ts";
+import type { ServedCertificate } from "./served-certificate.ts";
 
 /**
  * Certificate and key, in this order, in one file of the data folder: `ssl_cert_file` and `ssl_key_file` both name it. So
@@ -105,10 +106,7 @@ export async function removeCertificate(client: pg.Client): Promise<void> {
 }
 
 /** A certificate, without its key. */
-export interface Certificate {
-  /** SHA-256 over the certificate, as `openssl x509 -fingerprint -sha256` writes it: `AB:CD:…`. */
-  readonly fingerprint: string;
-  readonly expiresAt: Date;
+export interface Certificate extends ServedCertificate {
   /** Whether this project made it. */
   readonly isOurs: boolean;
   /** Names it was made for, such as `DNS:pgvector.railway.internal`. */
@@ -155,11 +153,10 @@ async function readOwnCertificate(client: pg.Client): Promise<Certificate | "unr
   }
 }
 
-/** What is told of a certificate. */
-export function describeCertificate(certificate: X509Certificate): Certificate {
+function describeCertificate(certificate: X509Certificate): Certificate {
   return {
     fingerprint: certificate.fingerprint256,
-    expiresAt: certificate.validToDate,
+    validTo: certificate.validToDate,
     isOurs: certificate.subject.split("\n").includes(`O=${organization}`),
     names: (certificate.subjectAltName ?? "").split(", ").filter((name) => name !== ""),
   };

@@ -1,7 +1,13 @@
 import { connect as connectSocket, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { CutoverError } from "../../errors.ts";
-import { type Certificate, describeCertificate } from "./certificate-file.ts";
+
+/** What a server shows of itself in a TLS handshake. */
+export interface ServedCertificate {
+  /** SHA-256 over the certificate, as `openssl x509 -noout -fingerprint -sha256` writes it: `AB:CD:…`. */
+  readonly fingerprint: string;
+  readonly validTo: Date;
+}
 
 /**
  * Asks a server for TLS (SSLRequest, PostgreSQL manual 54.2.11) and looks at the certificate that it shows. No session
@@ -13,7 +19,7 @@ import { type Certificate, describeCertificate } from "./certificate-file.ts";
 export function readServedCertificate(
   { host, port }: { readonly host: string; readonly port: number },
   timeoutMs = 15_000,
-): Promise<Certificate | null> {
+): Promise<ServedCertificate | null> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ host, port });
     const end = (conclude: () => void) => {
@@ -39,7 +45,7 @@ export function readServedCertificate(
 /** Length 8 and the request code 80877103. */
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
-function shakeHands(socket: Socket): Promise<Certificate> {
+function shakeHands(socket: Socket): Promise<ServedCertificate> {
   return new Promise((resolve, reject) => {
     const secure = connectTls({ socket, rejectUnauthorized: false });
     secure.once("error", reject);
@@ -47,7 +53,7 @@ function shakeHands(socket: Socket): Promise<Certificate> {
     secure.once("secureConnect", () => {
       const certificate = secure.getPeerX509Certificate();
       if (certificate === undefined) reject(new Error("no certificate"));
-      else resolve(describeCertificate(certificate));
+      else resolve({ fingerprint: certificate.fingerprint256, validTo: certificate.validToDate });
     });
   });
 }
