@@ -135,7 +135,6 @@ export const buildSteps: readonly BuildStep[] = [
         product.rawVariables,
         product.renderedVariables,
         product.tcpProxies,
-        product.projectEnvironments,
       ),
     ],
     run: buildDatabases,
