@@ -28,22 +28,9 @@ export interface BuildStep extends Plan {
 }
 
 export const workerName = "smoke-worker";
-const renamed = "smoke-renamed";
+/** What `smoke-a` is renamed to. */
+export const renamedName = "smoke-renamed";
 const deploymentTimeoutMs = 600_000;
-
-/** Every service that a run makes, under every name that it gives it. */
-export const ownServices: ReadonlySet<string> = new Set([
-  "smoke-a",
-  renamed,
-  "smoke-b",
-  "smoke-c",
-  "smoke-d",
-  "smoke-e",
-  workerName,
-  sourceName,
-  targetName,
-  ...applicationNames,
-]);
 
 /** Services without a source: they hold variables and cost nothing. */
 const holders: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -53,6 +40,17 @@ const holders: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "smoke-d": {},
   "smoke-e": {},
 };
+
+/** Every service that a run makes, under every name that it gives it. */
+export const ownServices: ReadonlySet<string> = new Set([
+  ...Object.keys(holders),
+  renamedName,
+  workerName,
+  sourceName,
+  targetName,
+  ...applicationNames,
+]);
+
 const workerVariables = { DEPENDS: "${{smoke-e.VALUE}}", SMOKE_VERSION: "1" };
 const worker = { source: { image: "alpine:3" }, startCommand: "tail -f /dev/null" };
 const application = {
@@ -68,7 +66,8 @@ const waiting = names(product.deployments, product.deployment, product.deploymen
 /** The parts in the order in which they are built. */
 export const buildSteps: readonly BuildStep[] = [
   {
-    title: "Services that only hold variables, and one that is deployed often",
+    title:
+      "Services that only hold variables, the four of the application without a source, and one that is deployed often",
     ground: "scratch",
     seconds: 60,
     sends: [
