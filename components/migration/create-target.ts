@@ -4,7 +4,7 @@ import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { isNotPinned } from "../postgres/secure-socket.ts";
 import { creationMark } from "../railway/postgres-service.ts";
-import type { EnvironmentScope, Railway } from "../railway/railway.ts";
+import type { EnvironmentScope, PostgresServiceRequest, Railway } from "../railway/railway.ts";
 import { hasCode } from "../railway/transport.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { Reporter } from "./reporter.ts";
@@ -24,15 +24,15 @@ export async function createTarget(
   reporter: Reporter,
 ): Promise<void> {
   reporter.step(`Create or adopt ${inputs.target} (${image})`);
-  await railway.createPostgresService(scope, {
-    name: inputs.target,
-    image,
-    mountPath,
-    variables: templateVariables(randomBytes(24).toString("base64url")),
-    tcpProxyPort: 5432,
-    deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
-  });
+  const { deploymentTimeoutMs } = inputs.limits;
+  await railway.createPostgresService(scope, { ...describeTarget(inputs.target), deploymentTimeoutMs });
   await waitUntilReady(railway, scope, inputs);
+}
+
+/** The service that is created for a target of that name, with a new password. */
+export function describeTarget(name: string): PostgresServiceRequest {
+  const variables = templateVariables(randomBytes(24).toString("base64url"));
+  return { name, image, mountPath, variables, tcpProxyPort: 5432 };
 }
 
 /** Only in a database of our own making: in an adopted one a missing extension means that it is the wrong one. */

@@ -1,6 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { describeError } from "../../components/errors.ts";
-import { createTarget } from "../../components/migration/create-target.ts";
+import { describeError, sqlState } from "../../components/errors.ts";
+import { describeTarget } from "../../components/migration/create-target.ts";
 import { resolveDatabase } from "../../components/migration/resolve.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { deployService } from "../../components/railway/deployment-actions.ts";
@@ -29,22 +28,9 @@ export interface BuildStep extends Plan {
 }
 
 export const workerName = "smoke-worker";
-const renamed = "smoke-renamed";
+/** What `smoke-a` is renamed to. */
+export const renamedName = "smoke-renamed";
 const deploymentTimeoutMs = 600_000;
-
-/** Every service that a run makes, under every name that it gives it. */
-export const ownServices: ReadonlySet<string> = new Set([
-  "smoke-a",
-  renamed,
-  "smoke-b",
-  "smoke-c",
-  "smoke-d",
-  "smoke-e",
-  workerName,
-  sourceName,
-  targetName,
-  ...applicationNames,
-]);
 
 /** Services without a source: they hold variables and cost nothing. */
 const holders: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -54,6 +40,17 @@ const holders: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "smoke-d": {},
   "smoke-e": {},
 };
+
+/** Every service that a run makes, under every name that it gives it. */
+export const ownServices: ReadonlySet<string> = new Set([
+  ...Object.keys(holders),
+  renamedName,
+  workerName,
+  sourceName,
+  targetName,
+  ...applicationNames,
+]);
+
 const workerVariables = { DEPENDS: "${{smoke-e.VALUE}}", SMOKE_VERSION: "1" };
 const worker = { source: { image: "alpine:3" }, startCommand: "tail -f /dev/null" };
 const application = {
@@ -62,7 +59,6 @@ const application = {
   healthcheckPath: healthPath,
 };
 const oldImage = "ghcr.io/railwayapp-templates/postgres-ssl:15";
-const mountPath = "/var/lib/postgresql/data";
 
 const planned = { projectId: "<project>", environmentId: "<environment>" };
 const waiting = names(product.deployments, product.deployment, product.deploymentEvents);
@@ -70,7 +66,8 @@ const waiting = names(product.deployments, product.deployment, product.deploymen
 /** The parts in the order in which they are built. */
 export const buildSteps: readonly BuildStep[] = [
   {
-    title: "Services that only hold variables, and one that is deployed often",
+    title:
+      "Services that only hold variables, the four of the application without a source, and one that is deployed often",
     ground: "scratch",
     seconds: 60,
     sends: [
@@ -110,10 +107,12 @@ export const buildSteps: readonly BuildStep[] = [
           ...planned,
           name,
           source: { image: name === sourceName ? oldImage : "pgvector/pgvector:pg17" },
-          variables: "<those of Railway's template, with a new password>",
+          variables: "<those of the template, with a new password>",
         },
       }),
-      send(product.volumeCreate, { input: { ...planned, serviceId: `<${name}>`, mountPath } }),
+      send(product.volumeCreate, {
+        input: { ...planned, serviceId: `<${name}>`, mountPath: describeTarget(name).mountPath },
+      }),
       send(product.tcpProxyCreate, {
         input: { environmentId: "<environment>", serviceId: `<${name}>`, applicationPort: 5432 },
       }),
@@ -135,7 +134,6 @@ export const buildSteps: readonly BuildStep[] = [
         product.rawVariables,
         product.renderedVariables,
         product.tcpProxies,
-        product.projectEnvironments,
       ),
     ],
     run: buildDatabases,
@@ -177,41 +175,44 @@ async function buildScratch(stage: Stage): Promise<void> {
   await deployAndWait(stage, workerName);
 }
 
-async function buildDatabases(stage: Stage, onOutput: (text: string) => void): Promise<void> {
+async function buildDatabases(stage: Stage): Promise<void> {
+  const { context, scope } = stage;
+  const requests = [{ ...describeTarget(sourceName), image: oldImage }, describeTarget(targetName)];
+  await Promise.all(
+    requests.map(async (request) => {
+      const service = await createPostgresService(context, scope, { ...request, deploymentTimeoutMs });
+      stage.services.set(request.name, service.id);
+    }),
+  );
+  await fillDatabase(stage, "source", sourceRows);
+  await fillDatabase(stage, "target", targetRows);
+}
+
+/** Waits until the database accepts connections from outside, as Railway says that it is reached. */
+async function fillDatabase(stage: Stage, label: "source" | "target", rows: string): Promise<void> {
   const { context, scope } = stage;
   const config = stackConfig(scope.projectId, () => "https://unknown.example/health");
   const inputs = inputsOf({ ...config, tokenKind: stage.token.kind });
   const railway = programClient(stage.token, stage.access);
-  const reporter = { step: onOutput, detail: onOutput };
-  const [source] = await Promise.all([
-    createPostgresService(context, scope, {
-      name: sourceName,
-      image: oldImage,
-      mountPath,
-      variables: oldVariables(randomBytes(24).toString("base64url")),
-      tcpProxyPort: 5432,
-      deploymentTimeoutMs,
-    }),
-    createTarget(railway, scope, inputs, reporter),
-  ]);
-  stage.services.set(sourceName, source.id);
-  const target = await resolveDatabase(railway, scope, inputs, "target");
-  stage.services.set(targetName, target.service.id);
-  await withConnection(target.connection, { purpose: "smoke" }, (client) => client.query(targetRows));
   let last: unknown;
   const ready = await context.poll(async () => {
     try {
-      const { connection } = await resolveDatabase(railway, scope, inputs, "source");
-      await withConnection(connection, { purpose: "smoke" }, (client) => client.query(sourceRows));
+      const { connection } = await resolveDatabase(railway, scope, inputs, label);
+      await withConnection(connection, { purpose: "smoke" }, (client) => client.query(rows));
       return true;
     } catch (error) {
+      // All rows or none: the answer of an earlier attempt was lost.
+      if (alreadyThere.has(sqlState(error) ?? "")) return true;
       last = error;
       return undefined;
     }
   }, deploymentTimeoutMs);
   if (ready === undefined)
-    throw new NoAnswer(`the old database did not accept connections: ${describeError(last)}`);
+    throw new NoAnswer(`the ${label} did not accept connections: ${describeError(last)}`);
 }
+
+/** A schema or a table of that name exists (PostgreSQL manual, appendix A). */
+const alreadyThere: ReadonlySet<string> = new Set(["42P06", "42P07"]);
 
 async function buildApplication(stage: Stage, onOutput: (text: string) => void): Promise<void> {
   const { context, scope } = stage;
@@ -251,21 +252,6 @@ async function deployAndWait(stage: Stage, name: string): Promise<void> {
 
 function applicationVariables(): Record<string, string> {
   return { DATABASE_URL: `\${{${sourceName}.DATABASE_URL}}`, PORT: String(applicationPort) };
-}
-
-/** Railway's own template of PostgreSQL. */
-function oldVariables(password: string): Record<string, string> {
-  return {
-    POSTGRES_USER: "postgres",
-    POSTGRES_PASSWORD: password,
-    POSTGRES_DB: "railway",
-    PGDATA: `${mountPath}/pgdata`,
-    SSL_CERT_DAYS: "820",
-    DATABASE_URL:
-      "postgresql://${{POSTGRES_USER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_PRIVATE_DOMAIN}}:5432/${{POSTGRES_DB}}",
-    DATABASE_PUBLIC_URL:
-      "postgresql://${{POSTGRES_USER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}/${{POSTGRES_DB}}",
-  };
 }
 
 /** Railway's domains are https; the simulator's are on loopback. */

@@ -183,10 +183,10 @@ async function answerOf(
   const { id, question: text, source, assumed, needs = [] } = question;
   const common = { id, question: text, source, assumed };
   const unanswered = (why: string): Answer => ({ ...common, answer: null, verdict: "unanswered", why });
+  if (signal.aborted) return unanswered(explain(signal.reason));
   const missing = needs.find((one) => earlier.find((answer) => answer.id === one)?.verdict !== "same");
   if (missing !== undefined) return unanswered(`${missing} was not answered as assumed`);
   try {
-    signal.throwIfAborted();
     const answer = await question.ask(await site.enter(question));
     return { ...common, answer, verdict: answer === assumed ? "same" : "differs", why: null };
   } catch (error) {

@@ -3,6 +3,7 @@ import { buildSteps } from "./build.ts";
 import { framePlans } from "./frame.ts";
 import type { SmokeReport } from "./play.ts";
 import type { Answer, Plan, Question } from "./question.ts";
+import { programReads } from "./questions/life.ts";
 
 /** What the run's services hold of memory (GB) and processors on average, and Railway's list price of each for a month. */
 const running = { memoryGB: 1.5, processors: 0.3 };
@@ -77,6 +78,7 @@ export function renderDryRun(questions: readonly Question[], workspace: string):
     `Nothing is sent: this is what a run in the workspace ${workspace} would do.`,
     "",
     ...plans.flatMap(([title, plan]) => [title, ...linesOf(plan), ""]),
+    `Each command of the program also reads what it needs of ${programReads.join(", ")}.`,
     `${plans.length} steps, ${questions.length} of them questions; ${sent} mutations of its own, and those of the program.`,
     `About ${minutes} minutes and ${dollars.toFixed(2)} USD at Railway's list prices for memory and processors.`,
     "It deletes no project but the one that it makes.",

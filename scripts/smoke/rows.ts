@@ -28,6 +28,7 @@ CREATE TABLE practice_management.smoke_writes (
 
 /** The new database: the schema that must not change. */
 export const targetRows = `
+CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
 CREATE SCHEMA IF NOT EXISTS llm_assistant;
 CREATE TABLE IF NOT EXISTS llm_assistant.chunks (id int PRIMARY KEY, content text NOT NULL, embedding public.vector(3));
 INSERT INTO llm_assistant.chunks

@@ -69,7 +69,6 @@ test.for([
   ["target-tls", ["off", "--renew"]],
   ["target-tls", ["status", "--yes"]],
   ["target-tls", ["on", "--port", "0"]],
-  ["local-env", ["--monorepo", ".", "--undo", "--via", "public"]],
   ["rotate-password", ["--put-back", "--again"]],
   ["rotate-password", ["--patience", "long"]],
   ["rehearse", ["--engine", "none"]],

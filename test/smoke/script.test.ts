@@ -6,6 +6,7 @@ import * as operations from "../../scripts/smoke/operations.ts";
 import { questions } from "../../scripts/smoke/questions.ts";
 import { root } from "../docs/markdown.ts";
 import { runScript } from "../scripts/stack-folder.ts";
+import { findFreePort } from "../world/postgres/free-port.ts";
 import { liveProjects } from "./run.ts";
 import { type SmokeWorld, startSmokeWorld } from "./world.ts";
 
@@ -30,7 +31,8 @@ test("a dry run names every operation and opens no connection, without any token
 test("the guard of that test would notice a connection", async () => {
   const { exitCode } = await runScript(script, ["--workspace", "clinic", "--yes"], root, {
     RAILWAY_API_TOKEN: "a-token",
-    RAILWAY_API_URL: "http://127.0.0.1:9/graphql/v2",
+    // Nobody listens there; 9 would not do, because fetch refuses it by itself.
+    RAILWAY_API_URL: `http://127.0.0.1:${await findFreePort()}/graphql/v2`,
     NODE_OPTIONS: forbidConnections,
   });
   expect(exitCode).toBe(99);

@@ -12,7 +12,30 @@ const looking = names(product.environmentServices, product.rawVariables);
 const resolving = names(product.environmentServices, product.renderedVariables);
 
 /** What the program reads of Railway while it runs, one or the other of them in each command. */
-export const programReads: readonly string[] = [];
+export const programReads: readonly string[] = [
+  ...names(
+    product.deployment,
+    product.deploymentCreator,
+    product.deploymentSnapshot,
+    product.deployments,
+    product.environmentPatches,
+    product.environmentServices,
+    product.environmentSettings,
+    product.environmentState,
+    product.environmentVariables,
+    product.projectAccess,
+    product.projectEnvironments,
+    product.projectToken,
+    product.rawVariables,
+    product.renderedVariables,
+    product.serviceVariables,
+    product.tcpProxies,
+    product.volumeBackups,
+    product.workflowStatus,
+  ),
+  // One alias a service, so that its document is written at run time.
+  "CutoverRawVariablesOf",
+];
 
 /** The whole life of a cutover, played by the program itself with the project token. Each builds on the ones before. */
 export const lifeQuestions: readonly Question[] = [
@@ -110,7 +133,7 @@ export const lifeQuestions: readonly Question[] = [
     needs: ["life-cutover"],
     program: {
       commands: ["pulumi refresh --preview-only --expect-no-changes", "pulumi refresh", "pulumi up"],
-      sends: names(product.variableUpsert, product.serviceDeploy),
+      sends: names(product.variableUpsert),
     },
     sends: [
       send(product.variableUpsert, {
@@ -198,7 +221,7 @@ export const lifeQuestions: readonly Question[] = [
     seconds: 5,
     needs: ["life-cutover"],
     program: { commands: [], sends: [] },
-    reads: [...resolving, ...names(product.projectEnvironments)],
+    reads: resolving,
     play: async (_stage, { query }) => {
       const [row] = await query<{ same: boolean }>(
         "target",

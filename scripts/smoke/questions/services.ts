@@ -1,6 +1,6 @@
 import * as product from "../../../components/railway/operations.ts";
 import { readTcpProxies } from "../../../components/railway/tcp-proxies.ts";
-import { workerName } from "../build.ts";
+import { renamedName, workerName } from "../build.ts";
 import * as operations from "../operations.ts";
 import { NoAnswer, names, type Question, send } from "../question.ts";
 import { either, idOf, rawOf, refusalOf, renderedOf, type Stage, volumesOf } from "../stage.ts";
@@ -16,13 +16,13 @@ export const serviceQuestions: readonly Question[] = [
     assumed: "the text stays and renders to nothing",
     ground: "scratch",
     seconds: 20,
-    sends: [send(operations.serviceRename, { id: "<smoke-a>", input: { name: "smoke-renamed" } })],
+    sends: [send(operations.serviceRename, { id: "<smoke-a>", input: { name: renamedName } })],
     reads: names(product.rawVariables, product.renderedVariables),
     ask: async (stage) => {
       const before = await rawOf(stage, "smoke-b", "RENAMED");
       await stage.context.transport.request(operations.serviceRename, {
         id: idOf(stage, "smoke-a"),
-        input: { name: "smoke-renamed" },
+        input: { name: renamedName },
       });
       return referenceAfter(stage, "RENAMED", before, "first");
     },
