@@ -185,7 +185,12 @@ function pulumiVersion(): string {
 async function isAgreed(stack: string): Promise<boolean> {
   if (!process.stdin.isTTY) throw wrongArguments("Without a terminal it needs --yes");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Type the stack's name (${stack}) to begin: `);
+  const answer = await new Promise<string>((resolve) => {
+    // Ctrl-C and the end of the input are a no; Node 24 rejects, earlier ones only close.
+    const refuse = () => resolve("");
+    terminal.once("close", refuse);
+    terminal.question(`Type the stack's name (${stack}) to begin: `).then(resolve, refuse);
+  });
   terminal.close();
   return answer.trim() === stack;
 }

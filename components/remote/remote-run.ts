@@ -118,8 +118,8 @@ async function conclude(run: RemoteRun, runner: Runner, output: Followed["output
   const { ending, report } = output;
   if (ending === undefined) throw resultUnknown(runner);
   if (ending.phase !== "command") throw preparationFailed(runner, ending.phase);
-  if (report !== undefined) await run.saveReport(report);
   run.place.log(`the command inside ended with exit code ${ending.exitCode}`);
+  if (report !== undefined) await run.saveReport(report);
   return ending.exitCode;
 }
 

@@ -45,6 +45,7 @@ export async function startSandboxRunner(
   { region, signal }: { readonly region?: string | undefined; readonly signal: AbortSignal },
 ): Promise<Runner> {
   const { client, scope, log } = place;
+  signal.throwIfAborted();
   const runId = randomUUID();
   const variables = { ...job.variables, [markVariable]: job.mark, [idVariable]: runId };
   const sandbox = await client.createSandbox(

@@ -53,6 +53,8 @@ export async function startServiceRunner(
     // By its time as well: nobody else's is removed.
     const found = await findServiceRunners(place, job.mark).catch(() => []);
     const own = found.find(({ since }) => since.getTime() === now.getTime());
+    // It was deployed after all: nothing is removed from under a cutover.
+    if (own?.state === "running") return own.runner;
     if (own !== undefined) await removeInVain(own.runner, place);
     throw error;
   }

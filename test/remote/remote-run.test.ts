@@ -51,6 +51,24 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED"]);
   });
 
+  test("a start whose answer is lost begins the job once", async () => {
+    let lost = 0;
+    let commands: () => readonly string[] = () => [];
+    await using remote = await startRemoteWorld({
+      intercept: async ({ stage }) => {
+        const newest = commands().at(-1) ?? "";
+        if (stage === "before" || lost === 2 || !newest.includes("setsid --fork")) return "go-on";
+        lost += 1;
+        return "drop";
+      },
+    });
+    commands = () => remote.world.simulator.commandsInSandboxes();
+    const command = "echo ran >> $HOME/ran; sleep 0.5; wc -l < $HOME/ran";
+    expect(await runRemotely(remote.run(command))).toBe(0);
+    expect(lost).toBe(2);
+    expect(remote.printed()).toMatch(/\n1\n$/);
+  });
+
   test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
     await using remote = await startRemoteWorld();
     const command = `trap 'echo asked >> $HOME/asked' INT; echo begun
