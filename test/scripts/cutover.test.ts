@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { root } from "../docs/markdown.ts";
 import { secretsOf, startQuietWorld } from "../dynamic/quiet-world.ts";
-import { startWebhookServer, type WebhookServer, webhookSecret } from "../notify/webhook-server.ts";
+import { startWebhookServer, type WebhookServer, webhookSecret } from "../world/chat/webhook-server.ts";
 import type { World } from "../world/world.ts";
 import { makeStackFolder, type StackFolder } from "./stack-folder.ts";
 
@@ -20,7 +20,7 @@ const standIn = `#!/bin/sh
 echo "$@" >> "$PULUMI_CALLS"
 if [ "$1" = preview ]; then echo '{}' > "$5"; exit "\${PREVIEW_EXIT:-0}"; fi
 test -f "$5" || exit 99
-trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; exit 8' INT
+trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; kill $!; exit 8' INT
 if [ -n "$UP_LASTS" ]; then echo up-is-running; sleep "$UP_LASTS" & wait $!; fi
 exit "\${UP_EXIT:-0}"
 `;
