@@ -11,6 +11,7 @@ import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
 import { listNames } from "./preflight/definitions.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
 import type { RecordIn } from "./record.ts";
+import { type EarlySchema, readSchemaEarly } from "./schema-to-copy.ts";
 import { pauseWrites, type WritePause } from "./write-pause.ts";
 
 /** An attempt whose writes are paused and whose journal row stands. */
@@ -18,7 +19,7 @@ export interface StartedAttempt {
   readonly owner: JournalOwner;
   readonly record: RecordIn<"loading">;
   readonly pause: WritePause;
-  readonly majors: { readonly source: number; readonly target: number };
+  readonly schema: EarlySchema;
 }
 
 /**
@@ -31,13 +32,14 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
   reporter.step("Preflight");
   const lookedAt = await assertReady(run);
   const backups = await backUpFirst(run);
-  const majors = backups.tookTime ? await lookAgain(run) : lookedAt;
+  const newestMajor = backups.tookTime ? await lookAgain(run) : lookedAt;
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
   const identity = await exclusion.source.query(
     "select system_identifier::text as identifier from pg_control_system()",
   );
+  const schema = await readSchemaEarly(run, newestMajor);
 
   reporter.step("Pause writes");
   const lockSession = await connect(world.source.connection, { purpose: "lock" });
@@ -83,7 +85,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
         },
       };
       await assertTargetEmpty(run);
-      return { owner: await beginMigration(exclusion.target, id, record), record, pause, majors };
+      return { owner: await beginMigration(exclusion.target, id, record), record, pause, schema };
     } catch (error) {
       await pause.release();
       throw error;
@@ -106,12 +108,13 @@ async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<v
 }
 
 /** The backups took minutes, in which somebody may have deployed, staged or defined something. */
-async function lookAgain(run: ExclusiveRun): Promise<StartedAttempt["majors"]> {
+async function lookAgain(run: ExclusiveRun): Promise<number> {
   run.reporter.step("Preflight again");
   return assertReady(run);
 }
 
-async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<StartedAttempt["majors"]> {
+/** Returns the higher one of both servers' major versions. */
+async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<number> {
   const { findings, facts } = await runPreflight({ railway, inputs, mode: "run" });
   const blockers = findings.filter(({ severity }) => severity !== "warning");
   for (const finding of findings) reporter.detail(describeFinding(finding));
@@ -124,5 +127,5 @@ async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise
       remedy: "Mend each finding (docs/findings.md explains every code), then run again.",
     });
   }
-  return { source, target };
+  return Math.max(source, target);
 }
