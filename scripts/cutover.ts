@@ -66,6 +66,7 @@ await runScript(async () => {
       isTerminal,
       people,
       planFile: join(folder, "plan.json"),
+      isAnnounced: false,
     });
   } finally {
     await people?.end(lastMessagesMs);
@@ -80,6 +81,8 @@ interface Start {
   readonly isTerminal: boolean;
   readonly people: Webhook | undefined;
   readonly planFile: string;
+  /** Whether people were told that it is planned. */
+  isAnnounced: boolean;
 }
 
 async function cutOver(context: StackContext, start: Start): Promise<number> {
@@ -102,7 +105,7 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
 
   const again = await look(context, stack);
   if (exitCodeOf(again) !== 0) {
-    tell(context, start, { kind: "called-off", startsAt });
+    tellCalledOff(context, start);
     return refuse(again);
   }
   console.log(`Looked again just now: nothing speaks against it. ${pauseSentence(again)}`);
@@ -128,7 +131,7 @@ async function untilStart(
   const { isTerminal } = start;
   const writePauseMs = plan?.estimates.writePauseMs ?? null;
   const show = (line: string) => process.stdout.write(isTerminal ? `\r\x1b[2K${line}` : `${line}\n`);
-  const remind = () => tell(context, start, { kind: "planned", startsAt, writePauseMs });
+  const remind = () => tellPlanned(context, start, { kind: "planned", startsAt, writePauseMs });
   const reminder = { beforeMs: reminderMs, remind };
   await waitUntil(startsAt, { show, isTerminal, reminder, signal }).catch((error) => {
     if (!signal.aborted) throw error;
@@ -155,14 +158,20 @@ function failed(why: string): number {
 }
 
 function callOff(context: StackContext, start: Start, why: string): number {
-  tell(context, start, { kind: "called-off", startsAt: start.startsAt });
+  tellCalledOff(context, start);
   console.error(`${why} Called off; nothing was changed.`);
   return calledOff;
 }
 
-/** Nobody waits for what was not announced: without a planned start there is nothing to call off. */
-function tell({ inputs }: StackContext, { people, startsAt }: Start, what: PlannedStart): void {
-  if (startsAt !== null) people?.send(announcementText(what, inputs, new Date()));
+function tellPlanned({ inputs }: StackContext, start: Start, what: PlannedStart): void {
+  start.people?.send(announcementText(what, inputs, new Date()));
+  start.isAnnounced = true;
+}
+
+/** Nobody waits for what was not announced. */
+function tellCalledOff({ inputs }: StackContext, { people, startsAt, isAnnounced }: Start): void {
+  if (!isAnnounced || startsAt === null) return;
+  people?.send(announcementText({ kind: "called-off", startsAt }, inputs, new Date()));
 }
 
 function pauseSentence({ plan }: PlanDocument): string {

@@ -29,6 +29,7 @@ const valid = {
   limits: {},
   onFailure: "put-back",
   copy: {},
+  backups: {},
   hooks: {},
   transport: {},
   sensitive: false,
@@ -289,6 +290,31 @@ describe("Pulumi.prod.yaml", () => {
 
   test("holds no secret, and no URL that could", () => {
     expect(text).not.toMatch(/secure:|encryptionsalt|token:|password|:\/\//i);
+  });
+});
+
+describe("volume backups", () => {
+  test("are required unless something else is written", () => {
+    expect(parseSettings(valid).backups).toEqual({
+      beforeCutover: "required",
+      reason: null,
+      reuseForMs: 3_600_000,
+      timeoutMs: 900_000,
+    });
+  });
+
+  test("are skipped with a reason only", () => {
+    const backups = { beforeCutover: "skip", reason: "the volumes are mirrored" };
+    expect(parseSettings({ ...valid, backups }).backups).toMatchObject(backups);
+    for (const wrong of [{ beforeCutover: "skip" }, { ...backups, reason: "short" }]) {
+      expect(refusal({ ...valid, backups: wrong }).message).toMatch(/backups\.reason: /);
+    }
+    expect(refusal({ ...valid, backups: { beforCutover: "skip" } }).message).toContain("beforCutover");
+  });
+
+  test("are what a state has that was written before there were any", () => {
+    const { backups: _, ...former } = migrationInputs(parseSettings(valid));
+    expect(migrationInputsSchema.parse(former)).toEqual(migrationInputs(parseSettings(valid)));
   });
 });
 

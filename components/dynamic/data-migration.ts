@@ -135,6 +135,8 @@ async function showPlan(inputs: MigrationInputs): Promise<{ property: string; re
   }
   const result = await runPreflight({ railway, inputs, mode: "preview" });
   for (const text of renderPlan(makePlan(result), { width: 100 }).split("\n")) console.log(text);
+  // A preview sends nothing; one that cannot be used is told here.
+  if (webhook(reporter.detail) !== undefined) reporter.detail("people are told by the webhook");
   return result.findings
     .filter(({ severity }) => severity === "blocker")
     .map((finding) => ({ property: finding.object, reason: describeFinding(finding) }));

@@ -18,7 +18,7 @@ export type Announcement = {
 /** Told by `npm run cutover` before there is a migration. */
 export type PlannedStart =
   | { readonly kind: "planned"; readonly startsAt: Date; readonly writePauseMs: number | null }
-  | { readonly kind: "called-off"; readonly startsAt: Date | null };
+  | { readonly kind: "called-off"; readonly startsAt: Date };
 
 /** Where an announcement comes from, as the configuration names it. */
 export interface Announced {
@@ -76,13 +76,11 @@ function sentencesOf(announcement: Announcement | PlannedStart, { source, target
         `Writes will be paused for ${pause}; reading goes on. You are told when it begins and when it is over.`,
       ];
     }
-    case "called-off": {
-      const { startsAt } = announcement;
+    case "called-off":
       return [
-        startsAt === null ? "it was called off" : `the start at ${timeOf(startsAt)} was called off`,
+        `the start at ${timeOf(announcement.startsAt)} was called off`,
         "Nothing was changed or paused.",
       ];
-    }
     case "paused": {
       const { limitMs } = announcement;
       return [

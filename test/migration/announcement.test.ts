@@ -14,7 +14,6 @@ const id = "7bd33e28-afa0-44fe-a2f5-b69151abb5a0";
 const all: readonly (Announcement | PlannedStart)[] = [
   { kind: "planned", startsAt: new Date("2026-11-27T02:00:00Z"), writePauseMs: 26_000 },
   { kind: "called-off", startsAt: new Date("2026-11-27T02:00:00Z") },
-  { kind: "called-off", startsAt: null },
   { id, kind: "paused", limitMs: 900_000 },
   { id, kind: "fenced" },
   { id, kind: "resumed" },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createWebhook, parseWebhookUrl } from "../../components/notify/webhook.ts";
 import { closedPort } from "../migration/preflight-closed-port.ts";
-import { startWebhookServer, webhookSecret } from "./webhook-server.ts";
+import { startWebhookServer, webhookSecret } from "../world/chat/webhook-server.ts";
 
 /** A webhook that loses no time, and what it reported. */
 function webhookTo(url: URL, timeoutMs = 5_000) {

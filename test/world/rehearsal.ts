@@ -5,6 +5,7 @@ import { newEphemeralKey } from "../../components/backup/encryption.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { compareFingerprints, fingerprintProtected } from "../../components/postgres/fingerprint.ts";
 import type { Verdict } from "./apps/checker.ts";
+import { startWebhookServer, type WebhookServer, webhookSecret } from "./chat/webhook-server.ts";
 import { createEngine, type Engine, type EngineResult } from "./engine/engine.ts";
 import { sentinelMarker } from "./postgres/source-fixture.ts";
 import { startWorld, type World, type WorldOptions } from "./world.ts";
@@ -42,18 +43,23 @@ export async function rehearse(options: RehearsalOptions): Promise<RehearsalRepo
   onChapter("Start two PostgreSQL servers, Railway, and four services that keep writing");
   // As where the pgvector server was given a certificate, too: nothing of the data is in clear on a public way.
   const world = await startWorld({ tls: true, ...options.world, log: (line) => onOutput(`${line}\n`) });
+  const chat = await startWebhookServer();
   const engine = await createEngine({
     projectDirectory: new URL("../..", import.meta.url).pathname,
     stack: "rehearsal",
     config: { ...world.config, phase: "adopt" },
-    environment: { ...world.environment, RAILWAY_REMOVAL_TOKEN: world.railway.tokens.account },
+    environment: {
+      ...world.environment,
+      RAILWAY_REMOVAL_TOKEN: world.railway.tokens.account,
+      CUTOVER_WEBHOOK_URL: chat.url.href,
+    },
     onOutput,
     ...(options.engine === undefined ? {} : { kind: options.engine }),
   });
   const folder = await mkdtemp(path.join(tmpdir(), "rehearsal-backup-"));
   try {
     const { recipient } = await newEphemeralKey();
-    const stage = new Stage(world, engine, options, { to: "path", folder, recipients: [recipient] });
+    const stage = new Stage(world, engine, chat, options, { to: "path", folder, recipients: [recipient] });
     for (const act of acts) {
       signal?.throwIfAborted();
       await act(stage);
@@ -65,6 +71,7 @@ export async function rehearse(options: RehearsalOptions): Promise<RehearsalRepo
     };
   } finally {
     await engine.dispose();
+    await chat[Symbol.asyncDispose]();
     await world.stop();
     await rm(folder, { recursive: true, force: true });
   }
@@ -75,12 +82,21 @@ class Stage {
   readonly observations: Observation[] = [];
   readonly world: World;
   readonly engine: Engine;
+  /** Where people are told. */
+  readonly chat: WebhookServer;
   readonly chapter: (title: string) => void;
   /** Where the old database's final backup goes, as the stack's configuration has it. */
   readonly finalBackup: object;
   #printed = "";
 
-  constructor(world: World, engine: Engine, { onChapter }: RehearsalOptions, finalBackup: object) {
+  constructor(
+    world: World,
+    engine: Engine,
+    chat: WebhookServer,
+    { onChapter }: RehearsalOptions,
+    finalBackup: object,
+  ) {
+    this.chat = chat;
     this.finalBackup = finalBackup;
     this.world = world;
     this.engine = engine;
@@ -172,6 +188,18 @@ async function cutOver(stage: Stage): Promise<void> {
     "llm_assistant does not change",
     changes.length === 0,
     `${changes.length} differences in its fingerprint`,
+  );
+  const told = stage.chat.texts().map((text) => /(\w+)_$/.exec(text)?.[1]);
+  stage.observe(
+    "people are told when writes pause, and when they work again",
+    told.join() === "paused,fenced,promoted,finished",
+    `messages: ${told.join(", ")}`,
+  );
+  const backups = world.railway.inspect().backups.length;
+  stage.observe(
+    "both volumes are backed up before anything is paused",
+    backups === 2 && stage.printed.indexOf("Back up both") < stage.printed.indexOf("Pause writes"),
+    `${backups} volume backups`,
   );
   const perService = [...countDeployments(world)].map(
     ([name, count]) => count - (deployments.get(name) ?? 0),
@@ -274,8 +302,12 @@ async function remove(stage: Stage): Promise<void> {
 
 async function leaks(stage: Stage): Promise<void> {
   const { world, engine } = stage;
-  const everything = `${stage.printed}\n${await engine.exportState()}\n${JSON.stringify(await engine.outputs())}`;
-  const secrets = [world.source.password, world.target.password, ...Object.values(world.railway.tokens)];
+  const told = stage.chat.texts().join("\n");
+  const everything = `${stage.printed}\n${await engine.exportState()}\n${JSON.stringify(await engine.outputs())}\n${told}`;
+  const secrets = [
+    ...[world.source.password, world.target.password, webhookSecret],
+    ...Object.values(world.railway.tokens),
+  ];
   const forms = secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]);
   const found = forms.filter((form) => everything.includes(form)).length;
   const rows = everything.includes(sentinelMarker);

@@ -14,7 +14,7 @@ export interface Received {
 export interface WebhookServer extends AsyncDisposable {
   /** With a secret in its path, as Slack's have. */
   readonly url: URL;
-  readonly received: readonly Received[];
+  readonly received: Received[];
   /** The texts of what it got, in order. */
   texts(): string[];
 }
