@@ -140,7 +140,8 @@ export async function takeOver(
   entry: JournalEntry,
   note?: Omit<RunNote, "epoch">,
 ): Promise<JournalEntry> {
-  const run = note === undefined ? [] : [{ ...note, epoch: entry.epoch + 1 }];
+  const former = entry.record.context.runs?.at(-1);
+  const run = note === undefined ? [] : [{ ...withoutRepetition(note, former), epoch: entry.epoch + 1 }];
   const { rows } = await target.query(
     `with taken as (
        update pgvector_cutover.migration set epoch = epoch + 1, updated_at = now(),
@@ -155,6 +156,16 @@ export async function takeOver(
   );
   if (rows.length !== 1) throw journalLost(entry, entry.record.state);
   return parseEntry(rows[0]);
+}
+
+/** Settings are noted again only where they are others than those of the run before. */
+function withoutRepetition<Note extends Pick<RunNote, "configuration">>(
+  note: Note,
+  former: RunNote | undefined,
+): Note {
+  const { sha256 } = note.configuration;
+  if (former?.configuration.sha256 !== sha256) return note;
+  return { ...note, configuration: { sha256, settings: null } };
 }
 
 /**

@@ -80,10 +80,11 @@ const contextSchema = z.object({
   startedAt: z.iso.datetime(),
   /** How both were reached, in words. Records of earlier versions lack it. */
   transport: z.object({ source: z.string(), target: z.string() }).optional(),
+  // Evidence alone, of these two: what of it does not read must not stand in the way of going on or back.
   /** Every run that worked on it, first to last. Records of earlier versions lack it and what follows. */
-  runs: z.array(runNoteSchema).optional(),
+  runs: z.array(runNoteSchema).optional().catch(undefined),
   /** What the preflight saw before writers were paused. */
-  preflight: preflightNoteSchema.optional(),
+  preflight: preflightNoteSchema.optional().catch(undefined),
 });
 
 const loadSchema = z.object({

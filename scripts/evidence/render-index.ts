@@ -102,6 +102,7 @@ ${table(
     lines(
       [
         `${operator.osUser ?? "unknown user"} on ${operator.host ?? "unknown machine"}`,
+        operator.stated === null ? null : `as stated: ${operator.stated}`,
         operator.gitUser === null ? null : `git: ${operator.gitUser}`,
         operator.ci === null
           ? null

@@ -112,6 +112,16 @@ describe("compare-and-set", () => {
   });
 });
 
+it("reads a record whose notes of who ran it are another version's", async () => {
+  await ensureJournal(client);
+  await beginMigration(client, "m1", loadingRecord());
+  await client.query(
+    `update pgvector_cutover.migration set record = jsonb_set(record, '{context}', record->'context' || '{"runs": [{"who": "?"}], "preflight": 1}')`,
+  );
+  const { context } = (await read()).record;
+  expect([context.runs, context.preflight]).toEqual([undefined, undefined]);
+});
+
 it("refuses to guess at a record that it does not know", async () => {
   await ensureJournal(client);
   await beginMigration(client, "m1", loadingRecord());

@@ -4,6 +4,7 @@ import { arch, hostname, platform, userInfo } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { redactUrls } from "../../errors.ts";
 import type { CutoverRun } from "../exclusive-run.ts";
 import { listConfiguration } from "./configuration.ts";
 import type { Operator, Program, RunNote } from "./run-note.ts";
@@ -28,6 +29,7 @@ const patienceMs = 3_000;
 export async function describeOperator(
   railway: Pick<CutoverRun["railway"], "tokenOwner">,
 ): Promise<Operator> {
+  const variables = environmentSchema.parse(process.env);
   const [name, address, owner] = await Promise.all([
     git("config", "user.name"),
     git("config", "user.email"),
@@ -36,8 +38,9 @@ export async function describeOperator(
   return {
     osUser: await orNull(async () => userInfo().username),
     host: await orNull(async () => hostname()),
+    stated: redactUrls(variables.CUTOVER_OPERATOR ?? "").slice(0, longestStatement) || null,
     gitUser: address === null ? name : [name, `<${address}>`].filter((part) => part !== null).join(" "),
-    ci: continuousIntegration(),
+    ci: continuousIntegration(variables),
     railway: owner ?? { tokenKind: "unknown", identity: null },
   };
 }
@@ -65,8 +68,11 @@ export async function describeProgram(describeEngine?: CutoverRun["describeEngin
 const root = path.join(import.meta.dirname, "../../..");
 const packageSchema = z.object({ version: z.string() });
 
-/** The variables by which CI services name what runs (docs.github.com "Variables reference", docs.gitlab.com "Predefined CI/CD variables reference"). */
-const ciSchema = z.object({
+const longestStatement = 200;
+
+/** The variables by which an operator and CI services name what runs (docs.github.com "Variables reference", docs.gitlab.com "Predefined CI/CD variables reference"). */
+const environmentSchema = z.object({
+  CUTOVER_OPERATOR: z.string().optional(),
   GITHUB_ACTIONS: z.string().optional(),
   GITHUB_TRIGGERING_ACTOR: z.string().optional(),
   GITHUB_ACTOR: z.string().optional(),
@@ -79,8 +85,7 @@ const ciSchema = z.object({
   CI: z.string().optional(),
 });
 
-function continuousIntegration(): Operator["ci"] {
-  const variables = ciSchema.parse(process.env);
+function continuousIntegration(variables: z.infer<typeof environmentSchema>): Operator["ci"] {
   if (variables.GITHUB_ACTIONS) {
     const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = variables;
     return {

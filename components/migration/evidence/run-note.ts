@@ -4,6 +4,8 @@ import { z } from "zod";
 export const operatorSchema = z.object({
   osUser: z.string().nullable(),
   host: z.string().nullable(),
+  /** What CUTOVER_OPERATOR says, for a machine that everybody uses under one name. */
+  stated: z.string().nullable(),
   /** `Name <address>` as git is configured there. */
   gitUser: z.string().nullable(),
   /** `null` outside of the CI services that are known. */
