@@ -10,6 +10,7 @@ import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
 import { listNames } from "./preflight/definitions.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
 import type { RecordIn } from "./record.ts";
+import { type EarlySchema, readSchemaEarly } from "./schema-to-copy.ts";
 import { pauseWrites, type WritePause } from "./write-pause.ts";
 
 /** An attempt whose writes are paused and whose journal row stands. */
@@ -17,7 +18,7 @@ export interface StartedAttempt {
   readonly owner: JournalOwner;
   readonly record: RecordIn<"loading">;
   readonly pause: WritePause;
-  readonly majors: { readonly source: number; readonly target: number };
+  readonly schema: EarlySchema;
 }
 
 /**
@@ -28,13 +29,14 @@ export interface StartedAttempt {
 export async function startAttempt(run: ExclusiveRun, id: string): Promise<StartedAttempt> {
   const { inputs, world, reporter, exclusion } = run;
   reporter.step("Preflight");
-  const majors = await assertReady(run);
+  const newestMajor = await assertReady(run);
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
   const identity = await exclusion.source.query(
     "select system_identifier::text as identifier from pg_control_system()",
   );
+  const schema = await readSchemaEarly(run, newestMajor);
 
   reporter.step("Pause writes");
   const lockSession = await connect(world.source.connection, { purpose: "lock" });
@@ -79,7 +81,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
         },
       };
       await assertTargetEmpty(run);
-      return { owner: await beginMigration(exclusion.target, id, record), record, pause, majors };
+      return { owner: await beginMigration(exclusion.target, id, record), record, pause, schema };
     } catch (error) {
       await pause.release();
       throw error;
@@ -101,7 +103,8 @@ async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<v
   });
 }
 
-async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<StartedAttempt["majors"]> {
+/** Returns the higher one of both servers' major versions. */
+async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<number> {
   const { findings, facts } = await runPreflight({ railway, inputs, mode: "run" });
   const blockers = findings.filter(({ severity }) => severity !== "warning");
   for (const finding of findings) reporter.detail(describeFinding(finding));
@@ -114,5 +117,5 @@ async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise
       remedy: "Mend each finding (docs/findings.md explains every code), then run again.",
     });
   }
-  return { source, target };
+  return Math.max(source, target);
 }

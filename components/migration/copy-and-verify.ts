@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
-import { dumpSchema } from "../postgres/dump.ts";
 import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
 import { TableHashing } from "../postgres/hash-tables.ts";
 import { type LoadReport, loadCopy } from "../postgres/load.ts";
@@ -16,6 +15,7 @@ import type { GateReport } from "./gate-report.ts";
 import { transition } from "./journal.ts";
 import { describeLoadProgress, throttled } from "./progress.ts";
 import type { RecordIn } from "./record.ts";
+import { schemaToCopy } from "./schema-to-copy.ts";
 
 export interface VerifiedCopy {
   readonly record: RecordIn<"loading">;
@@ -54,24 +54,14 @@ interface MadeCopy {
 
 async function makeCopy(
   run: ExclusiveRun,
-  { pause, majors }: StartedAttempt,
+  { pause, schema }: StartedAttempt,
   hashing: TableHashing,
 ): Promise<MadeCopy> {
   const { inputs, world, reporter } = run;
   const { signal } = run.exclusion;
   reporter.step("Copy");
   const loaderToken = randomBytes(24).toString("base64url");
-  const [dump] = await allOf([
-    dumpSchema({
-      source: world.source.connection,
-      schemas: inputs.schemas,
-      snapshot: pause.snapshot,
-      minimumMajor: Math.max(majors.source, majors.target),
-      timeoutMs: dumpTimeoutMs,
-      signal,
-    }),
-    fenceTarget(run, [], loaderToken),
-  ]);
+  const [dump] = await allOf([schemaToCopy(run, schema, pause), fenceTarget(run, [], loaderToken)]);
   reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
   const loaded = await loadCopy({
     source: world.source.connection,
@@ -135,8 +125,6 @@ async function verify(
   );
   return { record, gate, copiedBytes: loaded.bytes };
 }
-
-const dumpTimeoutMs = 5 * 60_000;
 
 function fenceTarget(
   { inputs, world }: ExclusiveRun,
