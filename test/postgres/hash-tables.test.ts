@@ -166,6 +166,12 @@ describe("what is under way", () => {
     await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
   });
 
+  test("does not begin behind the signal", async () => {
+    const signal = AbortSignal.abort(new Error("too late"));
+    const hashing = hashTables({ connect: open, tables, thresholds, snapshot, workers: 2, signal });
+    await expect(hashing).rejects.toThrow("too late");
+  });
+
   test("ends when nobody wants it any more", async () => {
     const release = await hold();
     const hashing = new TableHashing({ connect: open, tables, thresholds, snapshot });
