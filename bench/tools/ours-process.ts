@@ -6,6 +6,7 @@ import { copyAndVerify } from "../../components/migration/copy-and-verify.ts";
 import { excludeOtherRuns } from "../../components/migration/exclusion.ts";
 import type { ExclusiveRun } from "../../components/migration/exclusive-run.ts";
 import { ensureJournal } from "../../components/migration/journal.ts";
+import { readSchemaEarly } from "../../components/migration/schema-to-copy.ts";
 import { pauseWrites } from "../../components/migration/write-pause.ts";
 import { connect, endConnection, withConnection } from "../../components/postgres/connection.ts";
 import { dumpSchema } from "../../components/postgres/dump.ts";
@@ -73,13 +74,22 @@ async function copy({ source, target, schemas, workers }: OurJob): Promise<OurRe
   }
 }
 
-/** What the cutover does from its first lock to its green gate. */
+/** What the cutover does from reading the schema to its green gate. */
 async function copyWithGate({ source, target, schemas, workers }: OurJob): Promise<OurReport> {
   const steps = new StepClock();
   const exclusion = await excludeOtherRuns({ source, target });
   try {
     await ensureJournal(exclusion.target);
     const protectedBefore = await fingerprintProtected(exclusion.target, protectedSchemas);
+    // What the copy looks at of a whole run; there is no Railway here, and no journal.
+    const run = {
+      inputs: { schemas, protectedSchemas, accept: [], copy: { workers }, hooks: { beforeSwitch: null } },
+      world: { source: { connection: source }, target: { connection: target } },
+      reporter: steps,
+      exclusion,
+    } as unknown as ExclusiveRun;
+    steps.step("Read schema");
+    const schema = await readSchemaEarly(run, 17);
     steps.step("Pause writes");
     const pause = await pauseWrites({
       source,
@@ -91,15 +101,8 @@ async function copyWithGate({ source, target, schemas, workers }: OurJob): Promi
       isEngineAlive: async () => true,
     });
     try {
-      const run = {
-        inputs: { schemas, protectedSchemas, accept: [], copy: { workers }, hooks: { beforeSwitch: null } },
-        world: { source: { connection: source }, target: { connection: target } },
-        reporter: steps,
-        exclusion,
-      };
-      const attempt = { pause, majors: { source: 15, target: 17 }, record: { load: { protectedBefore } } };
-      // What the copy looks at of a whole run; there is no Railway here, and no journal.
-      await copyAndVerify(run as unknown as ExclusiveRun, attempt as unknown as StartedAttempt);
+      const attempt = { pause, schema, record: { load: { protectedBefore } } };
+      await copyAndVerify(run, attempt as unknown as StartedAttempt);
     } finally {
       await pause.release();
     }

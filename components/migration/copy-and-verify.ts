@@ -32,7 +32,7 @@ export interface VerifiedCopy {
 export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
   const { connection } = run.world.source;
   const { snapshot, tables } = attempt.pause;
-  // The snapshot's rows stay what they are: one session hashes them while the copy is made, more when no rows are left to read.
+  // The snapshot's rows stay what they are: as soon as sessions have none left to copy, others hash them.
   const hashing = new TableHashing({
     connect: () => connect(connection, { purpose: "gate", readOnly: true }),
     tables: tables.filter(({ kind }) => kind === "table"),
@@ -40,7 +40,6 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
     signal: run.exclusion.signal,
   });
   try {
-    hashing.addWorker();
     return await verify(run, attempt, hashing, await makeCopy(run, attempt, hashing));
   } finally {
     await hashing.stop();

@@ -116,7 +116,7 @@ export class TableHashing {
    */
   async finish(workers: number): Promise<TableDigest[]> {
     const wanted = Math.min(Math.max(1, workers), this.#queue.length);
-    while (this.#working < wanted) this.addWorker();
+    for (let missing = wanted - this.#working; missing > 0; missing--) this.addWorker();
     const ended = await Promise.allSettled(this.#workers);
     const failure = ended.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect } from "../../components/postgres/connection.ts";
-import { hashTable } from "../../components/postgres/content-hash.ts";
+import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { hashTable, type TableDigest } from "../../components/postgres/content-hash.ts";
 import {
   type HashingThresholds,
   hashTables,
@@ -14,12 +14,15 @@ import { sharedServers } from "../world/postgres/shared.ts";
 
 let database: TestDatabase;
 let holder: pg.Client;
+/** Outside of a transaction: within one, the activity of others stands still. */
+let watcher: pg.Client;
 let snapshot: string;
 let tables: readonly MovedTable[];
 
 beforeAll(async () => {
   database = await createDatabase(sharedServers().source);
   holder = await connect(database.connection, { purpose: "test" });
+  watcher = await connect(database.connection, { purpose: "test" });
   await holder.query(`
     CREATE TABLE public.large (id int, body text);
     INSERT INTO public.large SELECT g, repeat(md5(g::text), g % 50) FROM generate_series(1, 3000) g;
@@ -34,7 +37,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await holder?.end();
+  await Promise.all([holder?.end(), watcher?.end()]);
   await database?.drop();
 });
 
@@ -45,7 +48,7 @@ const thresholds: HashingThresholds = { piece: 65_536, small: 32_768, batch: 102
 
 const sessionsLeft = async () => {
   const query = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE '%:hash-test'";
-  return (await holder.query(query)).rows[0].n;
+  return (await watcher.query(query)).rows[0].n;
 };
 
 describe("what the statements are about", () => {
@@ -82,8 +85,11 @@ describe("what the statements are about", () => {
 });
 
 test("however the work is divided, the digests are those of the tables one by one", async () => {
-  const expected = [];
-  for (const table of tables) expected.push(await hashTable(holder, table));
+  const expected: TableDigest[] = [];
+  // The holder must keep no lock of a table.
+  await withConnection(database.connection, { purpose: "test" }, async (client) => {
+    for (const table of tables) expected.push(await hashTable(client, table));
+  });
   expect(expected.map(({ rows }) => rows)).toEqual(["1", "0", "2572", "2"]);
   expect(planHashing(tables, thresholds, true).length).toBeGreaterThan(3);
   for (const workers of [1, 3]) {
@@ -94,7 +100,7 @@ test("however the work is divided, the digests are those of the tables one by on
     expect(seen.toSorted()).toEqual(["bare", "empty", "large", "plain"]);
   }
   expect(await hashTables({ connect: open, tables, workers: 2 })).toEqual(expected);
-  expect(await sessionsLeft()).toBe(0);
+  await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
 });
 
 test("sessions may come one after the other, and the result is there for everybody who asks", async () => {
@@ -106,7 +112,7 @@ test("sessions may come one after the other, and the result is there for everybo
   hashing.addWorker();
   expect(await hashing.finish(2)).toEqual(digests);
   await hashing.stop();
-  expect(await sessionsLeft()).toBe(0);
+  await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
 });
 
 test.each([
@@ -126,7 +132,7 @@ test.each([
     tables.map((table) => table.name).filter((each) => each !== name),
   );
   await expect(hashTables(options)).rejects.toMatchObject({ code: "42703" });
-  expect(await sessionsLeft()).toBe(0);
+  await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
 });
 
 describe("what is under way", () => {
@@ -139,7 +145,7 @@ describe("what is under way", () => {
   const waits = async () => {
     const query =
       "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE '%:hash-test' AND wait_event_type = 'Lock'";
-    await expect.poll(async () => (await holder.query(query)).rows[0].n, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await watcher.query(query)).rows[0].n, { timeout: 10_000 }).toBe(1);
   };
 
   test("ends with the signal, for its reason", async () => {
@@ -160,6 +166,12 @@ describe("what is under way", () => {
     await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
   });
 
+  test("does not begin behind the signal", async () => {
+    const signal = AbortSignal.abort(new Error("too late"));
+    const hashing = hashTables({ connect: open, tables, thresholds, snapshot, workers: 2, signal });
+    await expect(hashing).rejects.toThrow("too late");
+  });
+
   test("ends when nobody wants it any more", async () => {
     const release = await hold();
     const hashing = new TableHashing({ connect: open, tables, thresholds, snapshot });
@@ -176,7 +188,7 @@ describe("what is under way", () => {
     const hashing = hashTables({ connect: open, tables, thresholds, snapshot, workers: 1 });
     const failed = expect(hashing).rejects.toMatchObject({ code: "57P01" });
     await waits();
-    await holder.query(
+    await watcher.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%:hash-test'",
     );
     await failed;

@@ -1,6 +1,9 @@
 import { aclLines, comment, notOfExtension } from "./fragments.ts";
 
-/** Types that a schema declares itself: not the row types of tables, nor the array and multirange types that come along. */
+/**
+ * Types that a schema declares itself: not the row types of tables, nor the array and multirange types that come along.
+ * `NOT IN` is answered from a hash; for `NOT EXISTS` the planner compared each of 2,000 enums with every type, for seconds.
+ */
 export const typeQueries: readonly string[] = [
   `SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'c' THEN 'composite type'
                          WHEN 'r' THEN 'range type' ELSE 'type' END AS kind,
@@ -36,7 +39,7 @@ export const typeQueries: readonly string[] = [
      LEFT JOIN pg_class c ON c.oid = t.typrelid
     WHERE n.nspname = ANY($1::text[]) AND t.typtype IN ('e', 'd', 'c', 'r', 'b')
       AND (c.oid IS NULL OR c.relkind = 'c')
-      AND NOT EXISTS (SELECT 1 FROM pg_type element WHERE element.typarray = t.oid)
+      AND t.oid NOT IN (SELECT element.typarray FROM pg_type element)
       AND ${notOfExtension("pg_type", "t.oid")}`,
 
   `SELECT 'domain constraint' AS kind, ARRAY[n.nspname, t.typname, k.conname]::text[] AS path,
