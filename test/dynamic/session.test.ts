@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { railwayOptions } from "../../components/dynamic/session.ts";
+import { configure, railwayOptions, webhook, webhookUrl } from "../../components/dynamic/session.ts";
 import { createRailway } from "../../components/railway/railway.ts";
 import { silence, startScriptedPeer } from "../railway/scripted-peer.ts";
 
@@ -37,4 +37,29 @@ test("its time limit ends a mutation that gets no answer, which is not sent agai
     code: "RAILWAY_UNREACHABLE",
   });
   expect(peer.operations().filter((name) => name === "CutoverVariableUpsert")).toHaveLength(1);
+});
+
+test("the webhook's address comes from the environment, or else from the stack's secret", async () => {
+  expect(webhookUrl(undefined)).toBeUndefined();
+  expect(webhookUrl("https://chat.example/of-the-stack")?.href).toBe("https://chat.example/of-the-stack");
+  vi.stubEnv("CUTOVER_WEBHOOK_URL", "");
+  expect(webhookUrl("https://chat.example/of-the-stack")?.href).toBe("https://chat.example/of-the-stack");
+  vi.stubEnv("CUTOVER_WEBHOOK_URL", "https://chat.example/of-the-shell");
+  expect(webhookUrl("https://chat.example/of-the-stack")?.href).toBe("https://chat.example/of-the-shell");
+});
+
+test("a webhook that cannot be used is a line, and keeps no provider from its work", async () => {
+  const lines: string[] = [];
+  await configure({
+    config: { get: (key) => (key === "webhookUrl" ? "http://chat.example/xoxSecret" : undefined) },
+  });
+  expect(webhook((line) => void lines.push(line))).toBeUndefined();
+  expect(lines).toEqual([expect.stringContaining("WEBHOOK_INVALID")]);
+  expect(lines.join()).not.toMatch(/xoxSecret|chat\.example/);
+  await configure({
+    config: { get: (key) => (key === "webhookUrl" ? "https://chat.example/x" : undefined) },
+  });
+  expect(webhook(() => {})).toBeDefined();
+  await configure({ config: { get: () => undefined } });
+  expect(webhook(() => {})).toBeUndefined();
 });

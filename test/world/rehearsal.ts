@@ -198,7 +198,7 @@ async function cutOver(stage: Stage): Promise<void> {
   const backups = world.railway.inspect().backups.length;
   stage.observe(
     "both volumes are backed up before anything is paused",
-    backups === 2 && stage.printed.indexOf("Back up both") < stage.printed.indexOf("Pause writes"),
+    backups === 2 && /── Back up both volumes.*── Pause writes/s.test(stage.printed),
     `${backups} volume backups`,
   );
   const perService = [...countDeployments(world)].map(
