@@ -13,6 +13,7 @@ import { beginMigration, ensureJournal, type JournalOwner } from "./journal.ts";
 import { listNames } from "./preflight/definitions.ts";
 import { runPreflight } from "./preflight/run-preflight.ts";
 import type { RecordIn } from "./record.ts";
+import { type EarlySchema, readSchemaEarly } from "./schema-to-copy.ts";
 import { pauseWrites, type WritePause } from "./write-pause.ts";
 
 /** An attempt whose writes are paused and whose journal row stands. */
@@ -20,7 +21,7 @@ export interface StartedAttempt {
   readonly owner: JournalOwner;
   readonly record: RecordIn<"loading">;
   readonly pause: WritePause;
-  readonly majors: { readonly source: number; readonly target: number };
+  readonly schema: EarlySchema;
 }
 
 /**
@@ -31,13 +32,14 @@ export interface StartedAttempt {
 export async function startAttempt(run: ExclusiveRun, id: string): Promise<StartedAttempt> {
   const { inputs, world, reporter, exclusion } = run;
   reporter.step("Preflight");
-  const [{ majors, preflight }, note] = await Promise.all([assertReady(run), noteRun(run, "up")]);
+  const [{ newestMajor, preflight }, note] = await Promise.all([assertReady(run), noteRun(run, "up")]);
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
   const identity = await exclusion.source.query(
     "select system_identifier::text as identifier from pg_control_system()",
   );
+  const schema = await readSchemaEarly(run, newestMajor);
 
   reporter.step("Pause writes");
   const lockSession = await connect(world.source.connection, { purpose: "lock" });
@@ -85,7 +87,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
         },
       };
       await assertTargetEmpty(run);
-      return { owner: await beginMigration(exclusion.target, id, record), record, pause, majors };
+      return { owner: await beginMigration(exclusion.target, id, record), record, pause, schema };
     } catch (error) {
       await pause.release();
       throw error;
@@ -107,11 +109,12 @@ async function assertTargetEmpty({ exclusion, inputs }: ExclusiveRun): Promise<v
   });
 }
 
+/** `newestMajor` is the higher one of both servers' major versions. */
 async function assertReady({
   railway,
   inputs,
   reporter,
-}: ExclusiveRun): Promise<Pick<StartedAttempt, "majors"> & { preflight: PreflightNote }> {
+}: ExclusiveRun): Promise<{ newestMajor: number; preflight: PreflightNote }> {
   const result = await runPreflight({ railway, inputs, mode: "run" });
   const { findings, facts } = result;
   const blockers = findings.filter(({ severity }) => severity !== "warning");
@@ -125,5 +128,5 @@ async function assertReady({
       remedy: "Mend each finding (docs/findings.md explains every code), then run again.",
     });
   }
-  return { majors: { source, target }, preflight: notePreflight(result) };
+  return { newestMajor: Math.max(source, target), preflight: notePreflight(result) };
 }

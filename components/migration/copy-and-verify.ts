@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { withConnection } from "../postgres/connection.ts";
-import { dumpSchema } from "../postgres/dump.ts";
 import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
 import { loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
@@ -14,6 +13,7 @@ import type { GateReport } from "./gate-report.ts";
 import { transition } from "./journal.ts";
 import { describeLoadProgress, throttled } from "./progress.ts";
 import type { RecordIn } from "./record.ts";
+import { schemaToCopy } from "./schema-to-copy.ts";
 
 export interface VerifiedCopy {
   readonly record: RecordIn<"loading">;
@@ -29,17 +29,10 @@ export interface VerifiedCopy {
  */
 export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt): Promise<VerifiedCopy> {
   const { inputs, world, reporter } = run;
-  const { pause, majors } = attempt;
+  const { pause } = attempt;
   const { signal } = run.exclusion;
   reporter.step("Copy");
-  const dump = await dumpSchema({
-    source: world.source.connection,
-    schemas: inputs.schemas,
-    snapshot: pause.snapshot,
-    minimumMajor: Math.max(majors.source, majors.target),
-    timeoutMs: dumpTimeoutMs,
-    signal,
-  });
+  const dump = await schemaToCopy(run, attempt.schema, pause);
   reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
   const loaderToken = randomBytes(24).toString("base64url");
   const fence = (tables: readonly FencedTable[], token?: string) =>
@@ -101,8 +94,6 @@ export async function copyAndVerify(run: ExclusiveRun, attempt: StartedAttempt):
   );
   return { record, gate, copiedBytes: loaded.bytes };
 }
-
-const dumpTimeoutMs = 5 * 60_000;
 
 async function compare(
   run: ExclusiveRun,

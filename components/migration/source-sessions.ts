@@ -13,27 +13,43 @@ export interface ForeignSession {
   readonly kind: string;
 }
 
+/** The source without anybody but us on it. */
+export interface EmptiedSource {
+  /** Sessions that were ended. */
+  readonly ended: number;
+  readonly emptiedAt: Date;
+}
+
 /**
- * Ends every session on the source database that is not ours, and waits until none comes back. Asked from the
- * maintenance database, so that it works on a sealed one too.
+ * Ends every session on the source database that is not ours. Asked from the maintenance database, so that it works on a
+ * sealed one too.
  *
- * @param options.settleMs how long nobody may reappear
+ * @throws CutoverError `SOURCE_STILL_USED` when replication writes into it
+ */
+export async function emptySource(maintenance: pg.Client, database: string): Promise<EmptiedSource> {
+  await assertNothingReplicated(maintenance, database);
+  return { ended: await endSessions(maintenance, database), emptiedAt: new Date() };
+}
+
+/**
+ * Waits until nobody has had a reason to come back to an emptied source for long enough, and looks who is there.
+ *
+ * @param options.settleMs how long after it was emptied a consumer may take to come back
  * @param options.accept consumers that may: the seal cuts them off
  * @throws CutoverError `SOURCE_STILL_USED` naming who came back
  */
-export async function emptySource(
+export async function assertNobodyReturned(
   maintenance: pg.Client,
-  options: { database: string; settleMs: number; mayReturn: boolean; accept?: readonly Acceptance[] },
-): Promise<number> {
+  { emptiedAt }: EmptiedSource,
+  options: { database: string; settleMs: number; accept: readonly Acceptance[] },
+): Promise<void> {
+  await delay(Math.max(0, emptiedAt.getTime() + options.settleMs - Date.now()));
   await assertNothingReplicated(maintenance, options.database);
-  const ended = await endSessions(maintenance, options.database);
-  if (options.mayReturn) return ended;
-  await delay(options.settleMs);
-  const accepted = acceptedConsumers(options.accept ?? []).map(({ object }) => object);
+  const accepted = acceptedConsumers(options.accept).map(({ object }) => object);
   const back = (await foreignSessions(maintenance, options.database)).filter(
     (session) => !accepted.includes(consumerName(session)),
   );
-  if (back.length === 0) return ended;
+  if (back.length === 0) return;
   throw new CutoverError({
     code: "SOURCE_STILL_USED",
     message: `Sessions came back to the source after all services had moved: ${describe(back)}.`,
@@ -68,8 +84,9 @@ export async function waitUntilEmpty(
   limitMs: number = emptyWithinMs,
 ): Promise<void> {
   const giveUpAt = Date.now() + limitMs;
-  for (let quiet = 0; quiet < 3; ) {
+  for (let quiet = 0; ; ) {
     quiet = (await endSessions(maintenance, database)) === 0 ? quiet + 1 : 0;
+    if (quiet === 3) break;
     if (quiet === 0 && Date.now() >= giveUpAt) throw notEmptied(await foreignSessions(maintenance, database));
     await delay(100);
   }

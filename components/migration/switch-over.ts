@@ -12,7 +12,7 @@ import { type JournalEntry, type JournalOwner, transition } from "./journal.ts";
 import { type MoveContext, moveServices, wavesOf } from "./move-services.ts";
 import type { RecordIn, ServiceRecord } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
-import { emptySource, waitUntilEmpty } from "./source-sessions.ts";
+import { assertNobodyReturned, type EmptiedSource, emptySource, waitUntilEmpty } from "./source-sessions.ts";
 import { waitUntilSteady } from "./steady-services.ts";
 
 /**
@@ -32,10 +32,12 @@ export async function switchOver(
   await moveServices(context, wavesOf(world.services, true));
 
   // What takes time comes before the seal: behind it nobody can even read.
+  const emptied = await emptyUnlessUsed(run);
   const protectedSchemas = await assertProtectedUnchanged(run, record);
   await assertNothingEmptied(run, record);
   await waitUntilSteady(context, wavesOf(world.services, true).flat(), run.inputs.limits.healthyForMs);
   reporter.step("Seal the source");
+  if (emptied !== undefined) await assertSourceAbandoned(run, emptied);
   const sequences = await sealSource(run, owner, record);
   await assertBothClosed(run);
 
@@ -104,21 +106,35 @@ function describeStage({ provenAt, deploymentId }: ServiceRecord): string {
   return deploymentId === null ? "being pointed at the target" : `deployment ${deploymentId}`;
 }
 
-/** Ends all sessions on the source, then refuses new ones, then takes the last word of its sequences. */
+/** Services that are deployed after the promotion read the source until it is sealed. */
+async function emptyUnlessUsed({
+  world,
+  exclusion,
+  reporter,
+}: ExclusiveRun): Promise<EmptiedSource | undefined> {
+  if (world.services.some(({ inputs: { startsReadOnly } }) => !startsReadOnly)) return undefined;
+  const emptied = await emptySource(exclusion.source, world.source.connection.database);
+  reporter.detail(`${emptied.ended} sessions ended on the source`);
+  return emptied;
+}
+
+function assertSourceAbandoned(
+  { world, exclusion, inputs }: ExclusiveRun,
+  emptied: EmptiedSource,
+): Promise<void> {
+  const { database } = world.source.connection;
+  return assertNobodyReturned(exclusion.source, emptied, { database, settleMs, accept: inputs.accept });
+}
+
+const settleMs = 1_500;
+
+/** Refuses new sessions on the source, ends those that are left, then takes the last word of its sequences. */
 async function sealSource(
-  { world, exclusion, inputs, reporter }: ExclusiveRun,
+  { world, exclusion, inputs }: ExclusiveRun,
   owner: JournalOwner,
   { fence }: RecordIn<"switching">,
 ): Promise<SequenceState[]> {
   const { connection } = world.source;
-  const late = world.services.some(({ inputs: { startsReadOnly } }) => !startsReadOnly);
-  const ended = await emptySource(exclusion.source, {
-    database: connection.database,
-    settleMs,
-    mayReturn: late,
-    accept: inputs.accept,
-  });
-  reporter.detail(`${ended} sessions ended on the source`);
   const inside = await connect(connection, { purpose: "seal" });
   try {
     await setSeal(exclusion.source, connection.database, true);
@@ -132,8 +148,6 @@ async function sealSource(
     await endConnection(inside);
   }
 }
-
-const settleMs = 1_500;
 
 async function assertFenceHeld(
   source: Parameters<typeof readFence>[0],

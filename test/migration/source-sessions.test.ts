@@ -1,7 +1,9 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import type { Acceptance } from "../../components/migration/inputs.ts";
 import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
 import {
+  assertNobodyReturned,
   assertNothingReplicated,
   emptySource,
   foreignSessions,
@@ -59,11 +61,13 @@ async function insistent(name: string): Promise<{ readonly refused: Promise<void
   return { refused: insist(first) };
 }
 
-const empty = (accept: Parameters<typeof emptySource>[1]["accept"] = []) =>
-  emptySource(maintenance, {
-    ...{ database: database.connection.database, settleMs: 300, mayReturn: false },
+const empty = async (accept: readonly Acceptance[] = []) => {
+  const { database: name } = database.connection;
+  await assertNobodyReturned(maintenance, await emptySource(maintenance, name), {
+    ...{ database: name, settleMs: 300 },
     accept,
   });
+};
 
 const seal = () => setSeal(maintenance, database.connection.database, true);
 const reason = "it only watches";
