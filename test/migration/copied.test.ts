@@ -57,8 +57,14 @@ const bind = (settings: string) =>
 /** Makes small tables go the ways of the large ones. */
 const waysOfLargeTables: Array<[string, Partial<LoadOptions>]> = [
   ["one statement a table", {}],
-  ["tables in pieces, indexes side by side", { thresholds: { piece: 1, sideBySide: 0, frozen: 0, checkedApart: 0 } }],
-  ["frozen rows, indexes side by side", { thresholds: { piece: Infinity, sideBySide: 0, frozen: 0, checkedApart: 0 } }],
+  [
+    "tables in pieces, indexes side by side",
+    { thresholds: { piece: 1, sideBySide: 0, frozen: 0, checkedApart: 0 } },
+  ],
+  [
+    "frozen rows, indexes side by side",
+    { thresholds: { piece: Infinity, sideBySide: 0, frozen: 0, checkedApart: 0 } },
+  ],
 ];
 
 it.each(waysOfLargeTables)(
