@@ -2,7 +2,7 @@ import type { ClientVariable, TlsWish } from "../components/migration/target-tls
 import { describeRule, type SessionGroup } from "../components/migration/target-tls/clients.ts";
 import { isNearItsEnd, type TargetTlsPlan, wouldNotStart } from "../components/migration/target-tls/plan.ts";
 import type { TargetTlsLook, TargetTlsOutcome } from "../components/migration/target-tls.ts";
-import type { ServedCertificate } from "../components/postgres/server-tls/served-certificate.ts";
+import { pinLine, type ServerCertificate } from "../components/postgres/secure-socket.ts";
 
 /** The target's TLS as a screen of text. */
 export function renderTargetTls({ stand, seen, variables }: TargetTlsLook, stack: string): string {
@@ -162,18 +162,18 @@ export function renderOutcome({ plan, certificate }: TargetTlsOutcome, stack: st
           `${fingerprintLine(certificate)}`,
           `until ${dayOf(certificate)}`,
           `To pin it, in railway-pgvector-cutover:transport of Pulumi.${stack}.yaml:`,
-          `    target: { via: tls, fingerprint: "${certificate.fingerprint}" }`,
+          `    ${pinLine("target", certificate.fingerprint)}`,
         ]),
   ];
   return `${lines.join("\n")}\n`;
 }
 
 /** As `openssl x509 -noout -fingerprint -sha256` prints it. */
-function fingerprintLine({ fingerprint }: ServedCertificate): string {
+function fingerprintLine({ fingerprint }: ServerCertificate): string {
   return `sha256 Fingerprint=${fingerprint}`;
 }
 
-function dayOf({ validTo }: ServedCertificate): string {
+function dayOf({ validTo }: ServerCertificate): string {
   return validTo.toISOString().slice(0, 10);
 }
 

@@ -1,5 +1,5 @@
 import { withConnection } from "../postgres/connection.ts";
-import type { ServedCertificate } from "../postgres/server-tls/served-certificate.ts";
+import type { ServerCertificate } from "../postgres/secure-socket.ts";
 import type { Railway } from "../railway/railway.ts";
 import { exclusivelyOnTarget } from "./exclusive-run.ts";
 import type { MigrationInputs } from "./inputs.ts";
@@ -50,7 +50,7 @@ export async function lookAtTargetTls({ railway, inputs }: TargetTlsRun): Promis
 /** What was done; `certificate` is what the server serves now. */
 export interface TargetTlsOutcome {
   readonly plan: Exclude<TargetTlsPlan, { action: "refuse" }>;
-  readonly certificate: ServedCertificate | null;
+  readonly certificate: ServerCertificate | null;
 }
 
 /**
@@ -87,7 +87,7 @@ function carryOut(
   work: TlsSwitch,
   plan: TargetTlsOutcome["plan"],
   { served }: TargetTlsObservation,
-): Promise<ServedCertificate | null> {
+): Promise<ServerCertificate | null> {
   switch (plan.action) {
     case "nothing":
       return Promise.resolve(served);

@@ -1,11 +1,9 @@
 import type pg from "pg";
 import { CutoverError } from "../../errors.ts";
 import type { ConnectionTarget } from "../../postgres/connection.ts";
+import type { ServerCertificate } from "../../postgres/secure-socket.ts";
 import { type CertificateFiles, readCertificateFiles } from "../../postgres/server-tls/certificate-file.ts";
-import {
-  readServedCertificate,
-  type ServedCertificate,
-} from "../../postgres/server-tls/served-certificate.ts";
+import { readServedCertificate } from "../../postgres/server-tls/served-certificate.ts";
 import { readTlsConfiguration, type TlsConfiguration } from "../../postgres/server-tls/settings.ts";
 import { readJournal } from "../journal.ts";
 import type { MigrationState } from "../record.ts";
@@ -17,7 +15,7 @@ export interface TargetTlsObservation {
   readonly configuration: TlsConfiguration;
   readonly files: CertificateFiles;
   /** What a new connection is shown; `null` where the server offers no TLS. */
-  readonly served: ServedCertificate | null;
+  readonly served: ServerCertificate | null;
   /** Rules of `pg_hba.conf` that hold for connections with TLS, or for those without, only. */
   readonly rules: readonly ConditionalRule[];
   readonly sessions: readonly SessionGroup[];

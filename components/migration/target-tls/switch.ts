@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { CutoverError, describeError } from "../../errors.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
+import type { ServerCertificate } from "../../postgres/secure-socket.ts";
 import {
   makeCertificate,
   readCertificateFiles,
@@ -9,10 +10,7 @@ import {
   removeLeftovers,
   restoreFormerCertificate,
 } from "../../postgres/server-tls/certificate-file.ts";
-import {
-  readServedCertificate,
-  type ServedCertificate,
-} from "../../postgres/server-tls/served-certificate.ts";
+import { readServedCertificate } from "../../postgres/server-tls/served-certificate.ts";
 import {
   readTlsConfiguration,
   reloadConfiguration,
@@ -45,7 +43,7 @@ export interface TlsSwitch {
 export async function switchOn(
   work: TlsSwitch,
   { makesCertificate, settings }: Extract<TargetTlsPlan, { action: "switch-on" }>,
-): Promise<ServedCertificate> {
+): Promise<ServerCertificate> {
   const { client, reporter } = work;
   if (makesCertificate) await make(work, { keepFormer: false });
   for (const name of settings) {
@@ -61,7 +59,7 @@ export async function switchOn(
  *
  * @throws CutoverError those of {@link switchOn}
  */
-export async function renew(work: TlsSwitch): Promise<ServedCertificate> {
+export async function renew(work: TlsSwitch): Promise<ServerCertificate> {
   await make(work, { keepFormer: true });
   return bringIntoForce(work);
 }
@@ -95,7 +93,7 @@ async function make(
   reporter.detail("key and certificate made on the server");
 }
 
-async function bringIntoForce(work: TlsSwitch): Promise<ServedCertificate> {
+async function bringIntoForce(work: TlsSwitch): Promise<ServerCertificate> {
   const { client, connection, reporter, reloadTimeoutMs } = work;
   await reloadConfiguration(client);
   reporter.detail("the server was told to read its configuration again");

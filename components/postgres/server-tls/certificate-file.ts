@@ -2,8 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type pg from "pg";
 import { CutoverError } from "../../errors.ts";
+import type { ServerCertificate } from "../secure-socket.ts";
 import { runOnServer, ServerProgramFailure } from "./run-on-server.ts";
-import type { ServedCertificate } from "./served-certificate.ts";
 
 /**
  * Certificate and key, in this order, in one file of the data folder: `ssl_cert_file` and `ssl_key_file` both name it. So
@@ -106,7 +106,7 @@ export async function removeCertificate(client: pg.Client): Promise<void> {
 }
 
 /** A certificate, without its key. */
-export interface Certificate extends ServedCertificate {
+export interface Certificate extends ServerCertificate {
   /** Whether this project made it. */
   readonly isOurs: boolean;
   /** Names it was made for, such as `DNS:pgvector.railway.internal`. */
