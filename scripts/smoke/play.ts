@@ -18,6 +18,9 @@ import { questions as allQuestions } from "./questions.ts";
 import { Site } from "./site.ts";
 import { type Access, Guard, guardedContext } from "./stage.ts";
 
+/** Railway counts a token's requests by the hour. */
+const longestRateLimitWaitMs = 65 * 60_000;
+
 export interface SmokeOptions {
   readonly token: RailwayToken;
   readonly access: Access;
@@ -88,7 +91,10 @@ export async function playSmoke(options: SmokeOptions): Promise<SmokeReport> {
   await site.stage?.life?.dispose().catch((error: unknown) => {
     failure ??= explain(error);
   });
-  const removal = await takeAway(options, wide, guard, { workspaceId, run, projectId: site.projectId });
+  // Rather an hour later than not at all: the run itself may have used up the token's requests.
+  const patient = { ...options.access, longestRateLimitWaitMs };
+  const last = guardedContext(options.token, patient, guard);
+  const removal = await takeAway(options, last, guard, { workspaceId, run, projectId: site.projectId });
   return {
     version: 1,
     project: { name: run.name, id: site.projectId ?? null },

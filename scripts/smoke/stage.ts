@@ -17,6 +17,8 @@ export interface Access {
   readonly endpoint: string;
   readonly pollIntervalMs: number;
   readonly settleTimeoutMs?: number | undefined;
+  /** The longest wait for the token's request limit; default: the program's own. */
+  readonly longestRateLimitWaitMs?: number | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -74,8 +76,9 @@ export class Guard {
 
 /** A client whose mutations pass the guard. */
 export function guardedContext(token: RailwayToken, access: Access, guard: Guard): RailwayContext {
-  const { endpoint, pollIntervalMs, settleTimeoutMs, log } = access;
-  const inner = createTransport({ token, endpoint, log });
+  const { endpoint, pollIntervalMs, settleTimeoutMs, longestRateLimitWaitMs, log } = access;
+  const limits = longestRateLimitWaitMs === undefined ? {} : { longestRateLimitWaitMs };
+  const inner = createTransport({ token, endpoint, limits, log });
   const transport: Transport = {
     ...inner,
     request: async (operation, variables, signal) => {
