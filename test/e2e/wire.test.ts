@@ -62,7 +62,7 @@ function bytesOn({ connections }: RecordingProxy): number {
 }
 
 test("with pinned certificates nothing of the whole life can be read on the way", {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const { servers, proxies, proxyPorts } = await startMarkedServers();
   let printed = "";
@@ -104,7 +104,7 @@ test("with pinned certificates nothing of the whole life can be read on the way"
 });
 
 test("in clear text the same rows are read on both ways: the search finds them", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const { servers, proxies, proxyPorts } = await startMarkedServers();
   const plaintext = { via: "plaintext", reason: "the rows are made up" } as const;
