@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isAsDesired, observeAppService } from "../../components/migration/app-service.ts";
 import { readDrift } from "../../components/migration/drift.ts";
+import { exclusivelyOnTarget } from "../../components/migration/exclusive-run.ts";
+import { resolveDatabase } from "../../components/migration/resolve.ts";
 import { planRotation } from "../../components/migration/rotation/plan.ts";
 import { rotatePassword, undoRotation } from "../../components/migration/rotation/rotate.ts";
 import { isAccepted, rotationRole } from "../../components/migration/rotation/server.ts";
@@ -410,11 +412,17 @@ describe("beside another run", () => {
     before = deploymentCounts();
     old = here.storedPassword();
     await here.killAt("Wait for the deployments");
-    const { assertNoRotation } = await import("../../components/migration/rotation/unfinished.ts");
-    const client = await connect(here.target.connection(), { purpose: "observe" });
-    await expect(assertNoRotation(client)).rejects.toMatchObject({ code: "ROTATION_UNFINISHED" });
+    await expect(underLock()).rejects.toMatchObject({ code: "ROTATION_UNFINISHED" });
     expect(await rotateAgain()).toBe("rotated");
-    await expect(assertNoRotation(client)).resolves.toBeUndefined();
-    await client.end();
+    expect(await underLock()).toBe("done");
   });
+
+  /** As every command does that works on the target after the promotion. */
+  async function underLock(): Promise<string> {
+    const { railway, inputs, reporter } = here.run();
+    const scope = await railway.resolveEnvironment(inputs);
+    const target = await resolveDatabase(railway, scope, inputs, "target");
+    const run = { railway, inputs, reporter, isEngineAlive: async () => true };
+    return exclusivelyOnTarget(run, { scope, target, services: [] }, async () => "done");
+  }
 });
