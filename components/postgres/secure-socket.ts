@@ -191,7 +191,7 @@ function notOffered(address: ServerAddress): CutoverError {
     code: "TLS_NOT_OFFERED",
     message: `${describe(address)} offers no TLS, and its transport is tls. Nothing was sent to it: no user name, no password.`,
     remedy:
-      "Give the server a certificate first (the pgvector image comes without one), or reach it through the private network or a tunnel. One that had TLS before may be somebody in between.",
+      "Give the server a certificate first (`npm run target-tls`, over another way: the pgvector image comes without one), or reach it through the private network or a tunnel. One that had TLS before may be somebody in between.",
   });
 }
 
