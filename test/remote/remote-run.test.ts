@@ -249,6 +249,17 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED", "DESTROYED"]);
   });
 
+  test("one that is gone, but still shows in Railway's reads, is in nobody's way", async () => {
+    await using remote = await startRemoteWorld();
+    const variables = { CUTOVER_RUNNER: mark };
+    const request = { idleTimeoutMinutes: 113, variables };
+    await remote.client.createSandbox(remote.place.scope, request, async () => true, 5_000);
+    remote.world.simulator.setPace({ readLagMs: [3_000, 3_000] });
+    destroyAll(remote);
+    await eventually(() => sandboxStates(remote)[0] === "DESTROYED");
+    expect(await remote.run("").find()).toEqual([]);
+  });
+
   test("a killed command inside is an unknown result, not a success", async () => {
     await using remote = await startRemoteWorld();
     const run = remote.run('kill -9 "$(cat "$HOME/cutover-runner/pid")"; sleep 1');
