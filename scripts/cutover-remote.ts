@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
+import { hostname, userInfo } from "node:os";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
 import { railwayOptions, removalToken } from "../components/dynamic/session.ts";
 import { CutoverError } from "../components/errors.ts";
+import { operatorVariables } from "../components/migration/evidence/note-run.ts";
 import type { EnvironmentScope, Railway } from "../components/railway/railway.ts";
 import { createRunnerClient } from "../components/railway/runners.ts";
 import { backendOf, secretsProviderOf } from "../components/remote/backend.ts";
@@ -112,8 +114,9 @@ await runScript(async () => {
         ? backendOf(parse(await readFile("Pulumi.yaml", "utf8")), process.env.PULUMI_BACKEND_URL)
         : null,
       secretsProvider: secretsProviderOf(parse(await readFile(`Pulumi.${stack}.yaml`, "utf8"))),
+      also: ["CUTOVER_WEBHOOK_URL", ...operatorVariables],
     },
-    process.env,
+    { CUTOVER_OPERATOR: `${userInfo().username} at ${hostname()}`, ...process.env },
   );
   const versions = {
     node: process.versions.node,
@@ -123,7 +126,7 @@ await runScript(async () => {
   const privateHosts = await privateHostsOf(railway, scope, settings);
   log(`${commandLine(command, stack).join(" ")}, commit ${commit.slice(0, 12)}, in the private network of`);
   log(
-    `${scope.projectName}, ${scope.environmentName}; these secrets go along: ${Object.keys(variables).join(", ")}`,
+    `${scope.projectName}, ${scope.environmentName}; these variables go along: ${Object.keys(variables).join(", ")}`,
   );
   if (needsConsent(command) && !values.yes && !(await isAgreed(stack))) {
     log("nothing was begun");

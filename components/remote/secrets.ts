@@ -8,6 +8,8 @@ export interface SecretNeeds {
   readonly backend: string | null;
   /** What protects the stack's secrets: `passphrase`, `service`, or a key service's URL. */
   readonly secretsProvider: string;
+  /** What else goes along where it is set, such as what says who the operator is. */
+  readonly also?: readonly string[];
 }
 
 /** Where the run's secrets come from: the operator's environment, never a file of ours. */
@@ -25,6 +27,7 @@ export function secretsFor(needs: SecretNeeds, environment: Environment): Record
   const required = [needs.tokenVariable, ...(backend === undefined ? [] : backendSecrets(backend))];
   const optional = [
     ...rehearsalVariables,
+    ...(needs.also ?? []),
     ...(backend === undefined ? [] : ["PULUMI_BACKEND_URL", ...cloudVariables(backend)]),
     ...(backend === undefined ? [] : cloudVariables(schemeOf(needs.secretsProvider))),
   ];

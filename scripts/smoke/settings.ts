@@ -6,11 +6,11 @@ export const targetName = "pgvector";
 export const applicationNames = ["@smoke/public", "@smoke/api", "@smoke/doctor", "@smoke/admin"] as const;
 
 /** How the databases are reached from outside: the one place where the smoke test says so. */
-const transport = {
-  source: { via: "public" },
-  target: { via: "public" },
-  plaintextReason: "Every row is made up by the smoke test, in a project that lives for minutes.",
+const clearText = {
+  via: "plaintext",
+  reason: "Every row is made up by the smoke test, in a project that lives for minutes.",
 };
+const transport = { source: clearText, target: clearText };
 
 /** The stack's configuration as an operator would write it, in phase adopt. */
 export function stackConfig(

@@ -7,6 +7,7 @@ const operator = {
   RAILWAY_API_TOKEN: "wider railway",
   RAILWAY_REMOVAL_TOKEN: "may delete",
   PULUMI_ACCESS_TOKEN: "pulumi",
+  CUTOVER_WEBHOOK_URL: "https://hooks.example/a",
   PULUMI_CONFIG_PASSPHRASE: "",
   AWS_ACCESS_KEY_ID: "key",
   AWS_SECRET_ACCESS_KEY: "aws",
@@ -38,6 +39,11 @@ describe("of the operator's environment", () => {
       "a command without the engine",
       { ...cloud, tokenVariable: "RAILWAY_API_TOKEN", backend: null },
       ["RAILWAY_API_TOKEN"],
+    ],
+    [
+      "a run that tells people and who began it",
+      { ...cloud, also: ["CUTOVER_WEBHOOK_URL", "CUTOVER_OPERATOR"] },
+      ["RAILWAY_TOKEN", "PULUMI_ACCESS_TOKEN", "CUTOVER_WEBHOOK_URL"],
     ],
   ])("nothing travels but what %s needs", (_name, needs, names) => {
     expect(Object.keys(secretsFor(needs, operator)).toSorted()).toEqual(names.toSorted());

@@ -85,6 +85,9 @@ const environmentSchema = z.object({
   CI: z.string().optional(),
 });
 
+/** Where somebody else runs for an operator, these have to come along. */
+export const operatorVariables: readonly string[] = Object.keys(environmentSchema.shape);
+
 function continuousIntegration(variables: z.infer<typeof environmentSchema>): Operator["ci"] {
   if (variables.GITHUB_ACTIONS) {
     const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = variables;

@@ -105,18 +105,18 @@ async function bringIntoForce(work: TlsSwitch): Promise<ServerCertificate> {
   };
   const served = await firstSeen(isServed, reloadTimeoutMs);
   if (served === undefined) return putBack(work, "the server does not serve its certificate");
-  const refusal = await tryToLogIn(connection);
+  const refusal = await tryToLogIn(connection, served.fingerprint);
   if (refusal !== undefined) return putBack(work, `a session with TLS is refused (${refusal})`);
   reporter.detail("a new session uses TLS with this certificate");
   await removeLeftovers(client);
   return served;
 }
 
-/** Why a session with TLS cannot be opened; `undefined` when it can. */
-async function tryToLogIn(connection: ConnectionTarget): Promise<string | undefined> {
+/** Why a session with the server that has this certificate cannot be opened; `undefined` when it can. */
+async function tryToLogIn(connection: ConnectionTarget, fingerprint: string): Promise<string | undefined> {
   try {
     return await withConnection(
-      { ...connection, tls: "require" },
+      { ...connection, tls: { fingerprint } },
       { purpose: "target-tls", readOnly: true },
       async (client) => {
         const { rows } = await client.query("select ssl from pg_stat_ssl where pid = pg_backend_pid()");

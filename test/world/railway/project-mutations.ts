@@ -246,16 +246,6 @@ export function buildProjectMutations(dependencies: ProjectMutationDependencies)
       });
       return true;
     },
-
-    sandboxCreate({ input }: { input: { environmentId: string } }, { caller }: RequestContext) {
-      lookUpEnvironment(live, caller, input.environmentId);
-      return { id: randomUUID() };
-    },
-
-    sandboxDestroy({ id, environmentId }: { id: string; environmentId: string }, { caller }: RequestContext) {
-      lookUpEnvironment(live, caller, environmentId);
-      return { id };
-    },
   };
 
   function lookUpProject(caller: Caller | null, id: string): ProjectState {
