@@ -64,6 +64,7 @@ test("a preview only asks Railway, a few times", () => {
     CutoverRawVariables: 1,
     CutoverRawVariablesOf: 1,
     CutoverServiceVariables: 6,
+    CutoverVolumeBackups: 2,
   });
 });
 
