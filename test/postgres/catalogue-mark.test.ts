@@ -33,6 +33,7 @@ it.each([
   "update care.patient set name = 'Eve'",
   "analyze care.patient",
   "vacuum care.patient",
+  "create role mark_newcomer; drop role mark_newcomer",
 ])("stays the same over what defines nothing: %s", async (statement) => {
   const before = await readCatalogueMark(client);
   await client.query(statement);
