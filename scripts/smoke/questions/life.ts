@@ -26,6 +26,7 @@ export const programReads: readonly string[] = [
     product.projectAccess,
     product.projectEnvironments,
     product.projectToken,
+    product.projectTokenName,
     product.rawVariables,
     product.renderedVariables,
     product.serviceVariables,
@@ -79,7 +80,12 @@ export const lifeQuestions: readonly Question[] = [
     needs: ["life-preview"],
     program: {
       commands: ["pulumi up"],
-      sends: names(product.variableCollectionUpsert, product.variableUpsert, product.serviceDeploy),
+      sends: names(
+        product.variableCollectionUpsert,
+        product.volumeBackupCreate,
+        product.variableUpsert,
+        product.serviceDeploy,
+      ),
     },
     reads: [...resolving, ...names(product.deployments)],
     play: async (stage, { engine, watchWriters, countLost }) => {

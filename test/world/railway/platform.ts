@@ -231,8 +231,9 @@ export class Platform {
     return true;
   }
 
-  /** A service that was created here, with a command of its own. */
+  /** A service that was created here, with a command of its own that no program of the world stands for. */
   #runsJob(deployment: DeploymentState): boolean {
+    if (this.#apps.runs(deployment)) return false;
     const isOfTheModel = this.#world.services.some(({ id }) => id === deployment.serviceId);
     return !isOfTheModel && (this.#instanceOf(deployment)?.startCommand ?? null) !== null;
   }
