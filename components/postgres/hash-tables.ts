@@ -97,11 +97,15 @@ export class TableHashing {
     }
   }
 
-  /** Begins to hash on one more session, where anything is left to begin. */
+  /** Begins to hash on one more session, where anything is left to begin and the server has room for it. */
   addWorker(): void {
+    this.#begin({ isNeeded: false });
+  }
+
+  #begin(session: { readonly isNeeded: boolean }): void {
     if (this.#queue.length === 0) return;
     this.#working++;
-    const work = this.#work().finally(() => {
+    const work = this.#work(session).finally(() => {
       this.#working--;
     });
     // `finish` tells.
@@ -115,11 +119,14 @@ export class TableHashing {
    * @throws the first failure, as the server gave it; whatever the signal was aborted with
    */
   async finish(workers: number): Promise<TableDigest[]> {
-    const wanted = Math.min(Math.max(1, workers), this.#queue.length);
-    for (let missing = wanted - this.#working; missing > 0; missing--) this.addWorker();
-    const ended = await Promise.allSettled(this.#workers);
-    const failure = ended.find((result) => result.status === "rejected");
-    if (failure !== undefined) throw failure.reason;
+    // Again where a session for which there was no room leaves something to do.
+    do {
+      const wanted = Math.min(Math.max(1, workers), this.#queue.length);
+      for (let missing = wanted - this.#working; missing > 0; missing--) this.#begin({ isNeeded: true });
+      const ended = await Promise.allSettled(this.#workers);
+      const failure = ended.find((result) => result.status === "rejected");
+      if (failure !== undefined) throw failure.reason;
+    } while (this.#queue.length > 0);
     return this.#digests.toSorted(
       (one, other) => compareText(one.schema, other.schema) || compareText(one.name, other.name),
     );
@@ -131,13 +138,16 @@ export class TableHashing {
     await Promise.allSettled(this.#workers);
   }
 
-  async #work(): Promise<void> {
+  async #work({ isNeeded }: { readonly isNeeded: boolean }): Promise<void> {
     const { signal: given } = this.#options;
     const signal =
       given === undefined ? this.#stopped.signal : AbortSignal.any([given, this.#stopped.signal]);
     try {
       signal.throwIfAborted();
-      const client = await this.#options.connect();
+      const client = await this.#options.connect().catch((error) => {
+        if (isNeeded || signal.aborted) throw error;
+      });
+      if (client === undefined) return;
       const cut = () => cutConnection(client);
       signal.addEventListener("abort", cut);
       try {

@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { CutoverError } from "../errors.ts";
 import type { ConnectionTarget, ReachedTarget } from "./connection.ts";
 import { requestsEncryption } from "./dump/wire-frames.ts";
 import { openPinnedSocket } from "./secure-socket.ts";
@@ -36,8 +37,8 @@ export async function openRelay(target: ConnectionTarget): Promise<Relay> {
       client.destroy();
     });
     if (server === undefined) return;
-    keep(server, sockets);
     try {
+      keep(server, sockets);
       server.write(await firstBytes(client));
       // Neither program has anything to say to one that has hung up.
       await Promise.race([pipeline(client, server), pipeline(server, withoutChannelBinding, client)]);
@@ -69,8 +70,8 @@ export async function openRelay(target: ConnectionTarget): Promise<Relay> {
 }
 
 /**
- * Runs `use` with a way for a program that is not ours; afterwards the way is closed, whatever happens. A connection that
- * could not be opened is the failure of all of it: the program need not have noticed.
+ * Runs `use` with a way for a program that is not ours; afterwards the way is closed, whatever happens. A server that was not
+ * the right one is the failure of all of it, whatever the program made of that.
  *
  * @throws CutoverError `CERTIFICATE_NOT_PINNED`, `CERTIFICATE_CHANGED`, `TLS_NOT_OFFERED`, `SERVER_UNREACHABLE`; what `use`
  *   throws
@@ -82,14 +83,19 @@ export async function withRelay<Result>(
   const relay = await openRelay(target);
   try {
     const result = await use(relay.reached);
+    // One that was not reached for a moment the program has asked again; another server it must not have done without.
     const failure = relay.failure();
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined && !isUnreachable(failure)) throw failure;
     return result;
   } catch (error) {
     throw relay.failure() ?? error;
   } finally {
     await relay.close();
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof CutoverError && error.code === "SERVER_UNREACHABLE";
 }
 
 /** Part of the socket's file name, by which every client finds it. */
@@ -103,10 +109,10 @@ function keep(socket: Socket, sockets: Set<Socket>): void {
 /** The beginning of what goes to the server. A client that asks for encryption is told that there is none on this socket. */
 async function firstBytes(client: Socket): Promise<Buffer> {
   for (;;) {
+    if (client.destroyed) throw new Error("the client went away");
     const bytes: Buffer | null = client.read(encryptionRequestBytes);
     if (bytes === null) {
       await Promise.race([once(client, "readable"), once(client, "close")]);
-      if (client.destroyed) throw new Error("the client went away");
       continue;
     }
     if (bytes.length < encryptionRequestBytes || !requestsEncryption(bytes.subarray(4))) return bytes;

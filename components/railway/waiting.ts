@@ -48,9 +48,14 @@ async function lookThroughOutages<Seen>(
   try {
     return await look();
   } catch (error) {
-    if (!last && error instanceof CutoverError && outageCodes.has(error.code)) return undefined;
+    if (!last && isOutage(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether Railway could not be asked, which says nothing about what was asked for. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof CutoverError && outageCodes.has(error.code);
 }
 
 const outageCodes = new Set(["RAILWAY_UNREACHABLE", "RAILWAY_RATE_LIMITED"]);

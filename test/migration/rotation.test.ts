@@ -291,6 +291,19 @@ describe("when something happens meanwhile", () => {
     await expectRotated();
   });
 
+  test("a Railway that does not answer any more interrupts it behind the change, and keeps nobody out", async () => {
+    const run = rotateAgain((line) => {
+      if (line.startsWith("Wait for the deployments"))
+        here.world.railway.failRequests({ mode: "500", times: Number.POSITIVE_INFINITY });
+    });
+    await expect(run).rejects.toMatchObject({ code: "ROTATION_INTERRUPTED" });
+    expect((await here.rotation())?.record.state).toBe("changed");
+    here.world.railway.clearRequestFaults();
+    expect(await rotateAgain()).toBe("rotated");
+    expect(deployed()).toEqual(onceEach);
+    await expectRotated();
+  });
+
   test("an operator sees the plan and the end, and no password", async () => {
     const config = { phase: "cutover", ...here.world.config };
     const folder = await makeStackFolder(config, here.world.environment);

@@ -115,6 +115,19 @@ test("sessions may come one after the other, and the result is there for everybo
   await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
 });
 
+test("a session for which there was no room leaves its work to others, unless there are none", async () => {
+  const full = async () => Promise.reject(new Error("too many clients"));
+  let refusals = 2;
+  const connect = () => (refusals-- > 0 ? full() : open());
+  const hashing = new TableHashing({ connect, tables, thresholds, snapshot });
+  hashing.addWorker();
+  hashing.addWorker();
+  expect(await hashing.finish(1)).toHaveLength(4);
+  const shut = new TableHashing({ connect: full, tables, thresholds, snapshot });
+  shut.addWorker();
+  await expect(shut.finish(1)).rejects.toThrow("too many clients");
+});
+
 test.each([
   ["among others", "plain"],
   ["in pieces", "large"],

@@ -11,6 +11,7 @@ import { type ConnectionTarget, databaseUrl, withConnection } from "../../compon
 import { clientEnvironment } from "../../components/postgres/dump/client-environment.ts";
 import { findInstalledClients, runInstalledDump } from "../../components/postgres/dump/installed.ts";
 import { openRelay, withRelay } from "../../components/postgres/relay.ts";
+import { closedPort } from "../migration/preflight-closed-port.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { startImpostor } from "./impostor.ts";
@@ -82,6 +83,20 @@ test("somebody in between reads nothing, whatever the program made of it", async
   });
   await expect(careless).rejects.toMatchObject({ code: "CERTIFICATE_CHANGED" });
   expect(impostor.overheard()).toHaveLength(0);
+});
+
+test("a server that was not there for a moment is the program's own affair, and the reason of its failure", async () => {
+  const nobody = pinned(await closedPort());
+  const careless = async (reached: ConnectionTarget) => {
+    await new pg.Client({ connectionString: databaseUrl(reached) }).connect().catch(() => {});
+    return "done";
+  };
+  expect(await withRelay(nobody, careless)).toBe("done");
+  const failing = withRelay(nobody, async (reached) => {
+    await careless(reached);
+    throw new Error("exit code 1");
+  });
+  await expect(failing).rejects.toMatchObject({ code: "SERVER_UNREACHABLE" });
 });
 
 test("what need not be held to a certificate is reached as it is", async () => {

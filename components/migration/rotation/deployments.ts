@@ -131,7 +131,7 @@ export async function waitForRightMoment(
   if (isThere) return;
   throw new CutoverError({
     code: "DEPLOYMENT_TIMEOUT",
-    message: `No deployment got past its build within ${Math.round(timeoutMs / 1_000)} s.`,
+    message: `${builtSince.size === 0 ? "No" : "Not every"} deployment got past its build within ${Math.round(timeoutMs / 1_000)} s.`,
     remedy:
       "Look at the deployments in Railway's dashboard; if they are only slow, raise the deployment timeout.",
   });

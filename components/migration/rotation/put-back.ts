@@ -19,13 +19,20 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
   const record = rotation.record as UnfinishedRotation;
   run.reporter.step("Put the old password back");
   if (record.state !== "putting-back") {
+    // While Railway takes no variables the old password on the server would only keep out who has the new one.
+    await rotation.railway.listServices(rotation.scope);
     await rotation.save(
       { ...record, state: "putting-back", reason },
       { effect: () => setVerifier(rotation.session, record.role, record.wayBack.verifier) },
     );
     run.reporter.detail("the server has the old password");
   }
-  await writePassword(rotation, passwords.old);
+  try {
+    await writePassword(rotation, passwords.old);
+  } catch (error) {
+    rotation.signal.throwIfAborted();
+    throw incomplete(error);
+  }
   // Each is tried: one that cannot be put back must not keep the others on a password that is refused.
   const restored = await Promise.allSettled(
     Object.entries(record.services).map(([name, service]) => restoreService(rotation, name, service)),
@@ -78,7 +85,7 @@ async function restoreService(rotation: OwnedRotation, name: string, service: Ro
 function incomplete(error: unknown): CutoverError {
   return new CutoverError({
     code: "ROTATION_INCOMPLETE",
-    message: `The server and the variables have the old password again, but not every service could be put back to it: ${describeError(error)}`,
+    message: `The server has the old password again, but not every variable and service could be put back to it: ${describeError(error)}`,
     remedy:
       "Its open sessions go on, new ones are refused. Mend the cause, then `npm run rotate-password -- --put-back --yes`.",
     cause: error,

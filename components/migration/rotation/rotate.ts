@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { CutoverError, describeError, isConnectionLoss } from "../../errors.ts";
 import { inTransaction } from "../../postgres/transaction.ts";
+import { isOutage } from "../../railway/waiting.ts";
 import { excludeOtherRuns } from "../exclusion.ts";
 import { readJournal } from "../journal.ts";
 import { recallValue, rememberValue } from "../previous-value.ts";
@@ -172,6 +173,8 @@ async function forwardOrBack(rotation: OwnedRotation): Promise<void> {
   } catch (error) {
     if (rotation.signal.aborted || isConnectionLoss(error)) throw error;
     if (error instanceof CutoverError && error.code === "JOURNAL_LOST") throw error;
+    // Going back needs Railway as well, and the old password on the server would keep out who has moved by then.
+    if (isOutage(error)) throw interrupted(error);
     await putRotationBack(rotation, describeError(error));
     throw new CutoverError({
       code: "ROTATION_PUT_BACK",

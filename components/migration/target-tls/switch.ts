@@ -50,7 +50,7 @@ export async function switchOn(
     await writeTlsSetting(client, name);
     reporter.detail(`${name} written`);
   }
-  return bringIntoForce(work);
+  return bringIntoForce(work, { wasOff: settings.includes("ssl") });
 }
 
 /**
@@ -61,7 +61,7 @@ export async function switchOn(
  */
 export async function renew(work: TlsSwitch): Promise<ServerCertificate> {
   await make(work, { keepFormer: true });
-  return bringIntoForce(work);
+  return bringIntoForce(work, { wasOff: false });
 }
 
 /**
@@ -93,7 +93,11 @@ async function make(
   reporter.detail("key and certificate made on the server");
 }
 
-async function bringIntoForce(work: TlsSwitch): Promise<ServerCertificate> {
+/** @param before whether `ssl` was off until now, so that it may be switched off again */
+async function bringIntoForce(
+  work: TlsSwitch,
+  before: { readonly wasOff: boolean },
+): Promise<ServerCertificate> {
   const { client, connection, reporter, reloadTimeoutMs } = work;
   await reloadConfiguration(client);
   reporter.detail("the server was told to read its configuration again");
@@ -104,9 +108,14 @@ async function bringIntoForce(work: TlsSwitch): Promise<ServerCertificate> {
     return served !== null && served.fingerprint === expected ? served : undefined;
   };
   const served = await firstSeen(isServed, reloadTimeoutMs);
-  if (served === undefined) return putBack(work, "the server does not serve its certificate");
-  const refusal = await tryToLogIn(connection, served.fingerprint);
-  if (refusal !== undefined) return putBack(work, `a session with TLS is refused (${refusal})`);
+  if (served === undefined) return putBack(work, before, "the server does not serve its certificate");
+  let refusal: string | undefined;
+  const isLetIn = async () => {
+    refusal = await tryToLogIn(connection, served.fingerprint);
+    return refusal === undefined;
+  };
+  if (!(await becomesTrue(isLetIn, reloadTimeoutMs)))
+    return putBack(work, before, `a session with TLS is refused (${refusal})`);
   reporter.detail("a new session uses TLS with this certificate");
   await removeLeftovers(client);
   return served;
@@ -128,10 +137,16 @@ async function tryToLogIn(connection: ConnectionTarget, fingerprint: string): Pr
   }
 }
 
-async function putBack(work: TlsSwitch, why: string): Promise<never> {
+async function putBack(
+  work: TlsSwitch,
+  { wasOff }: { readonly wasOff: boolean },
+  why: string,
+): Promise<never> {
   const { client, connection, reporter, reloadTimeoutMs } = work;
+  const { hasFormer } = await readCertificateFiles(client);
+  if (!hasFormer && !wasOff) throw notSwitched(why, "TLS is on, as before");
   reporter.detail(`${why}: putting back`);
-  if (!(await readCertificateFiles(client)).hasFormer) {
+  if (!hasFormer) {
     await switchOff(work);
     throw notSwitched(why, "everything is put back: TLS is off, as before");
   }
