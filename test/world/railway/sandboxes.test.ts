@@ -74,7 +74,7 @@ describe.skipIf(machineObstacle() !== undefined)("a simulated sandbox", () => {
   });
 
   test("ends for idleness although a job runs in it, unless somebody talks to it or sends a heartbeat", async () => {
-    await using world = await startTestWorld({ pace: { sandboxMinuteMs: 400 } });
+    await using world = await startTestWorld({ pace: { sandboxMinuteMs: 2_500 } });
     const [left, kept] = await Promise.all([
       running(world, { idleTimeoutMinutes: 1 }),
       running(world, { idleTimeoutMinutes: 1 }),
