@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { machineObstacle } from "../machine/machine.ts";
 import { eventually, startTestWorld, type TestWorld } from "./test-world.ts";
@@ -74,7 +75,7 @@ describe.skipIf(machineObstacle() !== undefined)("a simulated sandbox", () => {
   });
 
   test("ends for idleness although a job runs in it, unless somebody talks to it or sends a heartbeat", async () => {
-    await using world = await startTestWorld({ pace: { sandboxMinuteMs: 2_500 } });
+    await using world = await startTestWorld({ pace: { sandboxMinuteMs: 2_000 } });
     const [left, kept] = await Promise.all([
       running(world, { idleTimeoutMinutes: 1 }),
       running(world, { idleTimeoutMinutes: 1 }),
@@ -85,6 +86,7 @@ describe.skipIf(machineObstacle() !== undefined)("a simulated sandbox", () => {
     const beat = (id: string) => world.query(heartbeat, { e: world.environmentId, id });
     await eventually(async () => {
       await beat(kept);
+      await delay(150);
       return (await look(world, left)) === null;
     });
     expect(await look(world, kept)).toMatchObject({ status: "RUNNING" });
