@@ -20,8 +20,9 @@ const standIn = `#!/bin/sh
 echo "$@" >> "$PULUMI_CALLS"
 if [ "$1" = preview ]; then echo '{}' > "$5"; exit "\${PREVIEW_EXIT:-0}"; fi
 test -f "$5" || exit 99
-trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; kill $!; exit 8' INT
+trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; interrupted=yes; kill $!' INT
 if [ -n "$UP_LASTS" ]; then echo up-is-running; sleep "$UP_LASTS" & wait $!; fi
+if [ -n "$interrupted" ]; then sleep 1; exit 8; fi
 exit "\${UP_EXIT:-0}"
 `;
 
@@ -158,7 +159,12 @@ describe("without a terminal", () => {
     }
   });
 
-  test("a signal to this process alone reaches Pulumi once", async () => {
+  test.for<["alone" | "and its group", NodeJS.Signals]>([
+    ["alone", "SIGINT"],
+    ["alone", "SIGTERM"],
+    ["and its group", "SIGINT"],
+    ["and its group", "SIGTERM"],
+  ])("to this process %s, %s reaches Pulumi once, although npm passes it on as well", async ([to, signal]) => {
     const child = spawn(
       process.execPath,
       [path.join(root, "scripts/cutover.ts"), "--stack", "trial", "--yes"],
@@ -166,12 +172,16 @@ describe("without a terminal", () => {
         cwd: stack.path,
         env: { ...process.env, ...environmentWith({ UP_LASTS: "60" }) },
         stdio: ["ignore", "pipe", "inherit"],
+        detached: true,
       },
     );
     let printed = "";
     child.stdout.on("data", (chunk) => {
-      if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running"))
-        child.kill("SIGINT");
+      if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running")) {
+        if (to === "and its group" && child.pid !== undefined) process.kill(-child.pid, signal);
+        else child.kill(signal);
+        setTimeout(() => child.kill(signal), 200);
+      }
       printed += chunk;
     });
     const [exitCode] = await once(child, "close");
