@@ -10,7 +10,7 @@ import { formatDuration } from "../components/migration/plan/format.ts";
 import { makePlan } from "../components/migration/plan.ts";
 import { runPreflight } from "../components/migration/preflight/run-preflight.ts";
 import { createWebhook, type Webhook } from "../components/notify/webhook.ts";
-import { latestMs, parseStart, waitUntil } from "./cutover/planned-start.ts";
+import { latestMs, parseStart, waitUntil, whyTooLate } from "./cutover/planned-start.ts";
 import { runPulumi } from "./cutover/pulumi.ts";
 import { askToGo } from "./cutover/question.ts";
 import { exitCodeOf, type PlanDocument, planDocument, renderDocument } from "./render-plan.ts";
@@ -30,7 +30,8 @@ Exit codes:
   0  moved: pulumi up ended well
   1  blocked, refused or failed: the last lines say why, and with which exit code pulumi ended
   2  wrong arguments, or nobody to ask
-  3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed by 10; nothing was changed
+  3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed, as by a machine
+     that slept; nothing was changed
 `;
 
 const calledOff = 3;
@@ -104,6 +105,7 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
   }
 
   const again = await look(context, stack);
+  const lookedAt = new Date();
   if (exitCodeOf(again) !== 0) {
     tellCalledOff(context, start);
     return refuse(again);
@@ -113,6 +115,8 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
     return callOff(context, start, "No go.");
   }
   if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
+  const tooLate = whyTooLate({ startsAt, lookedAt }, new Date());
+  if (tooLate !== undefined) return callOff(context, start, tooLate);
   const code = await runPulumi(["up", "--stack", stack, "--plan", planFile, "--yes", "--skip-preview"]);
   if (code === 0) return 0;
   return failed(
