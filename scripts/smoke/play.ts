@@ -11,6 +11,7 @@ import {
   type Leftover,
   longestRunMs,
   type RunName,
+  notFound,
   removeProject,
 } from "./project.ts";
 import { type Answer, explain, type Question } from "./question.ts";
@@ -213,7 +214,8 @@ async function takeAway(
   try {
     // One that was asked for, and of which no answer came, may exist all the same.
     const id = made.projectId ?? (await lateOne(context, made))?.id;
-    if (id !== undefined) await removeProject(context, made.workspaceId, id, ownServices);
+    if (id !== undefined && !(await removeProject(context, made.workspaceId, id, ownServices)))
+      throw notFound(id);
     return { removal: "removed", removalFailure: null };
   } catch (error) {
     return { removal: "failed", removalFailure: explain(error) };
