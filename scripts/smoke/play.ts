@@ -10,8 +10,8 @@ import {
   findOwn,
   type Leftover,
   longestRunMs,
-  type RunName,
   notFound,
+  type RunName,
   removeProject,
 } from "./project.ts";
 import { type Answer, explain, type Question } from "./question.ts";

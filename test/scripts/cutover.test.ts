@@ -164,30 +164,33 @@ describe("without a terminal", () => {
     ["alone", "SIGTERM"],
     ["and its group", "SIGINT"],
     ["and its group", "SIGTERM"],
-  ])("to this process %s, %s reaches Pulumi once, although npm passes it on as well", async ([to, signal]) => {
-    const child = spawn(
-      process.execPath,
-      [path.join(root, "scripts/cutover.ts"), "--stack", "trial", "--yes"],
-      {
-        cwd: stack.path,
-        env: { ...process.env, ...environmentWith({ UP_LASTS: "60" }) },
-        stdio: ["ignore", "pipe", "inherit"],
-        detached: true,
-      },
-    );
-    let printed = "";
-    child.stdout.on("data", (chunk) => {
-      if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running")) {
-        if (to === "and its group" && child.pid !== undefined) process.kill(-child.pid, signal);
-        else child.kill(signal);
-        setTimeout(() => child.kill(signal), 200);
-      }
-      printed += chunk;
-    });
-    const [exitCode] = await once(child, "close");
-    expect(exitCode).toBe(1);
-    expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
-  });
+  ])(
+    "to this process %s, %s reaches Pulumi once, although npm passes it on as well",
+    async ([to, signal]) => {
+      const child = spawn(
+        process.execPath,
+        [path.join(root, "scripts/cutover.ts"), "--stack", "trial", "--yes"],
+        {
+          cwd: stack.path,
+          env: { ...process.env, ...environmentWith({ UP_LASTS: "60" }) },
+          stdio: ["ignore", "pipe", "inherit"],
+          detached: true,
+        },
+      );
+      let printed = "";
+      child.stdout.on("data", (chunk) => {
+        if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running")) {
+          if (to === "and its group" && child.pid !== undefined) process.kill(-child.pid, signal);
+          else child.kill(signal);
+          setTimeout(() => child.kill(signal), 200);
+        }
+        printed += chunk;
+      });
+      const [exitCode] = await once(child, "close");
+      expect(exitCode).toBe(1);
+      expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
+    },
+  );
 
   test.for<[string, Record<string, string>, string]>([
     [
