@@ -2,9 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beginMigration, ensureJournal } from "../../components/migration/journal.ts";
+import { withConnection } from "../../components/postgres/connection.ts";
 import { root } from "../docs/markdown.ts";
 import { secretsOf, startQuietWorld } from "../dynamic/quiet-world.ts";
+import { loadingRecord } from "../migration/records.ts";
 import { startWebhookServer, type WebhookServer, webhookSecret } from "../world/chat/webhook-server.ts";
 import type { World } from "../world/world.ts";
 import { makeStackFolder, type StackFolder } from "./stack-folder.ts";
@@ -118,6 +122,35 @@ describe("without a terminal", () => {
     const { exitCode, errors } = await run(["--yes"], { UP_EXIT: "4" });
     expect(exitCode).toBe(1);
     expect(errors).toMatch(/pulumi up ended with exit code 4\. npm run status -- --stack trial/);
+  });
+
+  test("people are told that a planned start came to nothing, where pulumi failed before it began", async () => {
+    const { exitCode, errors } = await run(["--yes", "--at", soon()], { UP_EXIT: "4" });
+    expect(exitCode, errors).toBe(1);
+    expect(chat.texts()).toEqual([
+      expect.stringContaining("planned to start"),
+      expect.stringContaining("was called off"),
+    ]);
+  });
+
+  test("people are not told so where a migration was begun: that run tells them itself", async () => {
+    const onTarget = <Result>(work: (client: pg.Client) => Promise<Result>) =>
+      withConnection(world.target.connection(), { purpose: "world" }, work);
+    const running = run(["--yes", "--at", soon()], { UP_LASTS: "5", UP_EXIT: "4" });
+    try {
+      await expect.poll(pulumiCalls, { timeout: 30_000 }).toEqual([preview, up]);
+      await onTarget(async (client) => {
+        await ensureJournal(client);
+        await beginMigration(client, "m1", loadingRecord());
+      });
+      const { exitCode, errors } = await running;
+      expect(exitCode, errors).toBe(1);
+      expect(chat.texts()).toEqual([expect.stringContaining("planned to start")]);
+      expect(errors).not.toContain("could not be told");
+    } finally {
+      await running;
+      await onTarget((client) => client.query("DROP SCHEMA IF EXISTS pgvector_cutover CASCADE"));
+    }
   });
 
   test("nothing starts where the preview fails", async () => {
