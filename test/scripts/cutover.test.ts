@@ -25,7 +25,7 @@ echo "$@" >> "$PULUMI_CALLS"
 if [ "$1" = preview ]; then echo '{}' > "$5"; exit "\${PREVIEW_EXIT:-0}"; fi
 test -f "$5" || exit 99
 trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; interrupted=yes; kill $!' INT
-if [ -n "$UP_LASTS" ]; then echo up-is-running; sleep "$UP_LASTS" & wait $!; fi
+if [ -n "$UP_LASTS" ]; then sleep "$UP_LASTS" & echo up-is-running; wait $!; fi
 if [ -n "$interrupted" ]; then sleep 1; exit 8; fi
 exit "\${UP_EXIT:-0}"
 `;
