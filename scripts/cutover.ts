@@ -10,9 +10,10 @@ import { formatDuration } from "../components/migration/plan/format.ts";
 import { makePlan } from "../components/migration/plan.ts";
 import { runPreflight } from "../components/migration/preflight/run-preflight.ts";
 import { createWebhook, type Webhook } from "../components/notify/webhook.ts";
-import { latestMs, parseStart, waitUntil } from "./cutover/planned-start.ts";
+import { latestMs, parseStart, waitUntil, whyTooLate } from "./cutover/planned-start.ts";
 import { runPulumi } from "./cutover/pulumi.ts";
 import { askToGo } from "./cutover/question.ts";
+import { readTurn } from "./cutover/turn.ts";
 import { exitCodeOf, type PlanDocument, planDocument, renderDocument } from "./render-plan.ts";
 import { readStack, runScript, type StackContext, wrongArguments } from "./stack.ts";
 
@@ -24,13 +25,15 @@ before the start, a human says go, and pulumi up carries out the saved plan, and
 --at waits until then, with a countdown. Ctrl-C calls it off.
 --yes does not ask. Without a terminal to ask in, it has to be given.
 The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (account, workspace). People are told by the webhook
-in CUTOVER_WEBHOOK_URL, if it is set: also a quarter of an hour before a planned start, and when that is called off.
+in CUTOVER_WEBHOOK_URL, if it is set: also a quarter of an hour before a planned start, and when that is called off or
+fails before writes are paused.
 
 Exit codes:
   0  moved: pulumi up ended well
   1  blocked, refused or failed: the last lines say why, and with which exit code pulumi ended
   2  wrong arguments, or nobody to ask
-  3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed by 10; nothing was changed
+  3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed, as by a machine
+     that slept; nothing was changed
 `;
 
 const calledOff = 3;
@@ -103,7 +106,12 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
       return callOff(context, start, `The start was missed by more than ${formatDuration(latestMs)}.`);
   }
 
-  const again = await look(context, stack);
+  const again = await look(context, stack).catch((error) => {
+    tellCalledOff(context, start);
+    throw error;
+  });
+  const lookedAt = new Date();
+  const before = start.isAnnounced ? await readTurn(context) : undefined;
   if (exitCodeOf(again) !== 0) {
     tellCalledOff(context, start);
     return refuse(again);
@@ -113,11 +121,26 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
     return callOff(context, start, "No go.");
   }
   if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
+  const tooLate = whyTooLate({ startsAt, lookedAt }, new Date());
+  if (tooLate !== undefined) return callOff(context, start, tooLate);
   const code = await runPulumi(["up", "--stack", stack, "--plan", planFile, "--yes", "--skip-preview"]);
   if (code === 0) return 0;
+  if (start.isAnnounced) await tellUnlessBegun(context, start, before);
   return failed(
     `pulumi up ended with exit code ${code}. npm run status -- --stack ${stack} says how things are and what comes next.`,
   );
+}
+
+/** A run that has paused writes tells people itself how it ends; of one that did not come so far nobody would hear. */
+async function tellUnlessBegun(
+  context: StackContext,
+  start: Start,
+  before: string | undefined,
+): Promise<void> {
+  const after = await readTurn(context);
+  if (before === undefined || after === undefined) {
+    console.error("It could not be told whether writes were paused: tell people yourself how it is.");
+  } else if (before === after) tellCalledOff(context, start);
 }
 
 /** Resolves with whether the time has just come, and is not long over. */

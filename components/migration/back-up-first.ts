@@ -101,7 +101,7 @@ function notPermitted(service: string, cause: unknown): CutoverError {
     code: "BACKUP_NOT_PERMITTED",
     message: `The Railway token may not back up the volume of ${service}. Nothing was paused.`,
     remedy:
-      "Use a workspace or account token; or make a backup of both volumes in Railway's dashboard: a run within `backups.reuseForMs` of that uses them.",
+      "Use a workspace or account token; or make a backup of both volumes in Railway's dashboard: a run within `backups.reuseForMs` of that uses them. Where the token may not even list them, set `backups.beforeCutover: skip` with the reason after that.",
     cause,
   });
 }

@@ -137,7 +137,7 @@ async function waitForWorkflow(
     code: "BACKUP_FAILED",
     message: `Railway could not make the backup (workflow ${workflowId}${reason}).`,
     remedy:
-      "Manual backups need a volume that is at most half full, and a plan that includes them; mend that, then run the same command again.",
+      "Manual backups need a volume that is at most half full, and a plan that includes them; mend that, then run the same command again. Where that cannot be before a cutover, make a backup of your own and set `backups.beforeCutover: skip` with the reason.",
   });
 }
 

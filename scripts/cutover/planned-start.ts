@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { formatDuration } from "../../components/migration/plan/format.ts";
 import { wrongArguments } from "../stack.ts";
+import { answerMs } from "./question.ts";
 
 /** How far ahead a start may be planned: tokens, tunnels and what was reviewed grow old. */
 const furthestMs = 7 * 24 * 60 * 60_000;
@@ -23,6 +24,25 @@ export function parseStart(text: string, now: Date): Date {
   if (aheadMs <= 0) throw wrongArguments(`--at is over: it is ${now.toISOString()} now`);
   if (aheadMs > furthestMs) throw wrongArguments("--at is more than a week ahead");
   return start;
+}
+
+/**
+ * Why it is too late to start, or `undefined`. By the clock on the wall: the timers of a machine that sleeps stand still. Pure.
+ *
+ * @param lookedAt when the last look ended
+ */
+export function whyTooLate(
+  { startsAt, lookedAt }: { readonly startsAt: Date | null; readonly lookedAt: Date },
+  now: Date,
+): string | undefined {
+  if (now.getTime() - lookedAt.getTime() > answerMs) {
+    return `What was looked at is older than ${formatDuration(answerMs)}.`;
+  }
+  const longestMs = latestMs + answerMs;
+  if (startsAt !== null && now.getTime() - startsAt.getTime() > longestMs) {
+    return `The start was missed by more than ${formatDuration(longestMs)}.`;
+  }
+  return undefined;
 }
 
 export interface Countdown {

@@ -2,9 +2,10 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { CutoverError } from "../../components/errors.ts";
 
 /**
- * Runs `pulumi` with this process's terminal, and gives its exit code. A Ctrl-C reaches it by itself, because it belongs to the
- * same process group: the first lets the operation end, a second one kills, so it must not be passed on again. Without a
- * terminal a signal reaches this process alone, and is passed on.
+ * Runs `pulumi` with this process's terminal, and gives its exit code. However often the request to stop arrives, Pulumi gets it
+ * once: the first lets the operation in flight end, a second one breaks off. In a terminal a Ctrl-C reaches it by itself, because
+ * it belongs to the same process group. Without one it leads a group of its own, so that a signal to the whole group of this
+ * process misses it; and npm passes on to this process what this process has got already (@npmcli/run-script, signal-manager.js).
  *
  * @throws CutoverError `PULUMI_MISSING`
  */
@@ -12,10 +13,14 @@ export async function runPulumi(
   args: readonly string[],
   stdio: SpawnOptions["stdio"] = "inherit",
 ): Promise<number> {
-  const child = spawn("pulumi", args, { stdio });
+  const isInTerminal = Boolean(process.stdin.isTTY);
+  const child = spawn("pulumi", args, { stdio, detached: !isInTerminal });
+  let isToldToStop = false;
   const passOn = (signal: NodeJS.Signals) => {
+    const hasReachedIt = signal === "SIGINT" && isInTerminal;
     // Pulumi lets the operation in flight end for SIGINT; a SIGTERM would leave the provider without its engine.
-    if (signal === "SIGTERM" || !process.stdin.isTTY) child.kill("SIGINT");
+    if (!isToldToStop && !hasReachedIt) child.kill("SIGINT");
+    isToldToStop = true;
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) process.on(signal, passOn);

@@ -1,3 +1,4 @@
+import { backupsRecordSchema } from "../../components/migration/backup-record.ts";
 import type { Assembled } from "../../components/migration/evidence/assemble.ts";
 import type { Evidence } from "../../components/migration/evidence/documents.ts";
 import type { FingerprintDigest } from "../../components/migration/evidence/fingerprint-digest.ts";
@@ -76,8 +77,15 @@ function what({
     ["moved schemas", schemas.join(", ")],
     ["protected schemas", kept.join(", ") || "none"],
     ["schema read with", dumpClient ?? "not recorded"],
-    ["volume backups", backups === null ? "none noted" : "noted before the pause, see the report"],
+    ["volume backups", toldOfBackups(backups)],
   ])}</section>`;
+}
+
+function toldOfBackups(noted: Evidence["backups"]): string {
+  if (noted === null) return "none noted";
+  const backups = backupsRecordSchema.safeParse(noted);
+  if (backups.data?.kind === "skipped") return `none was made: ${backups.data.reason}`;
+  return "noted before the pause, see the report";
 }
 
 function when({ times, pause }: Evidence): Html {

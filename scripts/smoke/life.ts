@@ -46,6 +46,8 @@ export async function createLife(stage: Stage, onOutput: (text: string) => void)
       RAILWAY_REMOVAL_TOKEN_KIND: stage.token.kind,
       RAILWAY_API_URL: access.endpoint,
       RAILWAY_POLL_INTERVAL_MS: String(access.pollIntervalMs),
+      // Whoever waits for production's cutover must not hear of this one.
+      CUTOVER_WEBHOOK_URL: "",
     },
     onOutput,
   });

@@ -10,6 +10,7 @@ import {
   findOwn,
   type Leftover,
   longestRunMs,
+  notFound,
   type RunName,
   removeProject,
 } from "./project.ts";
@@ -213,7 +214,8 @@ async function takeAway(
   try {
     // One that was asked for, and of which no answer came, may exist all the same.
     const id = made.projectId ?? (await lateOne(context, made))?.id;
-    if (id !== undefined) await removeProject(context, made.workspaceId, id, ownServices);
+    if (id !== undefined && !(await removeProject(context, made.workspaceId, id, ownServices)))
+      throw notFound(id);
     return { removal: "removed", removalFailure: null };
   } catch (error) {
     return { removal: "failed", removalFailure: explain(error) };

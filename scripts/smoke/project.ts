@@ -127,6 +127,7 @@ export async function findOwn(
  *
  * @param notedId the id that its creator noted
  * @param ownServices names of the services that a run makes
+ * @returns whether it was there: that Railway's reads show none does not prove that there is none
  * @throws CutoverError `SMOKE_PROJECT_NOT_OURS`, `SMOKE_PROJECT_NOT_DELETED`, and those of the transport
  */
 export async function removeProject(
@@ -134,11 +135,11 @@ export async function removeProject(
   workspaceId: string,
   notedId: string,
   ownServices: ReadonlySet<string>,
-): Promise<void> {
+): Promise<boolean> {
   const find = async () => (await listProjects(context, workspaceId)).find(({ id }) => id === notedId);
   // One that was made a moment ago may not show yet.
   const project = await context.settle(find);
-  if (project === undefined) return;
+  if (project === undefined) return false;
   if (recognise(project) === undefined)
     throw notOurs(project, "its name and its description are not those that a run gives");
   const strangers = (await serviceNames(context, notedId)).filter((name) => !ownServices.has(name));
@@ -157,6 +158,7 @@ export async function removeProject(
     timeoutMs: deletionTimeoutMs,
   });
   if (gone === undefined) throw notDeleted(project);
+  return true;
 }
 
 const deletionTimeoutMs = 60_000;
@@ -192,6 +194,16 @@ function notOurs({ id, name }: ListedProject, why: string): CutoverError {
     code: "SMOKE_PROJECT_NOT_OURS",
     message: `The project ${name} (${id}) was not deleted: ${why}.`,
     remedy: "Look at it in Railway's dashboard, and delete it there if nobody needs it.",
+  });
+}
+
+/** Of one that was made, and that Railway's reads do not show when it is to be deleted. */
+export function notFound(id: string): CutoverError {
+  return new CutoverError({
+    code: "SMOKE_PROJECT_NOT_DELETED",
+    message: `Railway does not show the project ${id} among those of the workspace, so it could not be deleted.`,
+    remedy:
+      "Look for it in Railway's dashboard and delete it there if it exists, or run `npm run smoke -- --clean` a few minutes later.",
   });
 }
 

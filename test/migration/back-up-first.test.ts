@@ -97,6 +97,7 @@ describe("backups before the pause", () => {
     await expect(backUp()).rejects.toMatchObject({
       code: "BACKUP_FAILED",
       message: expect.stringContaining("the snapshot failed"),
+      remedy: expect.stringContaining("`backups.beforeCutover: skip`"),
     });
   });
 
@@ -116,7 +117,7 @@ describe("backups before the pause", () => {
     const { backUp } = await world({ quirks: { projectTokenMayBackUp: false } });
     await expect(backUp()).rejects.toMatchObject({
       code: "BACKUP_NOT_PERMITTED",
-      remedy: expect.stringContaining("dashboard"),
+      remedy: expect.stringMatching(/dashboard.*`backups\.beforeCutover: skip`/),
     });
   });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import type { BackupsRecord } from "../../components/migration/backup-record.ts";
 import { assemble } from "../../components/migration/evidence/assemble.ts";
 import { canonicalJson, sha256 } from "../../components/migration/evidence/canonical.ts";
 import { listConfiguration } from "../../components/migration/evidence/configuration.ts";
@@ -12,6 +13,7 @@ import { type MigrationInputs, migrationInputsSchema } from "../../components/mi
 import { rememberValue } from "../../components/migration/previous-value.ts";
 import type { Railway } from "../../components/railway/railway.ts";
 import { makeBundle } from "../../scripts/evidence/bundle.ts";
+import { renderIndex } from "../../scripts/evidence/render-index.ts";
 import { assertNoSecret } from "../../scripts/evidence/scan.ts";
 import { abortingRecord, loadingRecord, switchingRecord } from "./records.ts";
 
@@ -140,6 +142,20 @@ describe("the documents", () => {
       }
       expect(documents["evidence.json"].notRecorded).not.toEqual([]);
     }
+  });
+
+  test.for<[string, BackupsRecord, string]>([
+    [
+      "none was made",
+      { kind: "skipped", reason: "the volumes are mirrored" },
+      "none was made: the volumes are mirrored",
+    ],
+    ["they were made", { kind: "made", volumes: [] }, "noted before the pause, see the report"],
+  ])("lead to a first page that says of volume backups that %s", ([, backups, told]) => {
+    const record = loadingRecord();
+    const noted = { ...record, load: { ...record.load, backups } };
+    const entry = { id: "m1", epoch: 1, updatedAt: "2025-01-01T00:00:00.000Z", record: noted };
+    expect(renderIndex(assemble(entry, [], where).documents, "")).toContain(told);
   });
 
   test("hold no former value, encrypted or not", () => {

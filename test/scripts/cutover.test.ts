@@ -2,9 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { beginMigration, ensureJournal } from "../../components/migration/journal.ts";
+import { withConnection } from "../../components/postgres/connection.ts";
 import { root } from "../docs/markdown.ts";
 import { secretsOf, startQuietWorld } from "../dynamic/quiet-world.ts";
+import { loadingRecord } from "../migration/records.ts";
 import { startWebhookServer, type WebhookServer, webhookSecret } from "../world/chat/webhook-server.ts";
 import type { World } from "../world/world.ts";
 import { makeStackFolder, type StackFolder } from "./stack-folder.ts";
@@ -20,8 +24,9 @@ const standIn = `#!/bin/sh
 echo "$@" >> "$PULUMI_CALLS"
 if [ "$1" = preview ]; then echo '{}' > "$5"; exit "\${PREVIEW_EXIT:-0}"; fi
 test -f "$5" || exit 99
-trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; kill $!; exit 8' INT
-if [ -n "$UP_LASTS" ]; then echo up-is-running; sleep "$UP_LASTS" & wait $!; fi
+trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; interrupted=yes; kill $!' INT
+if [ -n "$UP_LASTS" ]; then sleep "$UP_LASTS" & echo up-is-running; wait $!; fi
+if [ -n "$interrupted" ]; then sleep 1; exit 8; fi
 exit "\${UP_EXIT:-0}"
 `;
 
@@ -119,6 +124,35 @@ describe("without a terminal", () => {
     expect(errors).toMatch(/pulumi up ended with exit code 4\. npm run status -- --stack trial/);
   });
 
+  test("people are told that a planned start came to nothing, where pulumi failed before it began", async () => {
+    const { exitCode, errors } = await run(["--yes", "--at", soon()], { UP_EXIT: "4" });
+    expect(exitCode, errors).toBe(1);
+    expect(chat.texts()).toEqual([
+      expect.stringContaining("planned to start"),
+      expect.stringContaining("was called off"),
+    ]);
+  });
+
+  test("people are not told so where a migration was begun: that run tells them itself", async () => {
+    const onTarget = <Result>(work: (client: pg.Client) => Promise<Result>) =>
+      withConnection(world.target.connection(), { purpose: "world" }, work);
+    const running = run(["--yes", "--at", soon()], { UP_LASTS: "5", UP_EXIT: "4" });
+    try {
+      await expect.poll(pulumiCalls, { timeout: 30_000 }).toEqual([preview, up]);
+      await onTarget(async (client) => {
+        await ensureJournal(client);
+        await beginMigration(client, "m1", loadingRecord());
+      });
+      const { exitCode, errors } = await running;
+      expect(exitCode, errors).toBe(1);
+      expect(chat.texts()).toEqual([expect.stringContaining("planned to start")]);
+      expect(errors).not.toContain("could not be told");
+    } finally {
+      await running;
+      await onTarget((client) => client.query("DROP SCHEMA IF EXISTS pgvector_cutover CASCADE"));
+    }
+  });
+
   test("nothing starts where the preview fails", async () => {
     const { exitCode, errors } = await run(["--yes"], { PREVIEW_EXIT: "1" });
     expect({ exitCode, errors }).toMatchObject({
@@ -158,26 +192,38 @@ describe("without a terminal", () => {
     }
   });
 
-  test("a signal to this process alone reaches Pulumi once", async () => {
-    const child = spawn(
-      process.execPath,
-      [path.join(root, "scripts/cutover.ts"), "--stack", "trial", "--yes"],
-      {
-        cwd: stack.path,
-        env: { ...process.env, ...environmentWith({ UP_LASTS: "60" }) },
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
-    let printed = "";
-    child.stdout.on("data", (chunk) => {
-      if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running"))
-        child.kill("SIGINT");
-      printed += chunk;
-    });
-    const [exitCode] = await once(child, "close");
-    expect(exitCode).toBe(1);
-    expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
-  });
+  test.for<["alone" | "and its group", NodeJS.Signals]>([
+    ["alone", "SIGINT"],
+    ["alone", "SIGTERM"],
+    ["and its group", "SIGINT"],
+    ["and its group", "SIGTERM"],
+  ])(
+    "to this process %s, %s reaches Pulumi once, although npm passes it on as well",
+    async ([to, signal]) => {
+      const child = spawn(
+        process.execPath,
+        [path.join(root, "scripts/cutover.ts"), "--stack", "trial", "--yes"],
+        {
+          cwd: stack.path,
+          env: { ...process.env, ...environmentWith({ UP_LASTS: "60" }) },
+          stdio: ["ignore", "pipe", "inherit"],
+          detached: true,
+        },
+      );
+      let printed = "";
+      child.stdout.on("data", (chunk) => {
+        if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running")) {
+          if (to === "and its group" && child.pid !== undefined) process.kill(-child.pid, signal);
+          else child.kill(signal);
+          setTimeout(() => child.kill(signal), 200);
+        }
+        printed += chunk;
+      });
+      const [exitCode] = await once(child, "close");
+      expect(exitCode).toBe(1);
+      expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
+    },
+  );
 
   test.for<[string, Record<string, string>, string]>([
     [

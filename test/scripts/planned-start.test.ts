@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { parseStart, waitUntil } from "../../scripts/cutover/planned-start.ts";
+import { parseStart, waitUntil, whyTooLate } from "../../scripts/cutover/planned-start.ts";
 import { askToGo } from "../../scripts/cutover/question.ts";
 
 const now = new Date("2026-11-27T00:00:00Z");
@@ -27,6 +27,27 @@ describe("a planned start", () => {
     "2026-12-05T00:00Z",
   ])("%j is refused", (text) => {
     expect(() => parseStart(text, now)).toThrow(/^--at/);
+  });
+});
+
+describe("right before Pulumi starts", () => {
+  const startsAt = new Date("2026-11-27T02:00Z");
+  const after = (minutes: number) => new Date(startsAt.getTime() + minutes * 60_000);
+
+  test.for<[lookedAt: number, now: number, why: string | undefined]>([
+    [1, 1, undefined],
+    [1, 11, undefined],
+    [15, 20, undefined],
+    [1, 12, "What was looked at is older than 10 min."],
+    [1, 6 * 60, "What was looked at is older than 10 min."],
+    [6 * 60, 6 * 60, "The start was missed by more than 20 min."],
+  ])("looked %i minutes after the planned start, at minute %i: %s", ([lookedAt, now, why]) => {
+    expect(whyTooLate({ startsAt, lookedAt: after(lookedAt) }, after(now))).toBe(why);
+  });
+
+  test("without a planned start only the look counts", () => {
+    expect(whyTooLate({ startsAt: null, lookedAt: after(600) }, after(601))).toBeUndefined();
+    expect(whyTooLate({ startsAt: null, lookedAt: after(1) }, after(600))).toMatch(/older/);
   });
 });
 

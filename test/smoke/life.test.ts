@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { buildSteps } from "../../scripts/smoke/build.ts";
 import { framePlans } from "../../scripts/smoke/frame.ts";
 import type { Plan } from "../../scripts/smoke/question.ts";
 import { programReads } from "../../scripts/smoke/questions/life.ts";
 import { questions } from "../../scripts/smoke/questions.ts";
 import { exitCodeOf } from "../../scripts/smoke/render.ts";
+import { startWebhookServer } from "../world/chat/webhook-server.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { liveProjects, type PlayedRun, play } from "./run.ts";
 import { startSmokeWorld } from "./world.ts";
@@ -12,9 +13,15 @@ import { startSmokeWorld } from "./world.ts";
 /** Sent only where something goes wrong or takes long; and the simulator remembers no name of an invalid document. */
 const conditional = ["CutoverDeploymentEvents", "CutoverDeployment", "SmokeInvalidDocument"];
 
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
 test("on the simulator the whole life is played and every answer is the assumed one; the dry run told every call", async (context) => {
   context.skip(!sharedServers().target.hasPgvector, "this machine has no server with pgvector");
   await using world = await startSmokeWorld();
+  await using chat = await startWebhookServer();
+  vi.stubEnv("CUTOVER_WEBHOOK_URL", chat.url.href);
   let secrets: string[] = [];
   const run = await play(world, {
     questions,
@@ -34,6 +41,7 @@ test("on the simulator the whole life is played and every answer is the assumed 
   expect(liveProjects(world)).toEqual(["DOCTORES-SEO-PACIENTE-MGMT"]);
 
   expect(differencesFromPlan(run)).toEqual([]);
+  expect(chat.texts()).toEqual([]);
 
   expect(secrets).toHaveLength(2);
   const tokens = [...Object.values(world.simulator.tokens), ...world.simulator.madeTokens()];

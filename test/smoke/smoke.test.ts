@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import * as product from "../../components/railway/operations.ts";
 import { createTransport } from "../../components/railway/transport.ts";
 import { compareWrites } from "../../scripts/smoke/life.ts";
+import * as operations from "../../scripts/smoke/operations.ts";
 import { cleanUp } from "../../scripts/smoke/play.ts";
 import { describeProject, longestRunMs, recognise } from "../../scripts/smoke/project.ts";
 import { questions as allQuestions } from "../../scripts/smoke/questions.ts";
@@ -94,6 +95,23 @@ describe("the project", () => {
     world.simulator.failRequests({ operation: "projectDelete", mode: "not-authorized", times: 9 });
     const { report } = await play(world, { questions: quickQuestions.slice(0, 1) });
     expect(report).toMatchObject({ removal: "failed", removalFailure: /RAILWAY_NOT_AUTHORIZED/ });
+    expect(exitCodeOf(report)).toBe(1);
+  });
+
+  test("is not told to be deleted when Railway does not show it", async () => {
+    await using world = await startSmokeWorld();
+    const { token, access } = accessTo(world);
+    const [first] = quickQuestions;
+    if (first === undefined) throw new Error("there is no question");
+    const hide = async () => {
+      const { id } = world.simulator.inspect().project;
+      await createTransport({ token, ...access }).request(operations.projectDelete, { id });
+      return first.assumed;
+    };
+    const { report } = await play(world, { questions: [{ ...first, ask: hide }] });
+    expect(report.removal).toBe("failed");
+    expect(report.removalFailure).toMatch(/SMOKE_PROJECT_NOT_DELETED/);
+    expect(report.removalFailure).toContain(report.project.id);
     expect(exitCodeOf(report)).toBe(1);
   });
 
