@@ -132,14 +132,9 @@ function sandboxRunner(place: RunnerPlace, id: string): Runner {
       };
     },
     keepAlive: () => client.heartbeat(scope, id),
-    // Sent again when nobody knows whether it arrived, and acted on once: a second SIGINT means "at once" to Pulumi.
+    // May arrive more than once: the script passes only one SIGINT on to the command.
     interrupt: async () => {
-      const once = `interrupted-${randomUUID()}`;
-      await command(
-        place,
-        id,
-        `cd ${folder} && mkdir ${once} 2> /dev/null && kill -INT "$(cat pid)" || true`,
-      );
+      await command(place, id, `cd ${folder} && kill -INT "$(cat pid)" || true`);
     },
     remove: () => client.destroySandbox(scope, id),
   };
