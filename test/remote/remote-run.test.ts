@@ -69,6 +69,44 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(remote.printed()).toMatch(/\n1\n$/);
   });
 
+  test("a start that was uncertain and is refused afterwards is followed, and no second runner is made", async () => {
+    let answers = 0;
+    let commands: () => readonly string[] = () => [];
+    await using remote = await startRemoteWorld({
+      intercept: async ({ stage }) => {
+        const newest = commands().at(-1) ?? "";
+        if (stage === "before" || answers > 0 || !newest.includes("setsid --fork")) return "go-on";
+        answers += 1;
+        remote.world.simulator.failRequests({ operation: "sandboxExec", mode: "not-authorized", times: 1 });
+        return "drop";
+      },
+    });
+    commands = () => remote.world.simulator.commandsInSandboxes();
+    expect(await runRemotely(remote.run("echo begun; exit 6"))).toBe(6);
+    expect(remote.printed()).toContain("begun\n");
+    expect(remote.log.join("\n")).toContain("it is uncertain whether the run");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("a sandbox that cannot be looked into is not taken for none: nothing is begun beside it", async () => {
+    await using remote = await startRemoteWorld();
+    const left = remote.run(`echo begun; ${untilTold}`, { print: () => remote.interruptions.second.abort() });
+    expect(await runRemotely(left)).toBe(detachedExitCode);
+    await using other = await sameWorld(remote);
+    const { simulator } = remote.world;
+    simulator.failRequests({
+      operation: "sandboxExec",
+      mode: "reset-after-apply",
+      times: Number.POSITIVE_INFINITY,
+    });
+    await expect(runRemotely(other.run("echo another"))).rejects.toMatchObject({
+      code: "RAILWAY_MUTATION_UNCERTAIN",
+    });
+    simulator.clearRequestFaults();
+    expect(sandboxStates(remote)).toEqual(["RUNNING"]);
+  });
+
   test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
     await using remote = await startRemoteWorld();
     const command = `trap 'echo asked >> $HOME/asked' INT; echo begun
