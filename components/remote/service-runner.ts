@@ -40,7 +40,7 @@ export async function startServiceRunner(
   signal.throwIfAborted();
   try {
     const { serviceId, deploymentId } = await client.runOnce(scope, {
-      ...{ name, image, startCommand, drainingSeconds },
+      ...{ name, image, startCommand, drainingSeconds, signal },
       marks: { [markVariable]: job.mark, [sinceVariable]: now.toISOString() },
       variables: {
         ...job.variables,

@@ -239,11 +239,14 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
 
-  test("Ctrl-C before the job was started removes what there is", async () => {
+  test.each([
+    "first",
+    "second",
+  ] as const)("Ctrl-C or SIGTERM (%s) before the job was started removes what there is", async (which) => {
     await using remote = await startRemoteWorld();
     const running = runRemotely(remote.run("echo begun", { place: remote.place }));
     await eventually(() => remote.world.simulator.commandsInSandboxes().length > 0);
-    remote.interruptions.first.abort(new Error("Ctrl-C"));
+    remote.interruptions[which].abort(new Error("Ctrl-C"));
     await expect(running).rejects.toThrow("Ctrl-C");
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
@@ -337,6 +340,16 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     });
     expect(await runRemotely(run)).toBe(0);
     expect([...new Set(seen)]).toEqual([remote.world.environmentId]);
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("SIGTERM while it is prepared begins nothing and removes the service", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    const running = runRemotely(remote.run("echo begun"));
+    await eventually(() => runnerServices(remote).length > 0);
+    remote.interruptions.second.abort(new Error("SIGTERM"));
+    await expect(running).rejects.toThrow("SIGTERM");
+    expect(remote.printed()).toBe("");
     expect(runnerServices(remote)).toEqual([]);
   });
 
