@@ -93,6 +93,8 @@ export function createRunnerClient(options: RailwayOptions): RunnerClient {
     requestStop: (deploymentId) => requestStop(context, deploymentId),
     deleteService: (scope, serviceId) => deleteService(context, scope, serviceId),
     rest: (signal) =>
-      pause(watchDelayMs(watchIntervalMs, context.transport.requestBudget(), new Date()), signal).catch(() => {}),
+      pause(watchDelayMs(watchIntervalMs, context.transport.requestBudget(), new Date()), signal).catch(
+        () => {},
+      ),
   };
 }

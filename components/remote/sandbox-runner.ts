@@ -99,7 +99,9 @@ async function startJob(place: RunnerPlace, id: string): Promise<void> {
     // It may run by now, so whatever another attempt is answered, it is followed: the next reading tells, and nothing is
     // removed from under a cutover.
     await command(place, id, startCommand).catch((again: unknown) => {
-      place.log(`it is uncertain whether the run in the sandbox ${id} began (${describeError(again)}); looking`);
+      place.log(
+        `it is uncertain whether the run in the sandbox ${id} began (${describeError(again)}); looking`,
+      );
     });
   }
 }

@@ -1,4 +1,4 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, describeError } from "../errors.ts";
 import type { Deployment, LogLine } from "../railway/runners.ts";
 import type { RailwayService } from "../railway/services.ts";
 import { hasCode } from "../railway/transport.ts";
@@ -51,7 +51,12 @@ export async function startServiceRunner(
     return serviceRunner(place, serviceId, deploymentId);
   } catch (error) {
     // By its time as well: nobody else's is removed.
-    const found = await findServiceRunners(place, job.mark).catch(() => []);
+    const found = await findServiceRunners(place, job.mark).catch((unseen: unknown) => {
+      place.log(
+        `the service ${name} may be there and hold the secrets of this run: it could not be looked up (${describeError(unseen)}); look in Railway's dashboard`,
+      );
+      return [];
+    });
     const own = found.find(({ since }) => since.getTime() === now.getTime());
     // It was deployed after all: nothing is removed from under a cutover.
     if (own?.state === "running") return own.runner;

@@ -51,6 +51,25 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED"]);
   });
 
+  test("a lost answer to the creation makes no second machine, however long the first one takes to come up", async () => {
+    // Longer than a write takes to show in reads: 3 s in this world.
+    await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [4_000, 4_000] } });
+    remote.world.simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
+    expect(await runRemotely(remote.run("echo begun"))).toBe(0);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("a machine of an attempt that was lost and shows late is destroyed", async () => {
+    await using remote = await startRemoteWorld();
+    const { simulator } = remote.world;
+    simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
+    // Reads lag for longer than is waited for the first one: 3 s.
+    simulator.setPace({ readLagMs: [3_500, 3_500] });
+    expect(await runRemotely(remote.run("echo begun"))).toBe(0);
+    await eventually(() => sandboxStates(remote).every((status) => status === "DESTROYED"));
+    expect(sandboxStates(remote)).toHaveLength(2);
+  });
+
   test("a start whose answer is lost begins the job once", async () => {
     let lost = 0;
     let commands: () => readonly string[] = () => [];
@@ -239,17 +258,17 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
 
-  test.each([
-    "first",
-    "second",
-  ] as const)("Ctrl-C or SIGTERM (%s) before the job was started removes what there is", async (which) => {
-    await using remote = await startRemoteWorld();
-    const running = runRemotely(remote.run("echo begun", { place: remote.place }));
-    await eventually(() => remote.world.simulator.commandsInSandboxes().length > 0);
-    remote.interruptions[which].abort(new Error("Ctrl-C"));
-    await expect(running).rejects.toThrow("Ctrl-C");
-    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
-  });
+  test.each(["first", "second"] as const)(
+    "Ctrl-C or SIGTERM (%s) before the job was started removes what there is",
+    async (which) => {
+      await using remote = await startRemoteWorld();
+      const running = runRemotely(remote.run("echo begun", { place: remote.place }));
+      await eventually(() => remote.world.simulator.commandsInSandboxes().length > 0);
+      remote.interruptions[which].abort(new Error("Ctrl-C"));
+      await expect(running).rejects.toThrow("Ctrl-C");
+      expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    },
+  );
 
   test("what a killed command left is told and removed by the next one; a stranger's sandbox stays", async () => {
     await using remote = await startRemoteWorld();
