@@ -399,6 +399,22 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     expect(runnerServices(remote)).toEqual([]);
   });
 
+  test("secrets that could not be overwritten in a service that may not be deleted are told of", async () => {
+    await using remote = await startRemoteWorld(refused);
+    const run = remote.run("echo begun", {
+      print: () =>
+        remote.world.simulator.failRequests({
+          operation: "variableCollectionUpsert",
+          mode: "500",
+          times: Number.POSITIVE_INFINITY,
+        }),
+    });
+    await expect(runRemotely(run)).rejects.toMatchObject({
+      code: "RUNNER_NOT_REMOVED",
+      message: expect.stringContaining("could not be overwritten"),
+    });
+  });
+
   test("is found again by --attach, and what a killed command left by the next one", async () => {
     await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
     const leave = { print: () => remote.interruptions.second.abort() };
