@@ -65,7 +65,8 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
     // Reads lag for longer than is waited for the first one: 3 s.
     simulator.setPace({ readLagMs: [3_500, 3_500] });
-    expect(await runRemotely(remote.run("echo begun"))).toBe(0);
+    const run = remote.run("echo begun", { print: () => simulator.setPace({ readLagMs: [0, 0] }) });
+    expect(await runRemotely(run)).toBe(0);
     await eventually(() => sandboxStates(remote).every((status) => status === "DESTROYED"));
     expect(sandboxStates(remote)).toHaveLength(2);
   });
