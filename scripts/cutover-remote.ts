@@ -83,10 +83,13 @@ await runScript(async () => {
   const { railway, settings } = await readStack(stack);
   const scope = await railway.resolveEnvironment(settings);
   const options = railwayOptions({ kind: settings.tokenKind, secret: undefined });
+  // The interval of the cutover itself is too short for one that only watches; a rehearsal's is meant for both.
+  const isRehearsal = process.env.RAILWAY_POLL_INTERVAL_MS !== undefined;
+  const watching = isRehearsal ? options : { ...options, pollIntervalMs: undefined };
   const log = (line: string) => void process.stderr.write(`── ${line}\n`);
-  const client = createRunnerClient({ ...options, log });
+  const client = createRunnerClient({ ...watching, log });
   const wider = removalToken();
-  const remover = wider === undefined ? client : createRunnerClient({ ...options, token: wider, log });
+  const remover = wider === undefined ? client : createRunnerClient({ ...watching, token: wider, log });
   const place = { client, remover, scope, log };
   const mark = runnerMark(stack);
   const run: Omit<RemoteRun, "start"> = {

@@ -9,6 +9,8 @@ export interface RequestBudget {
 /** Below this share of its limit the budget is spread over the time that is left. */
 const scarceShare = 0.2;
 const longestPollDelayMs = 120_000;
+const halfShare = 0.5;
+const watchStretch = 8;
 
 /** Reads the `X-RateLimit-*` headers of an answer; `undefined` when there are none. */
 export function readRequestBudget(headers: Headers, now: Date): RequestBudget | undefined {
@@ -37,6 +39,16 @@ export function stretchPollDelayMs(intervalMs: number, budget: RequestBudget | u
   if (timeLeftMs <= 0 || budget.remaining > budget.limit * scarceShare) return intervalMs;
   const evenlySpreadMs = timeLeftMs / Math.max(1, budget.remaining);
   return Math.max(intervalMs, Math.min(longestPollDelayMs, evenlySpreadMs));
+}
+
+/**
+ * The pause of somebody who only watches while another one works with the same token: it grows long while half of the budget
+ * is left for the other one.
+ */
+export function watchDelayMs(intervalMs: number, budget: RequestBudget | undefined, now: Date): number {
+  const stretchedMs = stretchPollDelayMs(intervalMs, budget, now);
+  if (budget?.limit === undefined || budget.remaining > budget.limit * halfShare) return stretchedMs;
+  return Math.max(stretchedMs, Math.min(longestPollDelayMs, intervalMs * watchStretch));
 }
 
 /** The form of the reset header is undocumented: seconds from now, Unix seconds, Unix milliseconds or a date. */

@@ -19,6 +19,8 @@ export interface RunOnceRequest {
   readonly marks: Readonly<Record<string, string>>;
   /** May be secret. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Ends it, by throwing its reason, as long as nothing was deployed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface LogLine {
@@ -81,6 +83,7 @@ export async function runOnce(
   });
   if (configured === undefined) throw notCreated(name, "did not take its image and command");
   await setVariables(context, scope, serviceId, variables);
+  request.signal?.throwIfAborted();
   return { serviceId, deploymentId: await deployService(context, scope, serviceId) };
 }
 

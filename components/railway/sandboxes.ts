@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, describeError } from "../errors.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
 import type { EnvironmentScope } from "./environment.ts";
@@ -54,8 +54,9 @@ export async function listSandboxes(
  * Creates a sandbox in the private network and waits until it runs.
  *
  * @param isOurs looks inside for what tells this one from others, should the answer be lost
+ * @param timeoutMs for a sandbox to come up
  * @throws CutoverError `SANDBOX_NOT_PRIVATE`, `SANDBOX_NOT_STARTED`, and those of the transport. Whatever was made by then
- *   is destroyed.
+ *   is destroyed, or named in the log.
  */
 export async function createSandbox(
   context: RailwayContext,
@@ -67,23 +68,34 @@ export async function createSandbox(
   const { environmentId } = scope;
   const input = { ...request, environmentId, networkIsolation: "PRIVATE" };
   const earlier = new Set((await listSandboxes(context, scope)).map(({ id }) => id));
+  const search: Search = { context, scope, earlier, request, isOurs, timeoutMs };
   let answered: Sandbox | undefined;
-  const created = await applyAndConfirm(context, {
-    name: "create sandbox",
-    apply: async () => {
-      const answer = await context.transport.request(operations.sandboxCreate, { input });
-      answered = toSandbox(answer.sandboxCreate);
-    },
-    observe: async () => answered ?? findNew(context, scope, earlier, request, isOurs),
-  });
-  if (created === undefined) throw notStarted("never showed");
+  let isUncertainHowMany = false;
+  let created: Sandbox | undefined;
   try {
+    created = await applyAndConfirm(context, {
+      name: "create sandbox",
+      apply: async () => {
+        try {
+          const answer = await context.transport.request(operations.sandboxCreate, { input });
+          answered = toSandbox(answer.sandboxCreate);
+        } catch (error) {
+          isUncertainHowMany ||= isUncertain(error);
+          throw error;
+        }
+      },
+      observe: async () => answered ?? findNew(search),
+    });
+    if (created === undefined) throw notStarted("never showed");
     const running = await waitUntilRunning(context, scope, created.id, timeoutMs);
     if (running.networkIsolation !== "PRIVATE") throw notPrivate(running);
     return running;
   } catch (error) {
-    await destroySandbox(context, scope, created.id);
+    if (created !== undefined) await destroySandbox(context, scope, created.id);
     throw error;
+  } finally {
+    // So late because reads lag: by now they show what an earlier attempt made.
+    if (isUncertainHowMany) await destroyOthers(search, created?.id);
   }
 }
 
@@ -156,20 +168,65 @@ export async function destroySandbox(
 
 const aliveStatuses: ReadonlySet<string> = new Set(["CREATING", "RUNNING"]);
 
-async function findNew(
-  context: RailwayContext,
-  scope: EnvironmentScope,
-  earlier: ReadonlySet<string>,
-  { idleTimeoutMinutes }: SandboxRequest,
-  isOurs: (sandbox: Sandbox) => Promise<boolean>,
-): Promise<Sandbox | undefined> {
-  for (const sandbox of await listSandboxes(context, scope)) {
-    if (earlier.has(sandbox.id) || sandbox.status !== "RUNNING") continue;
-    // Somebody else's is left alone.
-    if (sandbox.idleTimeoutMinutes !== idleTimeoutMinutes) continue;
-    if (await isOurs(sandbox)) return sandbox;
+/** For what a creation made whose answer was lost. */
+interface Search {
+  readonly context: RailwayContext;
+  readonly scope: EnvironmentScope;
+  /** Those that were there before. */
+  readonly earlier: ReadonlySet<string>;
+  readonly request: SandboxRequest;
+  readonly isOurs: (sandbox: Sandbox) => Promise<boolean>;
+  readonly timeoutMs: number;
+}
+
+async function findNew(search: Search): Promise<Sandbox | undefined> {
+  for (const sandbox of await listCandidates(search)) {
+    if (await isFound(search, sandbox)) return sandbox;
   }
   return undefined;
+}
+
+/** Those that may be ours; somebody else's are left alone. */
+async function listCandidates({ context, scope, earlier, request }: Search): Promise<Sandbox[]> {
+  return (await listSandboxes(context, scope)).filter(
+    ({ id, idleTimeoutMinutes }) => !earlier.has(id) && idleTimeoutMinutes === request.idleTimeoutMinutes,
+  );
+}
+
+/** Nobody can look into one that is still being made, and another one beside it would have the secrets as well. */
+async function isFound({ context, scope, isOurs, timeoutMs }: Search, sandbox: Sandbox): Promise<boolean> {
+  const made =
+    sandbox.status === "CREATING" ? await waitUntilMade(context, scope, sandbox.id, timeoutMs) : sandbox;
+  return made?.status === "RUNNING" && (await isOurs(made));
+}
+
+/** A creation of which nobody knows whether it took place may have made one that holds the run's secrets. */
+async function destroyOthers(search: Search, keptId: string | undefined): Promise<void> {
+  const { context, scope } = search;
+  const warn = (which: string, error: unknown) =>
+    context.log(
+      `Railway create sandbox: ${which} may hold the secrets of this run and could not be looked at or destroyed (${describeError(error)}); look in the project's Sandboxes tab`,
+    );
+  try {
+    for (const sandbox of await listCandidates(search)) {
+      if (sandbox.id === keptId) continue;
+      try {
+        if (!(await isFound(search, sandbox))) {
+          if (sandbox.status === "CREATING")
+            context.log(
+              `Railway create sandbox: ${sandbox.id} was being made meanwhile; if it is nobody else's, destroy it`,
+            );
+          continue;
+        }
+        await destroySandbox(context, scope, sandbox.id);
+        context.log(`Railway create sandbox: destroyed ${sandbox.id}, made by an earlier attempt`);
+      } catch (error) {
+        warn(`the sandbox ${sandbox.id}`, error);
+      }
+    }
+  } catch (error) {
+    warn("another sandbox", error);
+  }
 }
 
 async function waitUntilRunning(
@@ -178,17 +235,24 @@ async function waitUntilRunning(
   id: string,
   timeoutMs: number,
 ): Promise<Sandbox> {
-  let last = "never showed";
-  const running = await context.settle(async () => {
+  const made = await waitUntilMade(context, scope, id, timeoutMs);
+  if (made?.status !== "RUNNING")
+    throw notStarted(made === undefined ? "did not come up" : `is ${made.status}`);
+  return made;
+}
+
+/** @returns `undefined` for one that is still being made, or never showed */
+function waitUntilMade(
+  context: RailwayContext,
+  scope: EnvironmentScope,
+  id: string,
+  timeoutMs: number,
+): Promise<Sandbox | undefined> {
+  return context.settle(async () => {
     // Railway's reads lag: one that was just made may not be there yet.
     const found = await readSandbox(context, scope, id);
-    if (found === undefined) return undefined;
-    last = `is ${found.status}`;
-    if (found.status === "CREATING") return undefined;
-    return found;
+    return found?.status === "CREATING" ? undefined : found;
   }, timeoutMs);
-  if (running?.status !== "RUNNING") throw notStarted(last);
-  return running;
 }
 
 async function readSandbox(

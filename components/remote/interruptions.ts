@@ -1,6 +1,6 @@
 import { CutoverError } from "../errors.ts";
 
-/** Ctrl-C, told from each other: the first asks the run to finish, the second leaves it alone. */
+/** Ctrl-C, told from each other: the first asks the run to finish, the second leaves it alone. Before it runs, each ends it. */
 export interface Interruptions {
   readonly first: AbortSignal;
   readonly second: AbortSignal;
@@ -12,7 +12,7 @@ const sameKeyMs = 1_000;
 export interface Interrupter extends Interruptions {
   /** A Ctrl-C arrived. */
   interrupt(): void;
-  /** Whoever started the script wants it gone: the run inside goes on. */
+  /** Whoever started the script wants it gone: nothing is started any more, and what runs inside goes on. */
   leave(): void;
 }
 
@@ -29,11 +29,11 @@ export function createInterrupter(now: () => number): Interrupter {
         firstAt = now();
         first.abort(interrupted());
       } else if (now() - firstAt >= sameKeyMs) {
-        second.abort();
+        second.abort(interrupted());
       }
     },
     leave() {
-      second.abort();
+      second.abort(interrupted());
     },
   };
 }

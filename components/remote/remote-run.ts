@@ -31,7 +31,8 @@ export const detachedExitCode = 130;
  */
 export async function runRemotely(run: RemoteRun): Promise<number> {
   await removeLeftovers(run);
-  const runner = await run.start(run.interruptions.first);
+  const { first, second } = run.interruptions;
+  const runner = await run.start(AbortSignal.any([first, second]));
   return followToTheEnd(run, runner);
 }
 

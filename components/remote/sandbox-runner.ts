@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, describeError } from "../errors.ts";
 import { isLostContact, type Sandbox } from "../railway/sandboxes.ts";
 import { hasCode } from "../railway/transport.ts";
 import {
@@ -24,6 +24,12 @@ const pieceLength = 90_000;
 const readingBytes = 48_000;
 const smallestReadingBytes = 1_000;
 const attemptsOfCommand = 4;
+/** The feature is off for the workspace, the token may not, or the plan has another limit: Railway has many words for it. */
+export const refusals = [
+  "RAILWAY_NOT_AUTHORIZED",
+  "RAILWAY_REQUEST_FAILED",
+  "RAILWAY_SCHEMA_CHANGED",
+] as const;
 
 const folder = '"$HOME/cutover-runner"';
 const markVariable = "CUTOVER_RUNNER";
@@ -34,26 +40,40 @@ const idVariable = "CUTOVER_RUNNER_ID";
 export const unpackInSandbox = 'tar -xzf "$runner/project.tar.gz"';
 
 /**
- * Makes a sandbox in the private network, brings script and project there, and starts the job in the background.
+ * Makes a sandbox for the job in the private network.
  *
- * @throws CutoverError `SANDBOX_NOT_STARTED`, `SANDBOX_NOT_PRIVATE`, `RUNNER_COMMAND_FAILED`, and those of the transport; by
- *   then the sandbox is removed again
+ * @throws CutoverError `SANDBOX_NOT_STARTED`, `SANDBOX_NOT_PRIVATE`, and those of the transport; by then the sandbox is removed
+ *   again
  */
-export async function startSandboxRunner(
+export async function createRunnerSandbox(
   place: RunnerPlace,
   job: RunnerJob,
   { region, signal }: { readonly region?: string | undefined; readonly signal: AbortSignal },
-): Promise<Runner> {
-  const { client, scope, log } = place;
+): Promise<Sandbox> {
   signal.throwIfAborted();
   const runId = randomUUID();
   const variables = { ...job.variables, [markVariable]: job.mark, [idVariable]: runId };
-  const sandbox = await client.createSandbox(
-    scope,
+  return place.client.createSandbox(
+    place.scope,
     { idleTimeoutMinutes, variables, ...(region === undefined ? {} : { region }) },
     ({ id }) => hasValue(place, id, idVariable, runId),
     startTimeoutMs,
   );
+}
+
+/**
+ * Brings script and project into the sandbox, and starts the job in the background.
+ *
+ * @throws CutoverError `RUNNER_COMMAND_FAILED`, and those of the transport; by then the sandbox is removed again, and the job
+ *   was certainly not started
+ */
+export async function startInSandbox(
+  place: RunnerPlace,
+  job: RunnerJob,
+  sandbox: Sandbox,
+  signal: AbortSignal,
+): Promise<Runner> {
+  const { log } = place;
   const runner = sandboxRunner(place, sandbox.id);
   try {
     log(
@@ -62,10 +82,7 @@ export async function startSandboxRunner(
     await upload(place, sandbox.id, "project.tar.gz", job.archive, signal);
     await upload(place, sandbox.id, "runner.sh", Buffer.from(job.script), signal);
     signal.throwIfAborted();
-    await command(place, sandbox.id, startCommand).catch((error: unknown) => {
-      // It may run by now, so it is followed: the next reading tells, and nothing is removed from under a cutover.
-      if (!isLostContact(error)) throw error;
-    });
+    await startJob(place, sandbox.id);
     return runner;
   } catch (error) {
     await removeInVain(runner, place);
@@ -73,9 +90,29 @@ export async function startSandboxRunner(
   }
 }
 
-/** The sandboxes of this project and stack that are still there. */
+/** @throws CutoverError when the job was certainly not started */
+async function startJob(place: RunnerPlace, id: string): Promise<void> {
+  try {
+    await commandOnce(place, id, startCommand);
+  } catch (error) {
+    if (!isLostContact(error)) throw error;
+    // It may run by now, so whatever another attempt is answered, it is followed: the next reading tells, and nothing is
+    // removed from under a cutover.
+    await command(place, id, startCommand).catch((again: unknown) => {
+      place.log(
+        `it is uncertain whether the run in the sandbox ${id} began (${describeError(again)}); looking`,
+      );
+    });
+  }
+}
+
+/** The sandboxes of this project and stack that are still there. Where sandboxes are refused, there are none. */
 export async function findSandboxRunners(place: RunnerPlace, mark: string): Promise<Leftover[]> {
-  const alive = await place.client.listSandboxes(place.scope);
+  const alive = await place.client.listSandboxes(place.scope).catch((error: unknown) => {
+    if (!hasCode(error, ...refusals)) throw error;
+    place.log(`Railway lists no sandboxes here (${error.code}), so there are none to look into`);
+    return [];
+  });
   const candidates = alive.filter(
     (one) => one.idleTimeoutMinutes === idleTimeoutMinutes && one.networkIsolation === "PRIVATE",
   );
@@ -132,14 +169,9 @@ function sandboxRunner(place: RunnerPlace, id: string): Runner {
       };
     },
     keepAlive: () => client.heartbeat(scope, id),
-    // Sent again when nobody knows whether it arrived, and acted on once: a second SIGINT means "at once" to Pulumi.
+    // May arrive more than once: the script passes only one SIGINT on to the command.
     interrupt: async () => {
-      const once = `interrupted-${randomUUID()}`;
-      await command(
-        place,
-        id,
-        `cd ${folder} && mkdir ${once} 2> /dev/null && kill -INT "$(cat pid)" || true`,
-      );
+      await command(place, id, `cd ${folder} && kill -INT "$(cat pid)" || true`);
     },
     remove: () => client.destroySandbox(scope, id),
   };
@@ -194,17 +226,21 @@ async function upload(
 }
 
 /** Runs a short command that may run more than once, and again when nobody knows whether it did. */
-async function command({ client, scope }: RunnerPlace, id: string, text: string): Promise<string> {
+async function command(place: RunnerPlace, id: string, text: string): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { exitCode, output } = await client.exec(scope, id, text);
-      if (exitCode !== 0) throw commandFailed(id, exitCode);
-      return output;
+      return await commandOnce(place, id, text);
     } catch (error) {
       if (attempt === attemptsOfCommand || !isLostContact(error)) throw error;
-      await client.rest();
+      await place.client.rest();
     }
   }
+}
+
+async function commandOnce({ client, scope }: RunnerPlace, id: string, text: string): Promise<string> {
+  const { exitCode, output } = await client.exec(scope, id, text);
+  if (exitCode !== 0) throw commandFailed(id, exitCode);
+  return output;
 }
 
 /** How many bytes end with a complete character. */

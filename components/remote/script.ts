@@ -20,8 +20,9 @@ export interface ScriptOptions {
 
 /**
  * What runs inside: prepares the machine, looks for the private network, runs the command and says how it ended. It writes
- * to its output only; whoever started it reads that. A first SIGINT or SIGTERM ends the preparation, and goes on to the
- * command as SIGINT, which finishes what it has begun.
+ * to its output only; whoever started it reads that. SIGINT or SIGTERM ends the preparation; to the command it goes on as
+ * SIGINT, which finishes what it has begun, and only once, whoever asks how often: a second one would break Pulumi off. What
+ * the command leaves at work, such as a provider that outlives its engine, is waited for, because the machine is removed then.
  */
 export function runnerScript({ tools, unpack, privateHosts, command, report }: ScriptOptions): string {
   return `set -um
@@ -31,13 +32,17 @@ phase=prepare
 child=
 code=0
 stopping=
+passed=
 say() { printf '%s\\n' "$*"; }
 tell() { printf '%s %s\\n' ${quoted(controlMark)} "$*"; }
 finish() { tell end "$phase" "$1"; exit "$1"; }
 stop() {
   stopping=1
   if [ -z "$child" ]; then [ "$phase" = command ] || finish 130; return; fi
-  if [ "$phase" = command ]; then kill -INT "$child"; else kill -TERM -- "-$child"; fi
+  if [ "$phase" != command ]; then kill -TERM -- "-$child"; return; fi
+  [ -z "$passed" ] || return
+  passed=1
+  kill -INT "$child"
 }
 trap stop INT TERM
 # In the background, so that a signal reaches this shell meanwhile; bash keeps the exit code for a second wait.
@@ -74,8 +79,13 @@ for host in ${privateHosts.map(quoted).join(" ")}; do
 done
 phase=command
 tell phase command
-run ${command.map(quoted).join(" ")}
+# In the environment of whatever the command starts: Pulumi gives its providers process groups of their own.
+family=CUTOVER_RUNNER_FAMILY=$(cat /proc/sys/kernel/random/uuid)
+run env "$family" ${command.map(quoted).join(" ")}
 result=$code
+works() { grep -qszxF -- "$family" /proc/[0-9]*/environ; }
+! works || say 'the command ended, and something that it started still works: waiting for that'
+while works; do sleep 1; done
 ${report === null ? "" : reportPart(report)}phase=command
 finish "$result"
 `;

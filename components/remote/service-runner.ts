@@ -1,4 +1,4 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, describeError } from "../errors.ts";
 import type { Deployment, LogLine } from "../railway/runners.ts";
 import type { RailwayService } from "../railway/services.ts";
 import { hasCode } from "../railway/transport.ts";
@@ -40,7 +40,7 @@ export async function startServiceRunner(
   signal.throwIfAborted();
   try {
     const { serviceId, deploymentId } = await client.runOnce(scope, {
-      ...{ name, image, startCommand, drainingSeconds },
+      ...{ name, image, startCommand, drainingSeconds, signal },
       marks: { [markVariable]: job.mark, [sinceVariable]: now.toISOString() },
       variables: {
         ...job.variables,
@@ -51,7 +51,12 @@ export async function startServiceRunner(
     return serviceRunner(place, serviceId, deploymentId);
   } catch (error) {
     // By its time as well: nobody else's is removed.
-    const found = await findServiceRunners(place, job.mark).catch(() => []);
+    const found = await findServiceRunners(place, job.mark).catch((unseen: unknown) => {
+      place.log(
+        `the service ${name} may be there and hold the secrets of this run: it could not be looked up (${describeError(unseen)}); look in Railway's dashboard`,
+      );
+      return [];
+    });
     const own = found.find(({ since }) => since.getTime() === now.getTime());
     // It was deployed after all: nothing is removed from under a cutover.
     if (own?.state === "running") return own.runner;
@@ -102,8 +107,11 @@ function serviceRunner(place: RunnerPlace, serviceId: string, deploymentId: stri
         await remover.deleteService(scope, serviceId);
       } catch (error) {
         if (!hasCode(error, "RAILWAY_NOT_AUTHORIZED")) throw error;
-        await forgetSecrets(place, serviceId, deploymentId);
-        throw notRemoved(serviceId, error);
+        const left = await forgetSecrets(place, serviceId, deploymentId).then(
+          () => undefined,
+          (failure: unknown) => describeError(failure),
+        );
+        throw notRemoved(serviceId, left, error);
       }
     },
   };
@@ -154,14 +162,25 @@ function isGoingOn({ status, stopped, instances }: Deployment): boolean {
 
 /** A token that may make a service and may not delete it must not leave the run's secrets there. */
 async function forgetSecrets(
-  { client, scope }: RunnerPlace,
+  { client, scope, log }: RunnerPlace,
   serviceId: string,
   deploymentId: string | undefined,
 ): Promise<void> {
-  if (deploymentId !== undefined) await client.requestStop(deploymentId);
+  // One that is over may not be stopped any more; its secrets go all the same.
+  if (deploymentId !== undefined)
+    await client.requestStop(deploymentId).catch((error: unknown) => {
+      log(`the deployment of the service ${serviceId} could not be stopped: ${describeError(error)}`);
+    });
   const variables = await client.variables(scope, serviceId);
-  const names = [...variables.keys()].filter((name) => name !== markVariable && name !== sinceVariable);
+  const names = [...variables.keys()].filter(
+    (name) => name !== markVariable && name !== sinceVariable && !isProvided(name),
+  );
   await client.setVariables(scope, serviceId, Object.fromEntries(names.map((name) => [name, "removed"])));
+}
+
+/** Railway gives it, so nobody can overwrite it. The token of the run, of ours, has such a name as well. */
+function isProvided(name: string): boolean {
+  return name.startsWith("RAILWAY_") && !name.endsWith("_TOKEN");
 }
 
 function piecesOf(archive: Buffer): Record<string, string> {
@@ -178,10 +197,15 @@ function serviceName(mark: string): string {
   return `cutover-runner-${mark.split("/").at(-1)}`;
 }
 
-function notRemoved(serviceId: string, cause: unknown): CutoverError {
+/** @param left why the secrets are still there, if they are */
+function notRemoved(serviceId: string, left: string | undefined, cause: unknown): CutoverError {
   return new CutoverError({
     code: "RUNNER_NOT_REMOVED",
-    message: `The temporary service ${serviceId} is over, but this token may not delete it. The values of its variables were overwritten; Railway may show those of its deployment still.`,
+    message: `The temporary service ${serviceId} is over, but this token may not delete it. The values of its variables ${
+      left === undefined
+        ? "were overwritten; Railway may show those of its deployment still."
+        : `could not be overwritten, so the secrets of the run are still there (${left}).`
+    }`,
     remedy:
       "Delete the service in Railway's dashboard, or run with `--stop` and a wider token in `RAILWAY_REMOVAL_TOKEN`; then replace the secrets that it was given.",
     cause,

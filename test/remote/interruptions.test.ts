@@ -12,3 +12,11 @@ test("the same Ctrl-C from the terminal and from npm is one; another one leaves 
   interrupter.interrupt();
   expect(interrupter.second.aborted).toBe(true);
 });
+
+test("SIGTERM says why nothing was started", () => {
+  const interrupter = createInterrupter(() => 0);
+  interrupter.leave();
+  expect(() => interrupter.second.throwIfAborted()).toThrow(
+    expect.objectContaining({ code: "REMOTE_INTERRUPTED" }),
+  );
+});

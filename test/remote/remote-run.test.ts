@@ -51,6 +51,26 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED"]);
   });
 
+  test("a lost answer to the creation makes no second machine, however long the first one takes to come up", async () => {
+    // Longer than a write takes to show in reads: 3 s in this world.
+    await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [4_000, 4_000] } });
+    remote.world.simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
+    expect(await runRemotely(remote.run("echo begun"))).toBe(0);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("a machine of an attempt that was lost and shows late is destroyed", async () => {
+    await using remote = await startRemoteWorld();
+    const { simulator } = remote.world;
+    simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
+    // Reads lag for longer than is waited for the first one: 3 s.
+    simulator.setPace({ readLagMs: [3_500, 3_500] });
+    const run = remote.run("echo begun", { print: () => simulator.setPace({ readLagMs: [0, 0] }) });
+    expect(await runRemotely(run)).toBe(0);
+    await eventually(() => sandboxStates(remote).every((status) => status === "DESTROYED"));
+    expect(sandboxStates(remote)).toHaveLength(2);
+  });
+
   test("a start whose answer is lost begins the job once", async () => {
     let lost = 0;
     let commands: () => readonly string[] = () => [];
@@ -67,6 +87,44 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(await runRemotely(remote.run(command))).toBe(0);
     expect(lost).toBe(2);
     expect(remote.printed()).toMatch(/\n1\n$/);
+  });
+
+  test("a start that was uncertain and is refused afterwards is followed, and no second runner is made", async () => {
+    let answers = 0;
+    let commands: () => readonly string[] = () => [];
+    await using remote = await startRemoteWorld({
+      intercept: async ({ stage }) => {
+        const newest = commands().at(-1) ?? "";
+        if (stage === "before" || answers > 0 || !newest.includes("setsid --fork")) return "go-on";
+        answers += 1;
+        remote.world.simulator.failRequests({ operation: "sandboxExec", mode: "not-authorized", times: 1 });
+        return "drop";
+      },
+    });
+    commands = () => remote.world.simulator.commandsInSandboxes();
+    expect(await runRemotely(remote.run("echo begun; exit 6"))).toBe(6);
+    expect(remote.printed()).toContain("begun\n");
+    expect(remote.log.join("\n")).toContain("it is uncertain whether the run");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("a sandbox that cannot be looked into is not taken for none: nothing is begun beside it", async () => {
+    await using remote = await startRemoteWorld();
+    const left = remote.run(`echo begun; ${untilTold}`, { print: () => remote.interruptions.second.abort() });
+    expect(await runRemotely(left)).toBe(detachedExitCode);
+    await using other = await sameWorld(remote);
+    const { simulator } = remote.world;
+    simulator.failRequests({
+      operation: "sandboxExec",
+      mode: "reset-after-apply",
+      times: Number.POSITIVE_INFINITY,
+    });
+    await expect(runRemotely(other.run("echo another"))).rejects.toMatchObject({
+      code: "RAILWAY_MUTATION_UNCERTAIN",
+    });
+    simulator.clearRequestFaults();
+    expect(sandboxStates(remote)).toEqual(["RUNNING"]);
   });
 
   test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
@@ -201,14 +259,17 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
 
-  test("Ctrl-C before the job was started removes what there is", async () => {
-    await using remote = await startRemoteWorld();
-    const running = runRemotely(remote.run("echo begun", { place: remote.place }));
-    await eventually(() => remote.world.simulator.commandsInSandboxes().length > 0);
-    remote.interruptions.first.abort(new Error("Ctrl-C"));
-    await expect(running).rejects.toThrow("Ctrl-C");
-    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
-  });
+  test.each(["first", "second"] as const)(
+    "Ctrl-C or SIGTERM (%s) before the job was started removes what there is",
+    async (which) => {
+      await using remote = await startRemoteWorld();
+      const running = runRemotely(remote.run("echo begun", { place: remote.place }));
+      await eventually(() => remote.world.simulator.commandsInSandboxes().length > 0);
+      remote.interruptions[which].abort(new Error("Ctrl-C"));
+      await expect(running).rejects.toThrow("Ctrl-C");
+      expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+    },
+  );
 
   test("what a killed command left is told and removed by the next one; a stranger's sandbox stays", async () => {
     await using remote = await startRemoteWorld();
@@ -302,6 +363,16 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     expect(runnerServices(remote)).toEqual([]);
   });
 
+  test("SIGTERM while it is prepared begins nothing and removes the service", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    const running = runRemotely(remote.run("echo begun"));
+    await eventually(() => runnerServices(remote).length > 0);
+    remote.interruptions.second.abort(new Error("SIGTERM"));
+    await expect(running).rejects.toThrow("SIGTERM");
+    expect(remote.printed()).toBe("");
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
   test("a failing command is not started a second time", async () => {
     await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
     expect(await runRemotely(remote.run("echo begun; exit 1"))).toBe(1);
@@ -327,6 +398,22 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     const place = { ...remote.place, remover: wider.client };
     expect(await stopRemotely(remote.run("", { place, find: () => findRunners(place, mark) }))).toBe(0);
     expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("secrets that could not be overwritten in a service that may not be deleted are told of", async () => {
+    await using remote = await startRemoteWorld(refused);
+    const run = remote.run("echo begun", {
+      print: () =>
+        remote.world.simulator.failRequests({
+          operation: "variableCollectionUpsert",
+          mode: "500",
+          times: Number.POSITIVE_INFINITY,
+        }),
+    });
+    await expect(runRemotely(run)).rejects.toMatchObject({
+      code: "RUNNER_NOT_REMOVED",
+      message: expect.stringContaining("could not be overwritten"),
+    });
   });
 
   test("is found again by --attach, and what a killed command left by the next one", async () => {

@@ -77,6 +77,21 @@ describe("the script inside", () => {
     expect(output.ending?.phase).toBe("command");
   });
 
+  test("the command gets one SIGINT, however often somebody asks", () => {
+    const command = `trap 'echo asked >> asked' INT; kill -INT $PPID; sleep 0.2; kill -INT $PPID; sleep 0.2; kill -TERM $PPID
+      sleep 0.2; wc -l < asked; exit 5`;
+    const { shown, output } = play({ command: ["bash", "-c", command] });
+    expect(shown).toMatch(/\n1\n$/);
+    expect(output.ending).toEqual({ phase: "command", exitCode: 5 });
+  });
+
+  test("is over only when everything that the command started is, in whatever process group", () => {
+    const orphan = "setsid bash -c 'sleep 0.6; echo put back' & exit 8";
+    const { shown, output } = play({ command: ["bash", "-c", orphan] });
+    expect(shown).toMatch(/still works: waiting for that\nput back\n$/);
+    expect(output.ending).toEqual({ phase: "command", exitCode: 8 });
+  });
+
   test("a SIGTERM during the preparation ends it at once, and the command is not started", async () => {
     const child = spawn(
       "bash",
