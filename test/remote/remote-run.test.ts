@@ -149,9 +149,9 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
   });
 
   test("keeps it alive while the command says nothing for longer than the idle timeout", async () => {
-    // 113 minutes of idle time are 226 ms here; what is asked for its output is a conversation.
-    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 2 } });
-    expect(await runRemotely(remote.run("sleep 1; echo awake"))).toBe(0);
+    // 113 minutes of idle time are 1.1 s here; what is asked for its output is a conversation.
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 10 } });
+    expect(await runRemotely(remote.run("sleep 3; echo awake"))).toBe(0);
     expect(remote.printed()).toContain("awake\n");
   });
 
