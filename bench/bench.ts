@@ -59,7 +59,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     const dumpFolder = options.dumpClient === "installed" ? scratch : undefined;
     const result: BenchResult = {
       preview: options.withPreview ? await measurePreview(options) : null,
-      pause: options.withPause ? await measurePause({ ...options, dumpFolder }) : null,
+      pause: options.withPause ? await measurePause(options) : null,
       startedAt: new Date().toISOString(),
       machine: {
         cores: os.availableParallelism(),

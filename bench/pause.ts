@@ -30,14 +30,11 @@ export function pausedPhases(phasesMs: Readonly<Record<string, number>>): Record
 export async function measurePause(options: {
   readonly workers: number;
   readonly repetitions: number;
-  /** See {@link BenchOptions.dumpClient}. */
-  readonly dumpFolder: string | undefined;
   readonly signal: AbortSignal;
   log(line: string): void;
 }): Promise<PauseResult> {
   const program = fileURLToPath(new URL("pause-process.ts", import.meta.url));
-  const { dumpFolder, workers, repetitions, signal, log } = options;
-  const path = process.env.PATH ?? "";
+  const { workers, repetitions, signal, log } = options;
   const runs: PauseRun[] = [];
   for (let repetition = 1; repetition <= repetitions; repetition++) {
     const outcome = await measure(
@@ -45,8 +42,8 @@ export async function measurePause(options: {
         script: '"$NODE" --no-warnings "$PROGRAM" "$WORKERS"',
         environment: {
           ...{ NODE: process.execPath, PROGRAM: program, WORKERS: String(workers) },
-          HOME: process.env.HOME ?? "",
-          PATH: dumpFolder === undefined ? path : `${dumpFolder}:${path}`,
+          // The schema is read before writes are paused: whichever client this machine has will do.
+          ...{ HOME: process.env.HOME ?? "", PATH: process.env.PATH ?? "" },
         },
       },
       signal,
