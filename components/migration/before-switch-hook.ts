@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import { type ConnectionTarget, databaseUrl } from "../postgres/connection.ts";
 import { admitRole, inTransaction, loaderSetting } from "../postgres/fence.ts";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
 import { withRelay } from "../postgres/relay.ts";
+import { scramVerifier } from "../postgres/scram-verifier.ts";
 import type { Reporter } from "./reporter.ts";
 
 /**
@@ -59,20 +60,6 @@ export async function runBeforeSwitchHook(options: {
     });
     await client.query("select set_config($1, '', false)", [loaderSetting]);
   }
-}
-
-/**
- * The password as the server stores it (RFC 5803; PostgreSQL manual 51.3): sent like this it never stands in clear in a
- * statement, which a server may log.
- */
-function scramVerifier(password: string): string {
-  const iterations = 4096;
-  const salt = randomBytes(16);
-  const salted = pbkdf2Sync(password, salt, iterations, 32, "sha256");
-  const keyOf = (label: string) => createHmac("sha256", salted).update(label).digest();
-  const storedKey = createHash("sha256").update(keyOf("Client Key")).digest("base64");
-  const serverKey = keyOf("Server Key").toString("base64");
-  return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${storedKey}:${serverKey}`;
 }
 
 /** Ends what hooks of killed runs left at work. */
