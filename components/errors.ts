@@ -28,6 +28,11 @@ export class CutoverError extends Error {
   }
 }
 
+/** Whether an error is the one with this code, or with one of these. */
+export function hasCode(error: unknown, ...codes: readonly string[]): error is CutoverError {
+  return error instanceof CutoverError && codes.includes(error.code);
+}
+
 /** A one-line description of any thrown value that is safe to print: never a server's DETAIL, a query or a URL. */
 export function describeError(error: unknown): string {
   if (error instanceof CutoverError) return error.describe();

@@ -1,4 +1,4 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import type { EnvironmentScope, RailwayService, VolumeBackup } from "../railway/railway.ts";
 import type { BackupRecord, BackupsRecord } from "./backup-record.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
@@ -73,7 +73,7 @@ async function backUp(
     counts: (one) => countsBeforeCutover(one, backups, new Date()),
     timeoutMs: backups.timeoutMs,
   }).catch((error) => {
-    const isRefused = error instanceof CutoverError && error.code === "RAILWAY_NOT_AUTHORIZED";
+    const isRefused = hasCode(error, "RAILWAY_NOT_AUTHORIZED");
     throw isRefused ? notPermitted(service, error) : error;
   });
   const { id, createdAt, expiresAt, usedMB } = backup;

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { isNotPinned } from "../postgres/secure-socket.ts";
 import { creationMark } from "../railway/postgres-service.ts";
 import type { EnvironmentScope, PostgresServiceRequest, Railway } from "../railway/railway.ts";
-import { hasCode } from "../railway/transport.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { Reporter } from "./reporter.ts";
 import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";

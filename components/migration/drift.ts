@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { hasCode } from "../errors.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../railway/railway.ts";
 import { reference } from "../railway/references.ts";
-import { hasCode } from "../railway/transport.ts";
 import { compareText } from "../text-order.ts";
 import { readConsumers } from "./drift/consumers.ts";
 import { type DriftItem, drifted, driftItemSchema, notSeen, seeing } from "./drift/item.ts";

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import {
   applicationNamePrefix,
   type ConnectionTarget,
@@ -155,7 +155,7 @@ export class Exclusion {
         await endHolder(target, target.database, former.runKey);
         return await this.acquire();
       } catch (error) {
-        const isBusy = error instanceof CutoverError && error.code === "ANOTHER_RUN_ACTIVE";
+        const isBusy = hasCode(error, "ANOTHER_RUN_ACTIVE");
         if (Date.now() - begunAt >= (isBusy ? patience.busyMs : patience.unreachableMs)) throw error;
       }
       await delay(patience.intervalMs);

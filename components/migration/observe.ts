@@ -1,4 +1,4 @@
-import { CutoverError, describeError } from "../errors.ts";
+import { describeError, hasCode } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { isSealed, isTargetFenceOpen, isWhole, readFence } from "../postgres/fence.ts";
 import { hasTables } from "../postgres/relations.ts";
@@ -89,7 +89,7 @@ export async function observeSource(
     });
   } catch (error) {
     // A run that is at work may seal it between the two looks.
-    if (error instanceof CutoverError && error.code === "DATABASE_SEALED") return unseen;
+    if (hasCode(error, "DATABASE_SEALED")) return unseen;
     throw error;
   }
 }

@@ -1,5 +1,4 @@
-import { describeError } from "../errors.ts";
-import { hasCode } from "../railway/transport.ts";
+import { describeError, hasCode } from "../errors.ts";
 import { type AbortContext, incomplete } from "./abort.ts";
 import { findServing } from "./adopt-deployment.ts";
 import { formerValues } from "./former-values.ts";

@@ -1,6 +1,5 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import type { EnvironmentScope, Railway } from "../railway/railway.ts";
-import { hasCode } from "../railway/transport.ts";
 import {
   compareDeployment,
   findUsableDeployment,

@@ -4,7 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
-import { CutoverError } from "../errors.ts";
+import { hasCode } from "../errors.ts";
 import type { ConnectionTarget, ReachedTarget } from "./connection.ts";
 import { requestsEncryption } from "./dump/wire-frames.ts";
 import { openPinnedSocket } from "./secure-socket.ts";
@@ -95,7 +95,7 @@ export async function withRelay<Result>(
 }
 
 function isUnreachable(error: unknown): boolean {
-  return error instanceof CutoverError && error.code === "SERVER_UNREACHABLE";
+  return hasCode(error, "SERVER_UNREACHABLE");
 }
 
 /** Part of the socket's file name, by which every client finds it. */

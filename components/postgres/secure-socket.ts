@@ -1,6 +1,6 @@
 import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { connect as startTls, type TLSSocket } from "node:tls";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 
 /** Where a server is, and what it is called in messages. */
 export interface ServerAddress {
@@ -76,7 +76,7 @@ export function pinLine(label: string, fingerprint: string): string {
 
 /** Whether somebody was not logged in to because the configuration names no certificate. */
 export function isNotPinned(error: unknown): error is CutoverError {
-  return error instanceof CutoverError && error.code === "CERTIFICATE_NOT_PINNED";
+  return hasCode(error, "CERTIFICATE_NOT_PINNED");
 }
 
 async function shakeHands(address: ServerAddress, signal: AbortSignal): Promise<TLSSocket> {

@@ -1,9 +1,8 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import type { RailwayContext } from "./context.ts";
 import { type DeploymentVerdict, describeEnd, isOver, judgeDeployment } from "./deployment-verdict.ts";
 import { type Deployment, findDeployment, listDeployments, readFailingStep } from "./deployments.ts";
 import type { EnvironmentScope } from "./environment.ts";
-import { hasCode } from "./transport.ts";
 
 export interface DeploymentWaitOptions {
   readonly timeoutMs: number;

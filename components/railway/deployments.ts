@@ -1,10 +1,10 @@
 import type { z } from "zod";
+import { hasCode } from "../errors.ts";
 import type { deploymentAnswer } from "./answers.ts";
 import type { RailwayContext } from "./context.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { collectPages, pageSize } from "./paging.ts";
-import { hasCode } from "./transport.ts";
 
 /** One deployment of a service. */
 export interface Deployment {

@@ -1,9 +1,8 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import type { RailwayContext } from "./context.ts";
 import * as operations from "./operations.ts";
 import { collectPages, pageSize } from "./paging.ts";
 import { suggestNames } from "./suggest-names.ts";
-import { hasCode } from "./transport.ts";
 
 /** One environment of one project, pinned by id. */
 export interface EnvironmentScope {

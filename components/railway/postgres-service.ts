@@ -1,4 +1,4 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
 import { deployService } from "./deployment-actions.ts";
@@ -7,7 +7,6 @@ import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { findService, type RailwayService, readInventory } from "./services.ts";
 import { readTcpProxies } from "./tcp-proxies.ts";
-import { hasCode } from "./transport.ts";
 import { readRawVariables, setVariable } from "./variables.ts";
 
 export interface PostgresServiceRequest {

@@ -1,11 +1,10 @@
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
 import { deployService } from "./deployment-actions.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { type RailwayService, readInventory } from "./services.ts";
-import { hasCode } from "./transport.ts";
 import { readRawVariables } from "./variables.ts";
 
 /** A service that runs one command once, in one environment. */

@@ -1,12 +1,13 @@
 import type { z } from "zod";
-import { CutoverError, describeError } from "../errors.ts";
+import { CutoverError, describeError, hasCode } from "../errors.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { collectPages, pageSize } from "./paging.ts";
 import type { sandboxAnswer } from "./runner-operations.ts";
-import { hasCode, isUncertain } from "./transport.ts";
+import { isUncertain } from "./transport.ts";
+import { isOutage } from "./waiting.ts";
 
 /**
  * A virtual machine of an environment that lives until it is destroyed or left alone (docs.railway.com/sandboxes). It has
@@ -309,8 +310,5 @@ function commandTimeout(id: string, seconds: number): CutoverError {
 
 /** Whether a failure says nothing about what happened inside: the next look will tell. */
 export function isLostContact(error: unknown): boolean {
-  return (
-    isUncertain(error) ||
-    hasCode(error, "RAILWAY_UNREACHABLE", "RAILWAY_RATE_LIMITED", "SANDBOX_COMMAND_TIMEOUT")
-  );
+  return isUncertain(error) || isOutage(error) || hasCode(error, "SANDBOX_COMMAND_TIMEOUT");
 }

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import type { serviceInstanceAnswer, volumeInstanceAnswer } from "./answers.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
@@ -10,7 +10,6 @@ import { commandParts, type FileSettings, readFileSettings } from "./file-settin
 import * as operations from "./operations.ts";
 import { createPageCollector, pageSize } from "./paging.ts";
 import { suggestNames } from "./suggest-names.ts";
-import { hasCode } from "./transport.ts";
 
 /** A volume as it exists in one environment. */
 export interface RailwayVolume {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { CutoverError } from "../errors.ts";
+import { type CutoverError, hasCode } from "../errors.ts";
 import type { FailureClass } from "./failures.ts";
 import {
   failureError,
@@ -217,9 +217,4 @@ function learnSecrets(variables: unknown, redactor: Redactor, secret = false): v
 /** Whether a mutation ended without anybody knowing if it took place. */
 export function isUncertain(error: unknown): error is CutoverError {
   return hasCode(error, "RAILWAY_MUTATION_UNCERTAIN");
-}
-
-/** Whether an error is the one with this code. */
-export function hasCode(error: unknown, ...codes: readonly string[]): error is CutoverError {
-  return error instanceof CutoverError && codes.includes(error.code);
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import { variableMapAnswer } from "./answers.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
@@ -7,7 +7,7 @@ import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { collectPages, pageSize } from "./paging.ts";
 import { normaliseReference } from "./references.ts";
-import { hasCode, type Operation } from "./transport.ts";
+import type { Operation } from "./transport.ts";
 
 /** Everything about a variable but its value. */
 export interface VariableRecord {

@@ -1,12 +1,11 @@
 import type { z } from "zod";
-import { CutoverError } from "../errors.ts";
+import { CutoverError, hasCode } from "../errors.ts";
 import type { volumeBackupAnswer } from "./answers.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { readInventory } from "./services.ts";
-import { hasCode } from "./transport.ts";
 
 /** A snapshot of a volume. It is deleted together with its volume. */
 export interface VolumeBackup {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { CutoverError } from "../errors.ts";
+import { hasCode } from "../errors.ts";
 
 export interface PollOptions {
   readonly timeoutMs: number;
@@ -55,7 +55,5 @@ async function lookThroughOutages<Seen>(
 
 /** Whether Railway could not be asked, which says nothing about what was asked for. */
 export function isOutage(error: unknown): boolean {
-  return error instanceof CutoverError && outageCodes.has(error.code);
+  return hasCode(error, "RAILWAY_UNREACHABLE", "RAILWAY_RATE_LIMITED");
 }
-
-const outageCodes = new Set(["RAILWAY_UNREACHABLE", "RAILWAY_RATE_LIMITED"]);

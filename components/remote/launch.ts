@@ -1,4 +1,4 @@
-import { hasCode } from "../railway/transport.ts";
+import { hasCode } from "../errors.ts";
 import type { Leftover, Runner, RunnerJob, RunnerPlace } from "./runner.ts";
 import {
   createRunnerSandbox,

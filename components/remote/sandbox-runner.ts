@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
-import { CutoverError, describeError } from "../errors.ts";
+import { CutoverError, describeError, hasCode } from "../errors.ts";
 import { isLostContact, type Sandbox } from "../railway/sandboxes.ts";
-import { hasCode } from "../railway/transport.ts";
 import {
   type Leftover,
   type Reading,

@@ -1,7 +1,6 @@
-import { CutoverError, describeError } from "../errors.ts";
+import { CutoverError, describeError, hasCode } from "../errors.ts";
 import type { Deployment, LogLine } from "../railway/runners.ts";
 import type { RailwayService } from "../railway/services.ts";
-import { hasCode } from "../railway/transport.ts";
 import { type Leftover, type Runner, type RunnerJob, type RunnerPlace, removeInVain } from "./runner.ts";
 
 /** What a command of the operator's may take to finish after Ctrl-C, at most. */

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { CutoverError } from "../../components/errors.ts";
+import { CutoverError, hasCode } from "../../components/errors.ts";
 import { applyAndConfirm } from "../../components/railway/confirmed-mutation.ts";
 import type { RailwayContext } from "../../components/railway/context.ts";
 import { collectPages, pageSize } from "../../components/railway/paging.ts";
-import { hasCode } from "../../components/railway/transport.ts";
 import * as operations from "./operations.ts";
 
 /** A project as its workspace lists it. */

@@ -7,9 +7,6 @@ const additions = read("../../scripts/smoke/schema-additions.graphql");
 /** The program's schema with what the smoke test uses beside it, as text. Where both have a field, its arguments are united. */
 export const smokeSchemaSdl: string = mergeSchemas(own, additions);
 
-/** What only the additions have, for the test that nothing in them is unused. */
-export const smokeAdditionsSdl: string = additions;
-
 type Named = { readonly name: { readonly value: string } };
 
 function mergeSchemas(first: string, second: string): string {

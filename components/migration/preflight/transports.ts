@@ -1,4 +1,4 @@
-import { CutoverError } from "../../errors.ts";
+import { hasCode } from "../../errors.ts";
 import type { ConnectionTarget } from "../../postgres/connection.ts";
 import { pinLine, readCertificate, type ServerCertificate } from "../../postgres/secure-socket.ts";
 import type { Finding } from "../finding.ts";
@@ -84,7 +84,7 @@ async function certificateIfOffered(
   try {
     return await read(connection);
   } catch (error) {
-    if (error instanceof CutoverError && error.code === "TLS_NOT_OFFERED") return undefined;
+    if (hasCode(error, "TLS_NOT_OFFERED")) return undefined;
     throw error;
   }
 }

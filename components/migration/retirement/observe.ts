@@ -1,5 +1,5 @@
 import { openStore } from "../../backup/store.ts";
-import { CutoverError, describeError } from "../../errors.ts";
+import { describeError, hasCode } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import { isRunning } from "../../railway/deployments.ts";
 import type { EnvironmentScope, RailwayVolume } from "../../railway/railway.ts";
@@ -181,7 +181,7 @@ async function lookAtServer(
       readServerFacts(client, connection.database),
     );
   } catch (error) {
-    if (error instanceof CutoverError && error.code === "SERVER_UNREACHABLE") return null;
+    if (hasCode(error, "SERVER_UNREACHABLE")) return null;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { CutoverError, describeError, isConnectionLoss } from "../../errors.ts";
+import { CutoverError, describeError, hasCode, isConnectionLoss } from "../../errors.ts";
 import { inTransaction } from "../../postgres/transaction.ts";
 import { isOutage } from "../../railway/waiting.ts";
 import { excludeOtherRuns } from "../exclusion.ts";
@@ -172,7 +172,7 @@ async function forwardOrBack(rotation: OwnedRotation): Promise<void> {
     await moveToNewPassword(rotation);
   } catch (error) {
     if (rotation.signal.aborted || isConnectionLoss(error)) throw error;
-    if (error instanceof CutoverError && error.code === "JOURNAL_LOST") throw error;
+    if (hasCode(error, "JOURNAL_LOST")) throw error;
     // Going back needs Railway as well, and the old password on the server would keep out who has moved by then.
     if (isOutage(error)) throw interrupted(error);
     await putRotationBack(rotation, describeError(error));

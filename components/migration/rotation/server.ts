@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
-import { CutoverError } from "../../errors.ts";
+import { CutoverError, hasCode } from "../../errors.ts";
 import { type ConnectionTarget, connect, endConnection } from "../../postgres/connection.ts";
 import { quoteIdentifier, quoteLiteral } from "../../postgres/identifiers.ts";
 import { scramVerifier } from "../../postgres/scram-verifier.ts";
@@ -98,7 +98,7 @@ export async function isAccepted(connection: ConnectionTarget): Promise<boolean>
 
 /** A wrong password (28P01), no such role, or a pg_hba.conf that keeps it out (28000). */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof CutoverError && error.code === "WRONG_PASSWORD";
+  return hasCode(error, "WRONG_PASSWORD");
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CutoverError } from "../../errors.ts";
+import { hasCode } from "../../errors.ts";
 import { readCertificate, type ServerAddress, type ServerCertificate } from "../secure-socket.ts";
 
 /**
@@ -11,7 +11,7 @@ export async function readServedCertificate(address: ServerAddress): Promise<Ser
   try {
     return await readCertificate(address);
   } catch (error) {
-    if (error instanceof CutoverError && error.code === "TLS_NOT_OFFERED") return null;
+    if (hasCode(error, "TLS_NOT_OFFERED")) return null;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { CutoverError } from "../../../errors.ts";
+import { hasCode } from "../../../errors.ts";
 import type { Railway, RailwayService, RailwayVolume, VolumeBackup } from "../../../railway/railway.ts";
 import { countsBeforeCutover } from "../../back-up-first.ts";
 import type { Finding } from "../../finding.ts";
@@ -91,7 +91,7 @@ async function findUsable(
     const listed = await railway.listVolumeBackups(instanceId);
     return newest(listed.filter((one) => countsBeforeCutover(one, backups, new Date())));
   } catch (error) {
-    const refused = error instanceof CutoverError && error.code === "RAILWAY_NOT_AUTHORIZED";
+    const refused = hasCode(error, "RAILWAY_NOT_AUTHORIZED");
     findings.push(
       refused
         ? found("BACKUP_NOT_PERMITTED", side, "Railway does not show the volume's backups to this token.")
