@@ -34,6 +34,7 @@ Exit codes:
   2  wrong arguments, or nobody to ask
   3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed, as by a machine
      that slept; nothing was changed
+After a Ctrl-C in a terminal, the shell that npm runs this in may say 130 in place of these.
 `;
 
 const calledOff = 3;

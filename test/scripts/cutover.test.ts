@@ -262,6 +262,8 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
     args: readonly string[] = [],
   ) {
     const command = [
+      // Some shells stay in front of what they run, and end with 130 of their own when Ctrl-C is typed.
+      "exec",
       process.execPath,
       path.join(root, "scripts/cutover.ts"),
       "--stack",
