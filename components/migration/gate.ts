@@ -8,6 +8,7 @@ import {
   readCatalogue,
 } from "../postgres/catalogue/catalogue.ts";
 import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
+import { readUnresolvedBodies, type UnresolvedBody } from "../postgres/catalogue/unresolved-bodies.ts";
 import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
 import type { TableName } from "../postgres/copy-format.ts";
@@ -21,6 +22,7 @@ import { checkProtected } from "./gate-protected.ts";
 import { assembleReport, type FoundDifference, type GateReport } from "./gate-report.ts";
 import { compareSequences } from "./gate-sequences.ts";
 import type { Acceptance } from "./inputs.ts";
+import { qualifiedNames } from "./preflight/database/function-body.ts";
 
 export interface GateOptions {
   readonly source: ConnectionTarget;
@@ -61,6 +63,7 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
   const found: FoundDifference[] = [
     ...catalogue,
     ...tables.flatMap((table) => contentDifference(table, isMissing)),
+    ...brokenBodies(source.unresolvedBodies, target.unresolvedBodies, options.protectedSchemas),
     ...compareSequences(source.sequences, target.sequences, expectedSequences),
     ...guarded.found,
   ];
@@ -105,6 +108,7 @@ interface Side {
   readonly catalogue: Catalogue;
   readonly tables: readonly MovedTable[];
   readonly sequences: readonly SequenceState[];
+  readonly unresolvedBodies: readonly UnresolvedBody[];
 }
 
 interface ComparedSides {
@@ -134,12 +138,13 @@ function guardProtected(options: GateOptions): ReturnType<typeof checkProtected>
 }
 
 async function readSide(client: pg.Client, schemas: readonly string[]): Promise<Side> {
-  const [tables, catalogue, sequences] = await inTurn(client, [
+  const [tables, catalogue, sequences, unresolvedBodies] = await inTurn(client, [
     () => listTables(client, schemas),
     () => readCatalogue(client, schemas),
     () => readSequences(client, schemas),
+    () => readUnresolvedBodies(client, schemas),
   ]);
-  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences };
+  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences, unresolvedBodies };
 }
 
 /** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
@@ -213,6 +218,20 @@ function contentDifference(table: ComparedTable, isMissing: (table: string) => b
   if (table.equal || (table.targetRows === null && isMissing(name))) return [];
   const aspect = table.targetRows === null ? "columns" : table.targetRows === table.rows ? "values" : "rows";
   return [{ code: "CONTENT_DIFFERS", object: `table ${name}`, aspect }];
+}
+
+/** A text that the source cannot resolve either is no fault of the copy, unless it was written for the protected schema. */
+function brokenBodies(
+  onSource: readonly UnresolvedBody[],
+  onTarget: readonly UnresolvedBody[],
+  protectedSchemas: readonly string[],
+): FoundDifference[] {
+  const known = new Set(onSource.map(({ object }) => object));
+  const isForProtected = (body: string) =>
+    qualifiedNames(body).some(({ schema }) => protectedSchemas.includes(schema));
+  return onTarget
+    .filter(({ object, body }) => !known.has(object) || isForProtected(body))
+    .map(({ object }) => ({ code: "BODY_NAMES_OUTSIDE", object, aspect: null }));
 }
 
 function nameOf({ schema, name }: TableName): string {

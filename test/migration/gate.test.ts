@@ -148,6 +148,13 @@ describe("acceptances", () => {
       staleAcceptances: [accepted],
     });
   });
+
+  it("of large objects that stay behind hold for the preflight and here", async () => {
+    const accept = [{ code: "LARGE_OBJECTS", object: "source", reason }];
+    const report = await gateAfter("SELECT lo_unlink(99001)", { accept });
+    expect(report).toMatchObject({ verdict: "green", staleAcceptances: [] });
+    expect(report.differences.map(({ accepted }) => accepted)).toEqual([reason, reason, reason]);
+  });
 });
 
 it("lets the protected schema's own users write", async () => {

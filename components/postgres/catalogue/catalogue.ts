@@ -30,6 +30,9 @@ export interface CatalogueObject {
   readonly aspects: Readonly<Record<string, string>>;
 }
 
+/** All large objects of the database are one object: they have no names. */
+export const largeObjectsKey = "large objects";
+
 export interface CatalogueOptions {
   /** Also what belongs to the database and to no schema: large objects, privileges. Default: true. */
   readonly databaseWide?: boolean;
@@ -135,7 +138,7 @@ async function readLargeObjects(client: ClientBase): Promise<CatalogueObject> {
        FROM pg_catalog.pg_largeobject_metadata`,
   );
   return {
-    key: "large objects",
+    key: largeObjectsKey,
     parent: null,
     aspects: { count, content: hash, privileges: rows[0]?.privileges ?? "" },
   };
