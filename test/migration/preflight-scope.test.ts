@@ -118,6 +118,18 @@ const cases: readonly Case[] = [
     expected: "blocker NEEDS_OUTSIDE_OBJECT table shared.t",
   },
   {
+    name: "a default that draws from a sequence of a schema that stays",
+    source:
+      "CREATE SCHEMA shared; CREATE SEQUENCE shared.number; CREATE TABLE public.numbered (id int DEFAULT nextval('shared.number'))",
+    expected: "blocker NEEDS_OUTSIDE_OBJECT sequence shared.number",
+  },
+  {
+    name: "a comment on a schema that the target has already",
+    source: "COMMENT ON SCHEMA public IS 'SENTINEL'",
+    expected: "blocker CATALOGUE_CHANGED schema public",
+    absent: /SENTINEL/,
+  },
+  {
     name: "a foreign key to a schema that stays, without the index and the triggers behind it",
     source:
       "CREATE SCHEMA auth; CREATE TABLE auth.u (id int PRIMARY KEY); CREATE TABLE public.s (u int REFERENCES auth.u)",
