@@ -206,6 +206,19 @@ test("a pause of writes that reaches its limit ends, and everything is back", as
   await expectAborted(here.run({ inputs: { limits } }), "WRITE_PAUSE_LIMIT");
 });
 
+test("a copy that fails in one of its sessions fails as a whole and leaves nothing", async () => {
+  await here.query(
+    "source",
+    `create table public.parent (id int primary key); create table public.orphan (parent int references public.parent);
+     set session_replication_role = replica; insert into public.orphan values (1)`,
+  );
+  try {
+    await expectAborted(here.run(), "LOAD_FAILED");
+  } finally {
+    await here.query("source", "drop table public.orphan, public.parent");
+  }
+});
+
 test("a hook that fails half way leaves nothing", async () => {
   const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
   const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}' && exit 3`;

@@ -15,7 +15,8 @@ export interface UnresolvedBody {
  * reached.
  *
  * Each is looked at by PostgreSQL's own validator (`fmgr_sql_validator`, which executes nothing), under its own search
- * path or one of the schemas and those with extensions.
+ * path or one of the schemas and those with extensions. That locks what the text names, as every reader does: no lock is
+ * kept, and a function is passed over where somebody has locked that for himself.
  */
 export async function readUnresolvedBodies(
   client: pg.ClientBase,
@@ -32,7 +33,6 @@ function unresolvedBodies(schemas: readonly string[]): string {
   const block = `
     DECLARE
       routine record;
-      former text := current_setting('search_path');
       common text := (SELECT string_agg(quote_ident(schema), ', ' ORDER BY place)
                         FROM unnest(${moved}) WITH ORDINALITY AS named (schema, place));
       extended text := (SELECT string_agg(DISTINCT ', ' || quote_ident(nspname), '')
@@ -40,7 +40,6 @@ function unresolvedBodies(schemas: readonly string[]): string {
                          WHERE n.nspname <> ALL (${moved}));
       found json[] := '{}';
     BEGIN
-      PERFORM set_config('check_function_bodies', 'on', true);
       FOR routine IN
         SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END || ' ' || n.nspname || '.' || p.proname
                  || '(' || oidvectortypes(p.proargtypes) || ')' AS object,
@@ -56,16 +55,22 @@ function unresolvedBodies(schemas: readonly string[]): string {
          ORDER BY 1
       LOOP
         BEGIN
-          PERFORM set_config('search_path', COALESCE(routine.path, common || COALESCE(extended, '')), true);
+          PERFORM set_config('check_function_bodies', 'on', true), set_config('lock_timeout', '100ms', true),
+                  set_config('search_path', COALESCE(routine.path, common || COALESCE(extended, '')), true);
           PERFORM fmgr_sql_validator(routine.oid);
-        EXCEPTION WHEN OTHERS THEN
-          found := found || json_build_object('object', routine.object, 'body', routine.prosrc);
+          -- Gives back locks and settings.
+          RAISE SQLSTATE '${isResolved}';
+        EXCEPTION
+          WHEN SQLSTATE '${isResolved}' OR lock_not_available THEN NULL;
+          WHEN OTHERS THEN
+            found := found || json_build_object('object', routine.object, 'body', routine.prosrc);
         END;
       END LOOP;
-      PERFORM set_config('search_path', former, true);
       PERFORM set_config('${answer}', array_to_json(found)::text, true);
     END`;
   return `DO ${quoteLiteral(block)}; SELECT current_setting('${answer}') AS found`;
 }
 
+/** Of a class that PostgreSQL leaves to applications. */
+const isResolved = "UB000";
 const answer = "pgvector_cutover.unresolved_bodies";
