@@ -82,3 +82,32 @@ describe.each(pairs)("from $source to $target", ({ source, target }) => {
     }
   });
 });
+
+/** From 17 on the preflight refuses them: `what PostgreSQL 17 builds with an empty search path`. */
+test.each([15, 16])(
+  "what calls functions that name things without a schema is built on %i",
+  async (major) => {
+    const server = servers.get(major);
+    if (server === undefined) return;
+    const [source, target] = await Promise.all([createDatabase(server), createDatabase(server)]);
+    try {
+      await ask(
+        source.connection,
+        `SET search_path = public; CREATE TABLE users (id int, email text); INSERT INTO users VALUES (1, 'Calm');
+       CREATE FUNCTION fold(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(t)';
+       CREATE FUNCTION bare(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN fold(t); END';
+       CREATE FUNCTION counted() RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT count(*) FROM users); END';
+       CREATE INDEX built ON users (bare(email));
+       CREATE MATERIALIZED VIEW viewed AS SELECT bare(email) AS email, counted() AS n FROM users`,
+      );
+      await copyAll(source.connection, target.connection, { schemas: ["public"] });
+      expect(await ask(target.connection, "SELECT email, n::int FROM public.viewed")).toEqual([
+        { email: "calm", n: 1 },
+      ]);
+      const valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.built'::regclass";
+      expect(await ask(target.connection, valid)).toEqual([{ indisvalid: true }]);
+    } finally {
+      await Promise.all([source.drop(), target.drop()]);
+    }
+  },
+);
