@@ -190,7 +190,7 @@ const buildsQuery = `
   )
   ${routinesOfParts}`;
 
-// Parts that are not the relation's own, and checks that are NOT VALID, come with others or after the rows.
+// A check that is handed down is its parent's finding; pg_dump makes one that is NOT VALID after the rows.
 const rowRulesQuery = `
   WITH relation AS MATERIALIZED (
     SELECT c.oid, n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
