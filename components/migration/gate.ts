@@ -18,11 +18,11 @@ import { inTurn } from "../postgres/in-turn.ts";
 import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../postgres/sequences.ts";
+import { brokenBodies } from "./gate-bodies.ts";
 import { checkProtected } from "./gate-protected.ts";
 import { assembleReport, type FoundDifference, type GateReport } from "./gate-report.ts";
 import { compareSequences } from "./gate-sequences.ts";
 import type { Acceptance } from "./inputs.ts";
-import { qualifiedNames } from "./preflight/database/function-body.ts";
 
 export interface GateOptions {
   readonly source: ConnectionTarget;
@@ -218,20 +218,6 @@ function contentDifference(table: ComparedTable, isMissing: (table: string) => b
   if (table.equal || (table.targetRows === null && isMissing(name))) return [];
   const aspect = table.targetRows === null ? "columns" : table.targetRows === table.rows ? "values" : "rows";
   return [{ code: "CONTENT_DIFFERS", object: `table ${name}`, aspect }];
-}
-
-/** A text that the source cannot resolve either is no fault of the copy, unless it was written for the protected schema. */
-function brokenBodies(
-  onSource: readonly UnresolvedBody[],
-  onTarget: readonly UnresolvedBody[],
-  protectedSchemas: readonly string[],
-): FoundDifference[] {
-  const known = new Set(onSource.map(({ object }) => object));
-  const isForProtected = (body: string) =>
-    qualifiedNames(body).some(({ schema }) => protectedSchemas.includes(schema));
-  return onTarget
-    .filter(({ object, body }) => !known.has(object) || isForProtected(body))
-    .map(({ object }) => ({ code: "BODY_NAMES_OUTSIDE", object, aspect: null }));
 }
 
 function nameOf({ schema, name }: TableName): string {
