@@ -2,6 +2,8 @@ import type { UnresolvedBody } from "../postgres/catalogue/unresolved-bodies.ts"
 import type { FoundDifference } from "./gate-report.ts";
 import { qualifiedNames } from "./preflight/database/function-body.ts";
 
+export { readUnresolvedBodies, type UnresolvedBody } from "../postgres/catalogue/unresolved-bodies.ts";
+
 /**
  * SQL functions and procedures that the target cannot resolve. One that the source cannot resolve either is no fault of
  * the copy, unless it was written for a protected schema, which only the target has.

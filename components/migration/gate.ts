@@ -8,7 +8,6 @@ import {
   readCatalogue,
 } from "../postgres/catalogue/catalogue.ts";
 import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
-import { readUnresolvedBodies, type UnresolvedBody } from "../postgres/catalogue/unresolved-bodies.ts";
 import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
 import type { TableName } from "../postgres/copy-format.ts";
@@ -18,7 +17,7 @@ import { inTurn } from "../postgres/in-turn.ts";
 import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../postgres/sequences.ts";
-import { brokenBodies } from "./gate-bodies.ts";
+import { brokenBodies, readUnresolvedBodies, type UnresolvedBody } from "./gate-bodies.ts";
 import { checkProtected } from "./gate-protected.ts";
 import { assembleReport, type FoundDifference, type GateReport } from "./gate-report.ts";
 import { compareSequences } from "./gate-sequences.ts";
