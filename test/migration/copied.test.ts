@@ -108,6 +108,7 @@ describe("an application with its habits", () => {
       bind("SET quote_all_identifiers = on"),
       bind("SET search_path = 'clinic, public'"),
       bind("SET extra_float_digits = -5"),
+      bind("SET default_transaction_read_only = on"),
     );
     const target = await newDatabase(
       servers.target,
