@@ -53,7 +53,12 @@ function figures(report: Report): Html {
   const proven = all.filter(({ provenAt }) => provenAt !== null).length;
   const list: [string, string][] = [
     ["writes were paused for", writePauseMs === null ? "not promoted" : seconds(writePauseMs)],
-    ["tables", copied === null ? "none proven equal" : String(copied.tables.length)],
+    [
+      "tables",
+      copied === null
+        ? "none proven equal"
+        : String(copied.tables.length || (verdict?.compared.tables ?? "–")),
+    ],
     ["rows", copied === null ? "–" : BigInt(copied.rows).toLocaleString("en")],
     ["copied", copied === null ? "–" : formatBytes(copied.copiedBytes)],
     ["the gate said", verdict?.verdict ?? (copied === null ? "nothing" : "green")],
@@ -156,7 +161,7 @@ ${table(
 }
 
 function moved({ moved: copied }: Report): Html | null {
-  if (copied === null) return null;
+  if (copied === null || copied.tables.length === 0) return null;
   return html`<section>
 <h2>What moved</h2>
 <details><summary>${formatCount(copied.tables.length, "table")}, each compared by count and content</summary>

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { isPromoted, readReport } from "../components/migration/report.ts";
+import { isPromoted, readReport, totalsOf } from "../components/migration/report.ts";
 import { renderReport } from "./render-report.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
 
@@ -8,10 +8,11 @@ const help = `Writes one HTML page about the newest cutover, from the journal in
 moved, the gate's verdict, the evidence for each service. No secret and no row content is in it, and opening it asks
 for nothing else. Reads only.
 
-  npm run report -- --stack prod [--out FILE] [--json]
+  npm run report -- --stack prod [--out FILE] [--json] [--totals]
 
---out   where the page goes; default: cutover-report-STACK.html in this folder
---json  prints the same for other tooling instead, as reportSchema in components/migration/report.ts describes it
+--out     where the page goes; default: cutover-report-STACK.html in this folder
+--json    prints the same for other tooling instead, as reportSchema in components/migration/report.ts describes it
+--totals  leaves out how many rows each table has
 The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (account, workspace).
 
 Exit codes:
@@ -26,6 +27,7 @@ await runScript(async () => {
       stack: { type: "string", default: "prod" },
       out: { type: "string" },
       json: { type: "boolean", default: false },
+      totals: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -35,7 +37,8 @@ await runScript(async () => {
   }
   if (values.json && values.out !== undefined) throw wrongArguments("Choose one of --json and --out");
   const { railway, inputs } = await readStack(values.stack);
-  const report = await readReport(railway, inputs);
+  const whole = await readReport(railway, inputs);
+  const report = values.totals ? totalsOf(whole) : whole;
   if (values.json) {
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   } else {

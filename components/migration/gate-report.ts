@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { largeObjectsKey } from "../postgres/catalogue/catalogue.ts";
 import { catalogueDifferenceCodes } from "../postgres/catalogue/diff-catalogues.ts";
 import { compareText } from "../text-order.ts";
 import { type Acceptance, acceptanceSchema } from "./inputs.ts";
@@ -11,6 +12,8 @@ export const gateDifferenceCodes = [
   "SEQUENCE_DIFFERS",
   /** A sequence of the target has gone past its source: somebody drew numbers from the copy. */
   "SEQUENCE_AHEAD",
+  /** The text of a function names, or calls with other arguments, what is so on the source and not on the target. */
+  "BODY_NAMES_OUTSIDE",
   /** Something of the protected schemas is not as it was, and its own users' writes do not explain it. */
   "PROTECTED_CHANGED",
 ] as const;
@@ -64,6 +67,9 @@ export type GateReport = z.infer<typeof gateReportSchema>;
 /** What was found, before anything is accepted. */
 export type FoundDifference = Omit<GateDifference, "accepted">;
 
+/** Differences that the preflight foretells under names of its own: one acceptance holds for both. */
+const foretold = new Map([["LARGE_OBJECTS source", `CATALOGUE_CHANGED ${largeObjectsKey}`]]);
+
 /** Applies the acceptances, each by code and object, and concludes. */
 export function assembleReport(
   observed: Pick<GateReport, "writtenByOthers" | "tables" | "compared" | "sourceCatalogue"> & {
@@ -72,8 +78,10 @@ export function assembleReport(
   },
 ): GateReport {
   const { found, accept, ...rest } = observed;
-  const matches = (acceptance: Acceptance, { code, object }: FoundDifference) =>
-    acceptance.code === code && acceptance.object === object;
+  const matches = (acceptance: Acceptance, { code, object }: FoundDifference) => {
+    const accepted = `${acceptance.code} ${acceptance.object}`;
+    return (foretold.get(accepted) ?? accepted) === `${code} ${object}`;
+  };
   const differences = found
     .map((difference) => ({
       ...difference,

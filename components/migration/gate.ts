@@ -17,6 +17,7 @@ import { inTurn } from "../postgres/in-turn.ts";
 import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../postgres/sequences.ts";
+import { brokenBodies, readUnresolvedBodies, type UnresolvedBody } from "./gate-bodies.ts";
 import { checkProtected } from "./gate-protected.ts";
 import { assembleReport, type FoundDifference, type GateReport } from "./gate-report.ts";
 import { compareSequences } from "./gate-sequences.ts";
@@ -61,6 +62,7 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
   const found: FoundDifference[] = [
     ...catalogue,
     ...tables.flatMap((table) => contentDifference(table, isMissing)),
+    ...brokenBodies(source.unresolvedBodies, target.unresolvedBodies, options.protectedSchemas),
     ...compareSequences(source.sequences, target.sequences, expectedSequences),
     ...guarded.found,
   ];
@@ -105,6 +107,7 @@ interface Side {
   readonly catalogue: Catalogue;
   readonly tables: readonly MovedTable[];
   readonly sequences: readonly SequenceState[];
+  readonly unresolvedBodies: readonly UnresolvedBody[];
 }
 
 interface ComparedSides {
@@ -134,12 +137,13 @@ function guardProtected(options: GateOptions): ReturnType<typeof checkProtected>
 }
 
 async function readSide(client: pg.Client, schemas: readonly string[]): Promise<Side> {
-  const [tables, catalogue, sequences] = await inTurn(client, [
+  const [tables, catalogue, sequences, unresolvedBodies] = await inTurn(client, [
     () => listTables(client, schemas),
     () => readCatalogue(client, schemas),
     () => readSequences(client, schemas),
+    () => readUnresolvedBodies(client, schemas),
   ]);
-  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences };
+  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences, unresolvedBodies };
 }
 
 /** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */

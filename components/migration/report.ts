@@ -146,6 +146,11 @@ export function makeReport(
   } satisfies Report);
 }
 
+/** The same without the tables and their row counts, which can tell much about a clinic; totals stay. */
+export function totalsOf(report: Report): Report {
+  return { ...report, moved: report.moved && { ...report.moved, tables: [] } };
+}
+
 /** There is no journal, or it is empty. */
 export function nothingToReport(target: string): CutoverError {
   return new CutoverError({

@@ -10,10 +10,14 @@ import { quickPace } from "../world/railway/pace.ts";
 import { eventually } from "../world/railway/test-world.ts";
 import { startWorld, type World, type WorldOptions } from "../world/world.ts";
 
+/** A password that a URL holds in another form than everything else, and that no shell or connection string likes. */
+export const oddPassword = `p@ss#w/ö%r d'"\\`;
+
 /** The local world with little data and writers that rest, so that whatever changes was changed by what is tested. */
 export function startQuietWorld(options: Pick<WorldOptions, "withStaging" | "tls"> = {}): Promise<World> {
   return startWorld({
     ...options,
+    password: oddPassword,
     pace: quickPace,
     rows: 1_500,
     // The longest time that a timer can wait: one write at the start, and no other.

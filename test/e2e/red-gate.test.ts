@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reportSchema } from "../../components/migration/report.ts";
+import { oddPassword } from "../dynamic/quiet-world.ts";
 import { makeStackFolder, type StackFolder } from "../scripts/stack-folder.ts";
 import { createEngine, type Engine, pulumiVersion } from "../world/engine/engine.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
@@ -22,7 +23,7 @@ describe.each(engines)("a copy that differs, on the engine “$kind”", ({ kind
 
   beforeAll(async () => {
     if (!isThere) return;
-    world = await startWorld({ pace: quickPace, rows: 2_000 });
+    world = await startWorld({ pace: quickPace, rows: 2_000, password: oddPassword });
     const program = path.join(import.meta.dirname, "../migration/hook-program.ts");
     const damage = `update medical_records.clinical_notes set body = 'other' where id = (select id from medical_records.clinical_notes order by id limit 1)`;
     const config = {

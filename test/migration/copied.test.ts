@@ -74,7 +74,6 @@ it.each(waysOfLargeTables)(
     const target = await newDatabase(servers.target, rolesDdl, protectedDdl);
     expect(shown(await copied(source, target, richSchemas, options))).toEqual([
       "CATALOGUE_MISSING cast (public.mood AS integer)",
-      "CATALOGUE_CHANGED large objects content",
       "CATALOGUE_CHANGED large objects count",
       "CATALOGUE_CHANGED large objects privileges",
     ]);
@@ -109,6 +108,7 @@ describe("an application with its habits", () => {
       bind("SET quote_all_identifiers = on"),
       bind("SET search_path = 'clinic, public'"),
       bind("SET extra_float_digits = -5"),
+      bind("SET default_transaction_read_only = on"),
     );
     const target = await newDatabase(
       servers.target,
@@ -145,6 +145,33 @@ describe("an application with its habits", () => {
       ask(target, "INSERT INTO clinic.booking VALUES (1, '[2025-01-01 10:00, 2025-01-01 11:00)')"),
     ).rejects.toMatchObject({ code: "23P01" });
     await ask(target, "CALL clinic.settle()");
+  });
+
+  it("is told of its functions that mean nothing on the target, and not of those that never did", async () => {
+    const source = await newDatabase(
+      servers.source,
+      `SET search_path = public; CREATE SCHEMA theirs; CREATE FUNCTION theirs.helper(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
+       CREATE TABLE public.patient (id int);
+       CREATE FUNCTION public.right(int) RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM patient WHERE id = $1';
+       CREATE FUNCTION public.lost(int) RETURNS int LANGUAGE sql AS 'SELECT theirs.helper($1)';
+       SET check_function_bodies = off;
+       CREATE FUNCTION public.found() RETURNS text LANGUAGE sql AS 'SELECT llm_assistant.find(1)';
+       CREATE FUNCTION public.mistyped() RETURNS text LANGUAGE sql AS 'SELECT llm_assistant.find(''SENTINEL''::text)';
+       CREATE PROCEDURE public.miscounted(int, text) LANGUAGE sql AS 'SELECT llm_assistant.find(1, 2)';
+       CREATE FUNCTION public.dead() RETURNS int LANGUAGE sql AS 'SELECT gone()'`,
+    );
+    const target = await newDatabase(
+      servers.target,
+      protectedDdl,
+      "CREATE FUNCTION llm_assistant.find(int) RETURNS text LANGUAGE sql AS 'SELECT body FROM llm_assistant.chunk WHERE id = $1'",
+    );
+    const report = await copied(source, target, ["public"]);
+    expect(shown(report)).toEqual([
+      "BODY_NAMES_OUTSIDE function public.lost(integer)",
+      "BODY_NAMES_OUTSIDE function public.mistyped()",
+      "BODY_NAMES_OUTSIDE procedure public.miscounted(integer, text)",
+    ]);
+    expect(JSON.stringify(report)).not.toContain("SENTINEL");
   });
 
   it("is copied right, whatever its tables and columns are called, and however many there are", async () => {

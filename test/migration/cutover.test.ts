@@ -201,6 +201,24 @@ async function writeAsOutsider(signal: AbortSignal): Promise<Set<string>> {
   return answers;
 }
 
+test("a pause of writes that reaches its limit ends, and everything is back", async () => {
+  const limits = { ...here.inputs.limits, writePauseMs: 1_000 };
+  await expectAborted(here.run({ inputs: { limits } }), "WRITE_PAUSE_LIMIT");
+});
+
+test("a copy that fails in one of its sessions fails as a whole and leaves nothing", async () => {
+  await here.query(
+    "source",
+    `create table public.parent (id int primary key); create table public.orphan (parent int references public.parent);
+     set session_replication_role = replica; insert into public.orphan values (1)`,
+  );
+  try {
+    await expectAborted(here.run(), "LOAD_FAILED");
+  } finally {
+    await here.query("source", "drop table public.orphan, public.parent");
+  }
+});
+
 test("a hook that fails half way leaves nothing", async () => {
   const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
   const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}' && exit 3`;
@@ -344,6 +362,27 @@ test("once more it does nothing, and there is nothing to abort", async () => {
   expect(await here.journal()).toEqual(entry);
   expect(here.world.railway.mutations()).toHaveLength(earlier);
   expect(toldKinds()).toEqual([]);
+});
+
+test("another database in the place of the old one has no effect, and is left as it is", async () => {
+  const entry = await here.journal();
+  const { database } = here.world.source.connection();
+  const onServer = (...statements: string[]) =>
+    withConnection(here.world.source.connection("postgres"), { purpose: "test" }, async (client) => {
+      for (const statement of statements) await client.query(statement);
+    });
+  await onServer(`alter database ${database} rename to kept`, `create database ${database}`);
+  try {
+    await here.query("source", 'create table public."User" (id int)');
+    expect((await here.run()).id).toBe(entry?.id);
+    expect(await here.journal()).toEqual(entry);
+    expect(await here.query("source", 'select count(*)::int as rows from public."User"')).toEqual([
+      { rows: 0 },
+    ]);
+    expect(await here.judge("target")).toMatchObject({ violations: [] });
+  } finally {
+    await onServer(`drop database ${database} with (force)`, `alter database kept rename to ${database}`);
+  }
 });
 
 test("with the journal lost, a fenced source is refused and left as it is", async () => {

@@ -3,15 +3,24 @@ import { type GateReport, gateReportSchema } from "../../components/migration/ga
 import type { Acceptance } from "../../components/migration/inputs.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { fingerprintProtected, type ProtectedFingerprint } from "../../components/postgres/fingerprint.ts";
+import { rolesDdl } from "../postgres/catalogue-ddl.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 
 export const protectedSchemas = ["llm_assistant"];
 
+/** Owned and read by roles of its own, with large objects that are no affair of the move. */
 export const protectedDdl = `
+  ${rolesDdl}
   CREATE SCHEMA llm_assistant;
   CREATE TABLE llm_assistant.chunk(id serial PRIMARY KEY, body text);
   INSERT INTO llm_assistant.chunk(body) SELECT 'chunk ' || g FROM generate_series(1, 20) g;
+  SELECT lo_from_bytea(0, '\\x01'), lo_from_bytea(0, '\\x02');
+  GRANT USAGE ON SCHEMA llm_assistant TO clinic_reader;
+  GRANT SELECT ON ALL TABLES IN SCHEMA llm_assistant TO clinic_reader;
+  ALTER DEFAULT PRIVILEGES IN SCHEMA llm_assistant GRANT SELECT ON TABLES TO clinic_reader;
+  ALTER SCHEMA llm_assistant OWNER TO clinic_owner;
+  ALTER TABLE llm_assistant.chunk OWNER TO clinic_owner;
 `;
 
 export interface GateOptions {

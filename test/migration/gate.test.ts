@@ -148,6 +148,13 @@ describe("acceptances", () => {
       staleAcceptances: [accepted],
     });
   });
+
+  it("of large objects that stay behind hold for the preflight and here", async () => {
+    const accept = [{ code: "LARGE_OBJECTS", object: "source", reason }];
+    const report = await gateAfter("SELECT lo_unlink(99001)", { accept });
+    expect(report).toMatchObject({ verdict: "green", staleAcceptances: [] });
+    expect(report.differences.map(({ accepted }) => accepted)).toEqual([reason, reason]);
+  });
 });
 
 it("lets the protected schema's own users write", async () => {
@@ -174,6 +181,16 @@ it("waits for writes of the protected schema that a session has not reported yet
   } finally {
     await writer.end();
     await target.drop();
+  }
+});
+
+it("does not read large objects: they stay behind, and the server returns none of 1 GB", async () => {
+  const atEnd = "SELECT lo_put(99001, 1073741824, '\\x01')";
+  await run(source, atEnd);
+  try {
+    expect(shown(await gateAfter(atEnd))).toEqual([]);
+  } finally {
+    await run(source, "SELECT lo_truncate64(lo_open(99001, 131072), 2)");
   }
 });
 

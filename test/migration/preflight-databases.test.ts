@@ -197,18 +197,21 @@ describe("one bad thing gives its finding", () => {
     expect(summarise(await preflight(world.connections))).toContain("blocker ROLE_MISSING reporting");
   });
 
-  test("an extension that a moved constraint needs and the target lacks", async ({ skip }) => {
+  test.for([
+    [
+      "constraint",
+      "btree_gist",
+      "CREATE TABLE public.booking (during tstzrange, room int, EXCLUDE USING gist (room WITH =, during WITH &&))",
+    ],
+    ["view", "pg_stat_statements", "CREATE VIEW public.slow AS SELECT query FROM public.pg_stat_statements"],
+  ] as const)("an extension that a moved %s needs and the target lacks", async ([, name, ddl], { skip }) => {
     const world = await createWorld();
     const probe = await preflight(world.connections);
-    if (!probe.facts.source?.extensions?.available.includes("btree_gist")) skip("no contrib modules here");
-    await run(
-      world.connections.source,
-      `CREATE EXTENSION btree_gist;
-       CREATE TABLE public.booking (during tstzrange, room int, EXCLUDE USING gist (room WITH =, during WITH &&))`,
-    );
+    if (!probe.facts.source?.extensions?.available.includes(name)) skip("no contrib modules here");
+    await run(world.connections.source, `CREATE EXTENSION ${name} SCHEMA public; ${ddl}`);
     const { findings } = await preflight(world.connections);
     expect(findings).toContainEqual(
-      expect.objectContaining({ severity: "blocker", code: "EXTENSION_MISSING", object: "btree_gist" }),
+      expect.objectContaining({ severity: "blocker", code: "EXTENSION_MISSING", object: name }),
     );
     expect(findings.map(({ code }) => code)).not.toContain("NEEDS_OUTSIDE_OBJECT");
   });
@@ -234,6 +237,38 @@ describe("one bad thing gives its finding", () => {
     expect(result.findings.map(({ code }) => code)).not.toContain("CHECK_FAILED");
     expect(result.findings.find(({ code }) => code === "TABLE_UNREADABLE")?.why).toMatch(
       /medical_records\.patient, practice_management\.appointment/,
+    );
+  });
+
+  test("a role that row level security binds although it owns the table", async () => {
+    const world = await createWorld();
+    await run(
+      world.connections.source,
+      `CREATE ROLE keeper LOGIN PASSWORD 'keeper'; ALTER TABLE public.users OWNER TO keeper;
+       ALTER TABLE public.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`,
+    );
+    onTestFinished(() =>
+      run(world.connections.source, "REASSIGN OWNED BY keeper TO postgres; DROP ROLE keeper"),
+    );
+    const keeper = { ...world.connections.source, user: "keeper", password: "keeper" };
+    const { findings } = await preflight({ ...world.connections, source: keeper });
+    expect(findings.find(({ code }) => code === "ROWS_HIDDEN")?.why).toContain("public.users");
+  });
+
+  test("settings of a role, everywhere and in this database alone", async () => {
+    const world = await createWorld();
+    const { database } = world.connections.source;
+    await run(
+      world.connections.source,
+      `CREATE ROLE clinic_app LOGIN; ALTER ROLE clinic_app SET statement_timeout = '5s';
+       ALTER ROLE clinic_app IN DATABASE "${database}" SET search_path = medical_records`,
+    );
+    onTestFinished(() => run(source.connection("postgres"), "DROP ROLE clinic_app"));
+    expect(summarise(await preflight(world.connections))).toEqual(
+      expect.arrayContaining([
+        "blocker SETTING_LOST role clinic_app: statement_timeout",
+        "blocker SETTING_LOST role clinic_app in this database: search_path",
+      ]),
     );
   });
 

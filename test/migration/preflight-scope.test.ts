@@ -206,6 +206,43 @@ const cases: readonly Case[] = [
     target: "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'llm_assistant.chunk_pkey'::regclass",
     expected: "warning PROTECTED_INDEX_INVALID llm_assistant.chunk_pkey",
   },
+  {
+    name: "a check that reads a table, at whatever depth; none that is NOT VALID or reads none",
+    source: `CREATE TABLE public.zone (id int);
+      CREATE FUNCTION public.has(int) RETURNS boolean LANGUAGE sql SET search_path = public AS 'SELECT EXISTS (SELECT FROM zone WHERE id = $1)';
+      CREATE FUNCTION public.is_zone(int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN public.has($1); END';
+      CREATE FUNCTION public.is_odd(int) RETURNS boolean LANGUAGE sql AS 'SELECT $1 % 2 = 1 /* FROM zone */';
+      CREATE TABLE public.visit (zone int, CONSTRAINT in_zone CHECK (public.is_zone(zone)), CONSTRAINT odd CHECK (public.is_odd(zone)));
+      ALTER TABLE public.visit ADD CONSTRAINT later CHECK (public.is_zone(zone)) NOT VALID`,
+    expected: "blocker ROW_DEPENDS_ON_TABLE constraint public.visit.in_zone",
+    absent: /visit\.(?:odd|later)/,
+  },
+  {
+    name: "a domain whose check reads a table, in the SQL standard's form",
+    source: `CREATE TABLE public.zone (id int);
+      CREATE FUNCTION public.is_zone(int) RETURNS boolean LANGUAGE sql BEGIN ATOMIC SELECT EXISTS (SELECT FROM public.zone WHERE id = $1); END;
+      CREATE DOMAIN public.zone_id AS int CONSTRAINT in_zone CHECK (public.is_zone(VALUE))`,
+    expected: "blocker ROW_DEPENDS_ON_TABLE domain constraint public.zone_id.in_zone",
+  },
+  {
+    name: "a generated column that reads a table, though its function says that it does not",
+    source: `CREATE TABLE public.rate (percent int);
+      CREATE FUNCTION public.taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * max(percent) / 100 FROM public.rate';
+      CREATE TABLE public.bill (net int, gross int GENERATED ALWAYS AS (public.taxed(net)) STORED)`,
+    expected: "blocker ROW_DEPENDS_ON_TABLE column public.bill.gross",
+  },
+  {
+    name: "a default that draws from a sequence of a schema that stays",
+    source:
+      "CREATE SCHEMA shared; CREATE SEQUENCE shared.number; CREATE TABLE public.numbered (id int DEFAULT nextval('shared.number'))",
+    expected: "blocker NEEDS_OUTSIDE_OBJECT sequence shared.number",
+  },
+  {
+    name: "a comment on a schema that the target has already",
+    source: "COMMENT ON SCHEMA public IS 'SENTINEL'",
+    expected: "blocker CATALOGUE_CHANGED schema public",
+    absent: /SENTINEL/,
+  },
 ];
 
 test.for(cases)("$name", async ({ source, target, expected, absent }) => {

@@ -501,6 +501,34 @@ describe("failures", () => {
     expect(describeError(failure)).not.toContain("SENTINELMRN");
   });
 
+  test("a check that reads another table is named; NOT VALID it waits until the copy is made", async () => {
+    const source = await newDatabase(
+      "source",
+      `CREATE TABLE public.zone (id int); INSERT INTO public.zone VALUES (1);
+       CREATE FUNCTION public.is_zone(int) RETURNS boolean LANGUAGE sql AS
+         'SELECT EXISTS (SELECT FROM public.zone WHERE id = $1)';
+       CREATE TABLE public.visit (zone int, body text, CONSTRAINT in_zone CHECK (public.is_zone(zone)));
+       INSERT INTO public.visit SELECT 1, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 500) g;`,
+    );
+    const target = await newDatabase("target");
+    // The larger table comes first.
+    const copy = () => copyAll(source, target, { schemas: ["public"], workers: 1 });
+    const failure = await copy().catch((error) => error);
+    expect(failure).toMatchObject({ code: "COPY_FAILED", message: expect.stringContaining("public.visit") });
+    expect(describeError(failure)).toContain("23514");
+    expect(describeError(failure)).not.toContain("SENTINELMRN");
+    expect(await ask(target, "SELECT count(*)::int AS n FROM public.visit")).toEqual([{ n: 0 }]);
+
+    await ask(target, "DROP TABLE public.visit, public.zone; DROP FUNCTION public.is_zone");
+    await ask(
+      source,
+      "ALTER TABLE public.visit DROP CONSTRAINT in_zone; ALTER TABLE public.visit ADD CONSTRAINT in_zone CHECK (public.is_zone(zone)) NOT VALID",
+    );
+    await copy();
+    await ask(target, "ALTER TABLE public.visit VALIDATE CONSTRAINT in_zone");
+    expect(await ask(target, "SELECT count(*)::int AS n FROM public.visit")).toEqual([{ n: 500 }]);
+  });
+
   test("a foreign key that the rows break is named, without the rows", async () => {
     const source = await newDatabase(
       "source",

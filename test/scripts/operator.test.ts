@@ -322,6 +322,8 @@ describe("after a cutover", () => {
     );
     expect(report.gate?.compared.tables).toBe(report.moved?.tables.length);
     expect(report.events.map(({ text }) => text)).toContain("promoted");
+    const totals = await stack.script("report", [...up, "--json", "--totals"]);
+    expect(JSON.parse(totals.output)).toEqual({ ...report, moved: { ...report.moved, tables: [] } });
     const text = await readFile(page, "utf8");
     for (const { deploymentId } of report.services) expect(text).toContain(deploymentId);
     expectNothingSecret(text, json.output);

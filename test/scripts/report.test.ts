@@ -4,7 +4,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { reportSchema } from "../../components/migration/report.ts";
+import { reportSchema, totalsOf } from "../../components/migration/report.ts";
 import { renderReport } from "../../scripts/render-report.ts";
 import { timelineOf } from "../../scripts/report-timeline.ts";
 import { chromiumPath } from "./chromium.ts";
@@ -26,6 +26,14 @@ describe("the report", () => {
     const text = JSON.stringify(report) + renderReport(report);
     expect(text).not.toMatch(/c0ffee|c2VjcmV0/);
     expect(reportSchema.parse(JSON.parse(JSON.stringify(report)))).toEqual(report);
+  });
+
+  test("with totals alone, tells no table's rows", () => {
+    const totals = totalsOf(promotedReport());
+    expect(reportSchema.parse(totals).moved).toMatchObject({ rows: "9007199254740994", tables: [] });
+    const page = renderReport(totals);
+    expect(page).toContain("<dd>9,007,199,254,740,994</dd>");
+    expect(page).not.toMatch(/9,007,199,254,740,993|public\.users|<dd>0<\/dd>/);
   });
 
   test("its timeline ends with the window, whatever the journal says weeks later", () => {

@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly proxyPorts?: { readonly source: number; readonly target: number };
   /** How the program reaches the databases, if not as the servers and the proxies let it by themselves. */
   readonly transport?: Readonly<Record<"source" | "target", Transport>>;
+  /** Of both new servers' superusers; by default one of letters and digits each. */
+  readonly password?: string;
   /** Whether the new servers offer TLS; by default as on Railway, where the source does and the target does not. */
   readonly tls?: boolean;
 }
@@ -133,7 +135,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 /** Two new servers with the old and the new database's contents; what ends them is added to `started`. */
 export async function startServers(
-  options: Pick<WorldOptions, "rows" | "settings" | "log" | "tls">,
+  options: Pick<WorldOptions, "rows" | "settings" | "log" | "tls" | "password">,
   started: Array<() => Promise<void>>,
 ): Promise<Servers> {
   const [source, target] = (await Promise.all(
@@ -143,6 +145,7 @@ export async function startServers(
         ...(options.log === undefined ? {} : { progress: options.log }),
         ...(options.settings === undefined ? {} : { settings: options.settings }),
         ...(options.tls === undefined ? {} : { tls: options.tls }),
+        ...(options.password === undefined ? {} : { password: options.password }),
       });
       started.push(() => server.dispose());
       return server;

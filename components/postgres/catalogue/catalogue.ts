@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
-import { hashLargeObjects } from "../content-hash.ts";
 import { inTurn } from "../in-turn.ts";
 import { currentMajor } from "../relations.ts";
 import { attachedQueries } from "./attached-queries.ts";
@@ -29,6 +28,9 @@ export interface CatalogueObject {
    */
   readonly aspects: Readonly<Record<string, string>>;
 }
+
+/** All large objects of the database are one object: they have no names. */
+export const largeObjectsKey = "large objects";
 
 export interface CatalogueOptions {
   /** Also what belongs to the database and to no schema: large objects, privileges. Default: true. */
@@ -126,17 +128,14 @@ export function displayName(path: readonly string[]): string {
     .join(".");
 }
 
+/** By number, owner and privileges. What they hold is never moved, may be large, and is not read. */
 async function readLargeObjects(client: ClientBase): Promise<CatalogueObject> {
-  const { count, hash } = await hashLargeObjects(client);
-  const { rows } = await client.query<{ privileges: string }>(
-    `SELECT encode(sha256(convert_to(COALESCE(string_agg(
+  const { rows } = await client.query<{ count: string; privileges: string }>(
+    `SELECT count(*)::text AS count,
+            encode(sha256(convert_to(COALESCE(string_agg(
               concat_ws(' ', oid, pg_get_userbyid(lomowner), lomacl, obj_description(oid, 'pg_largeobject')), E'\\n' ORDER BY oid), ''), 'UTF8')), 'hex')
             AS privileges
        FROM pg_catalog.pg_largeobject_metadata`,
   );
-  return {
-    key: "large objects",
-    parent: null,
-    aspects: { count, content: hash, privileges: rows[0]?.privileges ?? "" },
-  };
+  return { key: largeObjectsKey, parent: null, aspects: { ...rows[0] } };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { compareText } from "../../text-order.ts";
-import type { Catalogue, CatalogueObject } from "./catalogue.ts";
+import { type Catalogue, type CatalogueObject, largeObjectsKey } from "./catalogue.ts";
 import { isKept, normaliseAcl, sameDefinition } from "./major-differences.ts";
 
 export const catalogueDifferenceCodes = [
@@ -26,7 +26,8 @@ export type CatalogueDifference = z.infer<typeof catalogueDifferenceSchema>;
  * Compares what the target declares with what the source does; sorted by object and aspect. The parts of a table
  * that is missing or extra as a whole are not listed again. An index that is invalid on the source is not expected on
  * the target: `pg_dump` leaves it out, and no query uses it. Nor is a publication, which stays behind by declaration.
- * An extension that one side lacks has no privileges to compare, and the target may reach servers of its own.
+ * An extension that one side lacks has no privileges to compare, and the target may reach servers of its own and, where
+ * the source has none, hold large objects of its own.
  */
 export function diffCatalogues(source: Catalogue, target: Catalogue): CatalogueDifference[] {
   const missing = onlyIn(source, target)
@@ -42,7 +43,9 @@ export function diffCatalogues(source: Catalogue, target: Catalogue): CatalogueD
     );
   const changed = [...source.objects.values()].flatMap((object) => {
     const counterpart = target.objects.get(object.key);
-    return counterpart === undefined ? [] : changesOf(object, counterpart, [source.major, target.major]);
+    if (counterpart === undefined || (object.key === largeObjectsKey && object.aspects.count === "0"))
+      return [];
+    return changesOf(object, counterpart, [source.major, target.major]);
   });
   return [...missing, ...extra, ...changed].sort(
     (a, b) => compareText(a.object, b.object) || compareText(a.aspect ?? "", b.aspect ?? ""),

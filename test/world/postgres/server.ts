@@ -48,6 +48,8 @@ export interface ServerOptions {
   readonly installation?: Installation;
   /** Default: as on Railway, the source (postgres-ssl image) offers TLS and the target (pgvector image) does not. */
   readonly tls?: boolean;
+  /** Of the superuser; by default a new one of letters and digits. */
+  readonly password?: string;
   /** Server settings beside the defaults, for example `log_statement`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Gets the server's own log, line by line. */
@@ -79,7 +81,7 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
       host: "127.0.0.1",
       port: await findFreePort(),
       user: "postgres",
-      password: await passwordIn(workFolder),
+      password: options.password ?? (await passwordIn(workFolder)),
       offersTls: options.tls ?? options.role === "source",
     };
     const dataFolder = await createCluster(installation, workFolder, planned, options.settings ?? {});

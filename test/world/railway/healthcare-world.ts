@@ -127,10 +127,8 @@ function officialTemplateVariables(account: DatabaseAccount): Record<string, str
     PGDATABASE: "${{POSTGRES_DB}}",
     SSL_CERT_DAYS: "820",
     RAILWAY_DEPLOYMENT_DRAINING_SECONDS: "60",
-    DATABASE_URL:
-      "postgresql://${{PGUSER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_PRIVATE_DOMAIN}}:5432/${{PGDATABASE}}",
-    DATABASE_PUBLIC_URL:
-      "postgresql://${{PGUSER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}/${{PGDATABASE}}",
+    DATABASE_URL: `postgresql://\${{PGUSER}}:${inUrl(account)}@\${{RAILWAY_PRIVATE_DOMAIN}}:5432/\${{PGDATABASE}}`,
+    DATABASE_PUBLIC_URL: `postgresql://\${{PGUSER}}:${inUrl(account)}@\${{RAILWAY_TCP_PROXY_DOMAIN}}:\${{RAILWAY_TCP_PROXY_PORT}}/\${{PGDATABASE}}`,
   };
 }
 
@@ -139,11 +137,15 @@ function pgvectorTemplateVariables(account: DatabaseAccount): Record<string, str
   return {
     ...accountVariables(account),
     PGDATA: "/var/lib/postgresql/data/pgdata",
-    DATABASE_URL:
-      "postgresql://${{POSTGRES_USER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_PRIVATE_DOMAIN}}:5432/${{POSTGRES_DB}}",
-    DATABASE_PUBLIC_URL:
-      "postgresql://${{POSTGRES_USER}}:${{POSTGRES_PASSWORD}}@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}/${{POSTGRES_DB}}",
+    DATABASE_URL: `postgresql://\${{POSTGRES_USER}}:${inUrl(account)}@\${{RAILWAY_PRIVATE_DOMAIN}}:5432/\${{POSTGRES_DB}}`,
+    DATABASE_PUBLIC_URL: `postgresql://\${{POSTGRES_USER}}:${inUrl(account)}@\${{RAILWAY_TCP_PROXY_DOMAIN}}:\${{RAILWAY_TCP_PROXY_PORT}}/\${{POSTGRES_DB}}`,
   };
+}
+
+/** Railway puts a variable into a URL as it is: where that breaks the URL, people write the password out, encoded. */
+function inUrl({ password }: DatabaseAccount): string {
+  const encoded = encodeURIComponent(password);
+  return encoded === password ? "${{POSTGRES_PASSWORD}}" : encoded;
 }
 
 function proxyOf({ proxyPort }: DatabaseAccount): { proxyPort?: number } {

@@ -16,7 +16,7 @@ import { checkOutsideNames } from "./outside-names.ts";
 import { checkProtectedIndexes } from "./protected-indexes.ts";
 import { checkTargetPublications } from "./publications.ts";
 import { checkReadOnly, readOnlySetting } from "./read-only.ts";
-import { checkRestrictedBuilds } from "./restricted-builds.ts";
+import { checkRestrictedBuilds, checkRowRules } from "./restricted-builds.ts";
 import { checkSourceRoles, compareRoles } from "./roles.ts";
 import { checkScheduledJobs } from "./scheduled-jobs.ts";
 import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
@@ -43,6 +43,7 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
       : []),
     ...(activity ? checkSourceActivity(activity) : []),
     ...(contents ? checkSourceContents(contents) : []),
+    ...(source.restrictedBuilds ? checkRowRules(source.restrictedBuilds) : []),
   ];
 }
 

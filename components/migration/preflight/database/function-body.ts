@@ -12,6 +12,8 @@ export interface BodyNames {
   readonly unqualified: readonly string[];
   /** Known functions that are called, with or without a schema. Sorted. */
   readonly called: readonly string[];
+  /** Known relations in a FROM or JOIN, with or without a schema. Sorted. */
+  readonly read: readonly string[];
 }
 
 /** Looks through the body of an SQL or PL/pgSQL function. It is split into words, not parsed. */
@@ -19,18 +21,25 @@ export function readBody(body: string, known: KnownNames<ReadonlySet<string>>): 
   const words = significantWords(body);
   const unqualified = new Set<string>();
   const called = new Set<string>();
+  const read = new Set<string>();
   words.forEach(({ name }, index) => {
     if (name === undefined) return;
     const before = words[index - 1]?.text ?? "";
     const after = words[index + 1]?.text ?? "";
     const isCall = after === "(" && known.functions.has(name);
     if (isCall) called.add(name);
+    const source = after === "." ? words[index + 2]?.name : name;
+    if (relationsFollow.has(before) && source !== undefined && known.relations.has(source)) read.add(source);
     if (before === "." || after === ".") return;
     const isRelation = relationsFollow.has(before) && known.relations.has(name);
     const isCast = before === ":" && words[index - 2]?.text === ":" && known.types.has(name);
     if (isCall || isRelation || isCast) unqualified.add(name);
   });
-  return { unqualified: [...unqualified].toSorted(), called: [...called].toSorted() };
+  return {
+    unqualified: [...unqualified].toSorted(),
+    called: [...called].toSorted(),
+    read: [...read].toSorted(),
+  };
 }
 
 export interface QualifiedName {

@@ -3,15 +3,17 @@ import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 import { type KnownNames, readBody } from "./function-body.ts";
 
-/** What the target builds out of functions of the application, and those functions. Bodies are read and never shown. */
+/** What the target makes by functions of the application, and those functions. Bodies are read and never shown. */
 export interface RestrictedBuilds {
   readonly builds: readonly Build[];
+  /** Checks that hold for every row from the first on, and generated columns. */
+  readonly rowRules: readonly Build[];
   readonly routines: readonly Routine[];
   readonly names: KnownNames;
 }
 
 export interface Build {
-  /** `index public.patient_name_idx`, `materialized view public.totals`. */
+  /** `index public.patient_name_idx`, `materialized view public.totals`, `constraint public.visit.in_zone`. */
   readonly object: string;
   /** Oids of the functions that it calls itself. */
   readonly routines: readonly number[];
@@ -37,6 +39,12 @@ export const restrictedBuildDefinitions = {
     remedy:
       "Give the function a path of its own on the source (ALTER FUNCTION … SET search_path = …) or qualify the names; accept it if they stand on a way that is never taken.",
   },
+  ROW_DEPENDS_ON_TABLE: {
+    severity: "blocker",
+    acceptable: true,
+    remedy:
+      "Make the check NOT VALID on the source (DROP CONSTRAINT, ADD CONSTRAINT … NOT VALID) and validate it on the target after the cutover; make the generated column a plain one. Accept it if the table is never reached.",
+  },
 } as const;
 
 const found = findingsOf(restrictedBuildDefinitions);
@@ -48,14 +56,17 @@ export async function readRestrictedBuilds(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<RestrictedBuilds> {
-  const { rows: builds } = await client.query<Build>(buildsQuery, [schemas]);
+  const [{ rows: builds }, { rows: rowRules }] = await Promise.all([
+    client.query<Build>(buildsQuery, [schemas]),
+    client.query<Build>(rowRulesQuery, [schemas]),
+  ]);
   const nothing = { functions: [], relations: [], types: [] };
-  if (builds.length === 0) return { builds, routines: [], names: nothing };
+  if (builds.length === 0 && rowRules.length === 0) return { builds, rowRules, routines: [], names: nothing };
   const [{ rows: routines }, { rows: names }] = await Promise.all([
     client.query<Routine>(routinesQuery),
     client.query<KnownNames>(namesQuery),
   ]);
-  return { builds, routines, names: names[0] ?? nothing };
+  return { builds, rowRules, routines, names: names[0] ?? nothing };
 }
 
 /**
@@ -67,11 +78,7 @@ export function checkRestrictedBuilds(
   targetMajor: number,
 ): Finding[] {
   if (targetMajor < firstRestrictedMajor) return [];
-  const known = {
-    functions: new Set(names.functions),
-    relations: new Set(names.relations),
-    types: new Set(names.types),
-  };
+  const known = asSets(names);
   return builds.flatMap(({ object, routines: called }): Finding[] => {
     const faults = reachable(called, routines).flatMap((routine) => {
       const { unqualified } = readBody(routine.body, known);
@@ -90,8 +97,37 @@ export function checkRestrictedBuilds(
   });
 }
 
-/** The functions that run under the restricted path: called ones too, up to those that set their own. */
-function reachable(start: readonly number[], routines: readonly Routine[]): Routine[] {
+/**
+ * Names checks and generated columns that look into a table. Both are at work before the first row is there, and tables
+ * fill in the order of their size: a row can come before what it depends on. As much a best effort as the above.
+ */
+export function checkRowRules({ rowRules, routines, names }: RestrictedBuilds): Finding[] {
+  const known = asSets(names);
+  return rowRules.flatMap(({ object, routines: called }): Finding[] => {
+    const tables = reachable(called, routines, "everything").flatMap(
+      ({ body }) => readBody(body, known).read,
+    );
+    if (tables.length === 0) return [];
+    return [
+      found(
+        "ROW_DEPENDS_ON_TABLE",
+        object,
+        `It calls a function that reads ${listNames([...new Set(tables)].toSorted(), 3)}. It is at work before any row is copied, and that may be filled later.`,
+      ),
+    ];
+  });
+}
+
+function asSets({ functions, relations, types }: KnownNames): KnownNames<ReadonlySet<string>> {
+  return { functions: new Set(functions), relations: new Set(relations), types: new Set(types) };
+}
+
+/** Called functions, too; `restricted`: those that run under the restricted path, up to those that set their own. */
+function reachable(
+  start: readonly number[],
+  routines: readonly Routine[],
+  extent: "restricted" | "everything" = "restricted",
+): Routine[] {
   const byOid = new Map(routines.map((routine) => [routine.oid, routine]));
   const byName = Map.groupBy(routines, ({ name }) => name);
   const everyCall = {
@@ -105,9 +141,9 @@ function reachable(start: readonly number[], routines: readonly Routine[]): Rout
     const routine = byOid.get(oid);
     if (routine === undefined || visited.has(oid)) return;
     visited.add(oid);
-    if (routine.setsPath) return;
+    if (routine.setsPath && extent === "restricted") return;
     for (const callee of routine.calls) visit(callee);
-    if (routine.isResolved) return;
+    if (routine.isResolved && extent === "restricted") return;
     result.push(routine);
     for (const name of readBody(routine.body, everyCall).called) {
       for (const callee of byName.get(name) ?? []) visit(callee.oid);
@@ -116,6 +152,17 @@ function reachable(start: readonly number[], routines: readonly Routine[]): Rout
   for (const oid of start) visit(oid);
   return result;
 }
+
+/** Ends a query that has named the parts of its objects. */
+const routinesOfParts = `
+  SELECT part.object, array_agg(DISTINCT d.refobjid::int8::float8 ORDER BY d.refobjid::int8::float8) AS routines
+    FROM part
+    JOIN pg_depend d ON d.classid = part.classid AND d.objid = part.objid AND d.refclassid = 'pg_proc'::regclass
+   WHERE d.refobjid >= 16384
+     AND NOT EXISTS (SELECT FROM pg_depend e
+                      WHERE e.classid = 'pg_proc'::regclass AND e.objid = d.refobjid AND e.deptype = 'e')
+   GROUP BY 1
+   ORDER BY 1`;
 
 // A materialised view's functions may be behind the views that it reads; another materialised view is only read.
 const buildsQuery = `
@@ -133,27 +180,41 @@ const buildsQuery = `
       JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v'
   ),
   part AS (
-    SELECT reads.built, 'pg_rewrite'::regclass AS classid, r.oid AS objid
-      FROM reads JOIN pg_rewrite r ON r.ev_class = reads.relation
+    SELECT 'materialized view ' || relation.nspname || '.' || relation.relname AS object,
+           'pg_rewrite'::regclass AS classid, r.oid AS objid
+      FROM reads JOIN relation ON relation.oid = reads.built JOIN pg_rewrite r ON r.ev_class = reads.relation
     UNION ALL
-    SELECT i.indexrelid, 'pg_class'::regclass, i.indexrelid
+    SELECT 'index ' || relation.nspname || '.' || relation.relname, 'pg_class'::regclass, i.indexrelid
       FROM pg_index i JOIN relation ON relation.oid = i.indexrelid
      WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
   )
-  SELECT CASE relation.relkind WHEN 'm' THEN 'materialized view ' ELSE 'index ' END
-           || relation.nspname || '.' || relation.relname AS object,
-         array_agg(DISTINCT d.refobjid::int8::float8 ORDER BY d.refobjid::int8::float8) AS routines
-    FROM part
-    JOIN relation ON relation.oid = part.built
-    JOIN pg_depend d ON d.classid = part.classid AND d.objid = part.objid AND d.refclassid = 'pg_proc'::regclass
-   WHERE d.refobjid >= 16384
-     AND NOT EXISTS (SELECT FROM pg_depend e
-                      WHERE e.classid = 'pg_proc'::regclass AND e.objid = d.refobjid AND e.deptype = 'e')
-   GROUP BY 1
-   ORDER BY 1`;
+  ${routinesOfParts}`;
+
+// A check that is handed down is its parent's finding; pg_dump makes one that is NOT VALID after the rows.
+const rowRulesQuery = `
+  WITH relation AS MATERIALIZED (
+    SELECT c.oid, n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p')
+  ),
+  part AS (
+    SELECT 'constraint ' || relation.name || '.' || c.conname AS object, 'pg_constraint'::regclass AS classid, c.oid AS objid
+      FROM pg_constraint c JOIN relation ON relation.oid = c.conrelid
+     WHERE c.contype = 'c' AND c.convalidated AND c.conislocal
+    UNION ALL
+    SELECT 'domain constraint ' || n.nspname || '.' || t.typname || '.' || c.conname, 'pg_constraint'::regclass, c.oid
+      FROM pg_constraint c JOIN pg_type t ON t.oid = c.contypid JOIN pg_namespace n ON n.oid = t.typnamespace
+     WHERE n.nspname = ANY ($1::text[]) AND c.convalidated
+    UNION ALL
+    SELECT 'column ' || relation.name || '.' || a.attname, 'pg_attrdef'::regclass, d.oid
+      FROM pg_attrdef d
+      JOIN relation ON relation.oid = d.adrelid
+      JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> ''
+  )
+  ${routinesOfParts}`;
 
 const routinesQuery = `
-  SELECT p.oid::int8::float8 AS oid, n.nspname::text AS schema, p.proname::text AS name, p.prosrc AS body,
+  SELECT p.oid::int8::float8 AS oid, n.nspname::text AS schema, p.proname::text AS name,
+         COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc) AS body,
          l.lanname NOT IN ('sql', 'plpgsql') OR to_jsonb(p) ->> 'prosqlbody' IS NOT NULL AS "isResolved",
          EXISTS (SELECT FROM unnest(p.proconfig) entry WHERE entry LIKE 'search\\_path=%') AS "setsPath",
          ARRAY(SELECT d.refobjid::int8::float8 FROM pg_depend d
