@@ -1,3 +1,4 @@
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { closeSourceFence, isSealed, limitSourceFence, readWitness, setSeal } from "../postgres/fence.ts";
@@ -74,7 +75,7 @@ export async function settleBehindFence(
   if (await isSealed(exclusion.source, connection.database)) {
     await setSeal(exclusion.source, connection.database, false);
   }
-  await withConnection(connection, { purpose: "settle" }, async (source) => {
+  await withConnection(connection, { purpose: "settle", pipeline: true }, async (source) => {
     const yieldAfterMs = yieldAfter(inputs, new Date(fence.pausedAt));
     // Behind the seal it was made to last; a run of another configuration may have held it.
     const isLasting = (await readWitness(source))?.yieldsAt === null;
@@ -84,8 +85,10 @@ export async function settleBehindFence(
     ) {
       throw sourceFenceBroken();
     }
-    await assertCatalogueUnchanged(source, inputs.schemas, fence);
-    await syncSequences(source, exclusion.target, inputs.schemas);
+    await allOf([
+      assertCatalogueUnchanged(source, inputs.schemas, fence),
+      syncSequences(source, exclusion.target, inputs.schemas),
+    ]);
   });
 }
 

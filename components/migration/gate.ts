@@ -116,17 +116,21 @@ interface ComparedSides {
 
 async function compareSides(options: GateOptions): Promise<ComparedSides> {
   const { schemas, snapshot } = options;
-  return withConnection(options.target, pipelined, async (targetSession) => {
-    const [source, target] = await allOf([
-      withConnection(options.source, pipelined, async (sourceSession) => {
-        await sourceSession.query(readOnlyTransaction(snapshot));
-        return readSide(sourceSession, schemas);
-      }),
-      holdSide(targetSession, schemas),
+  // At once, so that a long way to the servers is gone once.
+  const reading = withConnection(options.source, pipelined, async (sourceSession) => {
+    const [, side] = await inTurn(sourceSession, [
+      () => sourceSession.query(readOnlyTransaction(snapshot)),
+      () => readSide(sourceSession, schemas),
     ]);
+    return side;
+  });
+  const comparing = withConnection(options.target, pipelined, async (targetSession) => {
+    const [source, target] = await allOf([reading, holdSide(targetSession, schemas)]);
     const contents = await hashBoth(options, source, target);
     return { source, target, contents };
   });
+  const [compared] = await allOf([comparing, reading]);
+  return compared;
 }
 
 function guardProtected(options: GateOptions): ReturnType<typeof checkProtected> {
@@ -144,14 +148,15 @@ async function readSide(client: pg.Client, schemas: readonly string[]): Promise<
 
 /** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
 async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
-  await client.query(readOnlyTransaction());
-  // It does nothing while others hash.
-  await client.query("SET LOCAL idle_in_transaction_session_timeout = 0");
-  const { rows } = await client.query<{ snapshot: string }>(
-    "SELECT pg_catalog.pg_export_snapshot() AS snapshot",
-  );
-  const { snapshot } = rows[0] as { snapshot: string };
-  return { ...(await readSide(client, schemas)), snapshot };
+  const [, exported, side] = await inTurn(client, [
+    // It does nothing while others hash.
+    () =>
+      client.query(`${readOnlyTransaction()}; SET LOCAL idle_in_transaction_session_timeout = 0`),
+    () => client.query<{ snapshot: string }>("SELECT pg_catalog.pg_export_snapshot() AS snapshot"),
+    () => readSide(client, schemas),
+  ]);
+  const { snapshot } = exported.rows[0] as { snapshot: string };
+  return { ...side, snapshot };
 }
 
 async function hashBoth(

@@ -1,5 +1,6 @@
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
-import { connect, endConnection } from "../postgres/connection.ts";
+import { connect, endConnection, withConnection } from "../postgres/connection.ts";
 import { inTransaction, isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
@@ -135,15 +136,18 @@ async function sealSource(
   { fence }: RecordIn<"switching">,
 ): Promise<SequenceState[]> {
   const { connection } = world.source;
-  const inside = await connect(connection, { purpose: "seal" });
+  const inside = await connect(connection, { purpose: "seal", pipeline: true });
   try {
     await setSeal(exclusion.source, connection.database, true);
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
     await assertFenceHeld(inside, inputs.schemas, { migrationId: owner.id, epoch: fence.epoch });
     if (await limitSourceFence(inside, inputs.schemas, null)) throw sourceFenceBroken();
-    await assertCatalogueUnchanged(inside, inputs.schemas, fence);
-    return await syncSequences(inside, exclusion.target, inputs.schemas);
+    const [, sequences] = await allOf([
+      assertCatalogueUnchanged(inside, inputs.schemas, fence),
+      syncSequences(inside, exclusion.target, inputs.schemas),
+    ]);
+    return sequences;
   } finally {
     await endConnection(inside);
   }
@@ -160,14 +164,19 @@ async function assertFenceHeld(
 }
 
 async function assertProtectedUnchanged(
-  { exclusion, inputs, reporter }: ExclusiveRun,
+  { world, exclusion, inputs, reporter }: ExclusiveRun,
   record: RecordIn<"switching">,
 ): Promise<Pick<RecordIn<"promoted">["promotion"], "protectedAfter" | "protectedWritten">> {
-  const { found, writtenByOthers, after } = await checkProtected(exclusion.target, {
-    protectedSchemas: inputs.protectedSchemas,
-    protectedBefore: record.load.protectedBefore,
-    signal: exclusion.signal,
-  });
+  const { found, writtenByOthers, after } = await withConnection(
+    world.target.connection,
+    { purpose: "gate", readOnly: true, pipeline: true },
+    (client) =>
+      checkProtected(client, {
+        protectedSchemas: inputs.protectedSchemas,
+        protectedBefore: record.load.protectedBefore,
+        signal: exclusion.signal,
+      }),
+  );
   for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
   if (found.length > 0) {
     throw new CutoverError({
@@ -201,7 +210,10 @@ async function assertNothingEmptied(
 }
 
 async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Promise<void> {
-  const { unfenced, eventTriggers } = await readFence(exclusion.target, inputs.schemas);
+  const [{ unfenced, eventTriggers }, sealed] = await allOf([
+    readFence(exclusion.target, inputs.schemas),
+    isSealed(exclusion.source, world.source.connection.database),
+  ]);
   if (unfenced.length > 0 || !eventTriggers) {
     throw new CutoverError({
       code: "TARGET_FENCE_BROKEN",
@@ -209,7 +221,7 @@ async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Pro
       remedy: "Find who removed it; the copy may have been written.",
     });
   }
-  if (!(await isSealed(exclusion.source, world.source.connection.database))) {
+  if (!sealed) {
     throw new CutoverError({
       code: "SOURCE_NOT_SEALED",
       message: "The source accepts connections although it was sealed a moment ago.",
