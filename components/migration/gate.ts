@@ -8,7 +8,7 @@ import {
   readCatalogue,
 } from "../postgres/catalogue/catalogue.ts";
 import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
-import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
+import { type ConnectionTarget, connect, endConnection, withConnection } from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
 import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
@@ -124,13 +124,32 @@ async function compareSides(options: GateOptions): Promise<ComparedSides> {
     ]);
     return side;
   });
+  const ahead = openAhead(options);
   const comparing = withConnection(options.target, pipelined, async (targetSession) => {
     const [source, target] = await allOf([reading, holdSide(targetSession, schemas)]);
-    const contents = await hashBoth(options, source, target);
+    const contents = await hashBoth(options, source, target, ahead.take);
     return { source, target, contents };
   });
-  const [compared] = await allOf([comparing, reading]);
-  return compared;
+  try {
+    const [compared] = await allOf([comparing, reading]);
+    return compared;
+  } finally {
+    await ahead.close();
+  }
+}
+
+/** The target's sessions that hash, opened while both sides are read: a long way to the server costs writers time. */
+function openAhead({ target, workers }: GateOptions): { take(): Promise<pg.Client>; close(): Promise<void> } {
+  const open = () => connect(target, session);
+  const ahead = Array.from({ length: workers }, open);
+  // Whoever takes it is told of its failure.
+  for (const each of ahead) each.catch(() => {});
+  return {
+    take: () => ahead.shift() ?? open(),
+    close: async () => {
+      await Promise.all(ahead.map((each) => each.then(endConnection, () => {})));
+    },
+  };
 }
 
 function guardProtected(options: GateOptions): ReturnType<typeof checkProtected> {
@@ -150,8 +169,7 @@ async function readSide(client: pg.Client, schemas: readonly string[]): Promise<
 async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
   const [, exported, side] = await inTurn(client, [
     // It does nothing while others hash.
-    () =>
-      client.query(`${readOnlyTransaction()}; SET LOCAL idle_in_transaction_session_timeout = 0`),
+    () => client.query(`${readOnlyTransaction()}; SET LOCAL idle_in_transaction_session_timeout = 0`),
     () => client.query<{ snapshot: string }>("SELECT pg_catalog.pg_export_snapshot() AS snapshot"),
     () => readSide(client, schemas),
   ]);
@@ -160,9 +178,10 @@ async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<
 }
 
 async function hashBoth(
-  { source, target, snapshot, sourceHashing, workers, signal }: GateOptions,
+  { source, snapshot, sourceHashing, workers, signal }: GateOptions,
   sourceSide: Side,
   targetSide: Side & { snapshot: string },
+  onTarget: () => Promise<pg.Client>,
 ): Promise<ComparedSides["contents"]> {
   const hashing =
     sourceHashing ??
@@ -175,7 +194,7 @@ async function hashBoth(
   const [fromSource, fromTarget] = await allOf([
     hashing.finish(workers),
     hashTables({
-      connect: () => connect(target, session),
+      connect: onTarget,
       tables: declaredAs(sourceSide.tables, targetSide.tables),
       snapshot: targetSide.snapshot,
       workers,

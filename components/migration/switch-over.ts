@@ -1,7 +1,7 @@
 import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import { connect, endConnection, withConnection } from "../postgres/connection.ts";
-import { inTransaction, isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
+import { isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
 import { findChangedTables } from "./copy-content.ts";
@@ -38,8 +38,7 @@ export async function switchOver(
   await assertNothingEmptied(run, record);
   await waitUntilSteady(context, wavesOf(world.services, true).flat(), run.inputs.limits.healthyForMs);
   reporter.step("Seal the source");
-  if (emptied !== undefined) await assertSourceAbandoned(run, emptied);
-  const sequences = await sealSource(run, owner, record);
+  const sequences = await sealSource(run, owner, record, emptied);
   await assertBothClosed(run);
 
   reporter.step("Promote");
@@ -54,10 +53,7 @@ export async function switchOver(
       ...protectedSchemas,
     },
   };
-  await inTransaction(exclusion.target, async () => {
-    await transition(exclusion.target, owner, "switching", promoted, "promoted");
-    await exclusion.target.query("update pgvector_cutover.fence set open = true");
-  });
+  await transition(exclusion.target, owner, "switching", promoted, "promoted", { opensFence: true });
   reporter.detail(
     `${world.target.service.name} accepts writes; they had been paused for ${(promoted.promotion.writePauseMs / 1000).toFixed(1)} s`,
   );
@@ -119,25 +115,29 @@ async function emptyUnlessUsed({
   return emptied;
 }
 
-function assertSourceAbandoned(
+async function assertSourceAbandoned(
   { world, exclusion, inputs }: ExclusiveRun,
-  emptied: EmptiedSource,
+  emptied: EmptiedSource | undefined,
 ): Promise<void> {
+  if (emptied === undefined) return;
   const { database } = world.source.connection;
-  return assertNobodyReturned(exclusion.source, emptied, { database, settleMs, accept: inputs.accept });
+  await assertNobodyReturned(exclusion.source, emptied, { database, settleMs, accept: inputs.accept });
 }
 
 const settleMs = 1_500;
 
 /** Refuses new sessions on the source, ends those that are left, then takes the last word of its sequences. */
 async function sealSource(
-  { world, exclusion, inputs }: ExclusiveRun,
+  run: ExclusiveRun,
   owner: JournalOwner,
   { fence }: RecordIn<"switching">,
+  emptied: EmptiedSource | undefined,
 ): Promise<SequenceState[]> {
+  const { world, exclusion, inputs } = run;
   const { connection } = world.source;
-  const inside = await connect(connection, { purpose: "seal", pipeline: true });
+  const opening = connect(connection, { purpose: "seal", pipeline: true });
   try {
+    const [inside] = await allOf([opening, assertSourceAbandoned(run, emptied)]);
     await setSeal(exclusion.source, connection.database, true);
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
@@ -149,7 +149,7 @@ async function sealSource(
     ]);
     return sequences;
   } finally {
-    await endConnection(inside);
+    await opening.then(endConnection, () => {});
   }
 }
 

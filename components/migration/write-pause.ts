@@ -49,7 +49,10 @@ export interface WritePause {
 export async function pauseWrites(options: WritePauseOptions): Promise<WritePause> {
   const { source } = options;
   // The snapshot's session waits for its transaction: once writers wait, a long way to the server would keep them.
-  const opening = [connect(source, { purpose: "monitor" }), connect(source, { purpose: "snapshot", pipeline: true })];
+  const opening = [
+    connect(source, { purpose: "monitor" }),
+    connect(source, { purpose: "snapshot", pipeline: true }),
+  ];
   try {
     const [monitor, snapshotSession] = (await allOf(opening)) as [pg.Client, pg.Client];
     return await pauseWith(options, { monitor, snapshotSession });

@@ -68,7 +68,10 @@ export async function closeSourceFence(
 }
 
 /** What the last one of several statements answers that are sent as one message: writers wait for each round trip. */
-async function lastAnswer<Row extends pg.QueryResultRow>(client: pg.Client, statements: string): Promise<Row[]> {
+async function lastAnswer<Row extends pg.QueryResultRow>(
+  client: pg.Client,
+  statements: string,
+): Promise<Row[]> {
   const answers = (await client.query(statements)) as unknown as ReadonlyArray<pg.QueryResult<Row>>;
   return answers.at(-1)?.rows ?? [];
 }
@@ -124,7 +127,9 @@ export async function closeTargetFence(
   const { loaderToken } = options;
   // The server may log a statement.
   const loaderHash =
-    loaderToken === undefined ? "null" : `'\\x${createHash("sha256").update(loaderToken, "utf8").digest("hex")}'`;
+    loaderToken === undefined
+      ? "null"
+      : `'\\x${createHash("sha256").update(loaderToken, "utf8").digest("hex")}'`;
   // Sent as one message, they are one transaction.
   await target.query(
     [

@@ -183,7 +183,6 @@ export class EffectReader {
     if (/set epoch = epoch \+ 1/i.test(statement)) return "t";
     if (/^with moved as \( update pgvector_cutover\.migration set state/i.test(statement))
       return this.#rowOfTransition(parameters);
-    if (/^update pgvector_cutover\.fence set open = true/i.test(statement)) return "17";
     if (/setval\(/i.test(statement)) return this.#isSealed ? "16" : "11";
     if (this.#state === "promoted" || this.#state === "finished") return "19";
     if (this.#state === "aborting") return "h";
