@@ -61,13 +61,16 @@ async function makeCopy(
   const { signal } = run.exclusion;
   reporter.step("Copy");
   const loaderToken = randomBytes(24).toString("base64url");
-  const [dump] = await allOf([schemaToCopy(run, schema, pause), fenceForLoader(run, loaderToken)]);
-  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
-  const loaded = await loadCopy({
+  // Nothing is defined before the fence stands.
+  const ready = allOf([schemaToCopy(run, schema, pause), fenceForLoader(run, loaderToken)]).then(([dump]) => {
+    reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
+    return dump;
+  });
+  const loading = loadCopy({
     source: world.source.connection,
     target: world.target.connection,
     snapshot: pause.snapshot,
-    dump,
+    dump: ready,
     tables: pause.tables.filter(({ kind }) => kind === "table"),
     schemas: inputs.schemas,
     loaderToken,
@@ -77,6 +80,7 @@ async function makeCopy(
     onReaderEnded: () => hashing.addWorker(),
     signal,
   });
+  const [, loaded] = await allOf([ready, loading]);
   await pause.heartbeat.assertAlive();
   return { loaded, loaderToken };
 }

@@ -229,7 +229,7 @@ function rowOfService(former: Services, services: Services): CrashRow {
  * follows such a statement in the same message counts.
  */
 function readsOnly(purpose: string, message: string): boolean {
-  const statement = message.replace(/^(set local [^;]*; *)+(?=.)/i, "");
+  const statement = message.replace(/^(set [^;]*; *)+(?=.)/i, "");
   if (/^(observe|preflight|watch|status|gate|copy|dump|snapshot|abort-check)$/.test(purpose)) return true;
   if (/^(set|show|rollback|release|begin|start|discard)\b/i.test(statement)) return true;
   if (!/^(select|with)\b/i.test(statement)) return false;
