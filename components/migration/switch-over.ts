@@ -70,6 +70,9 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
   return {
     railway,
     world,
+    get target() {
+      return exclusion.target;
+    },
     deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
     reporter,
     signal: exclusion.signal,
