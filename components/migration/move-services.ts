@@ -157,7 +157,8 @@ async function moveService(context: MoveContext, resolved: ResolvedService): Pro
     ...switchOf(context, resolved),
     mayHaveDeployed: begun.askedAt != null && begun.deploymentId === null,
   };
-  if (begun.startedAt === null) await context.save(name, { ...begun, startedAt: await targetTime(context.target) });
+  if (begun.startedAt === null)
+    await context.save(name, { ...begun, startedAt: await targetTime(context.target) });
   await applyVariables(railway, move);
   const deploymentId = await deployWithVariables(railway, move, begun.deploymentId, {
     onAsking: () =>
