@@ -29,12 +29,13 @@ export async function closeFences(
 ): Promise<RecordIn<"switching">> {
   const { world, exclusion, reporter } = run;
   reporter.step("Fence both databases");
-  // By the time it is needed it is there: a long way to the server costs writers time.
-  const settling = connect(world.source.connection, settleSession);
+  // Opened beside what takes its time: a long way to the server costs writers some.
+  const opening = connect(world.source.connection, settleSession);
   try {
-    const [services, sourcePosition] = await allOf([
-      rememberServices(run.railway.within(exclusion.signal), world),
+    const [source, sourcePosition, services] = await allOf([
+      opening,
       readSourcePosition(exclusion.source),
+      rememberServices(run.railway.within(exclusion.signal), world),
     ]);
     const fence = { ...fenceRecord(owner, pause, verified), sourcePosition, services };
     const { context, load } = verified.record;
@@ -42,11 +43,11 @@ export async function closeFences(
     await pause.heartbeat.assertAlive();
     await transition(exclusion.target, owner, "loading", switching, "both databases are being fenced");
     await commitFence(run, pause, owner.id, owner.epoch);
-    await allOf([liftSeal(run), settle(run, switching, await settling)]);
+    await allOf([liftSeal(run), settle(run, switching, source)]);
     reporter.detail("both databases refuse writes in the moved schemas; reads go on");
     return switching;
   } finally {
-    await settling.then(endConnection, () => {});
+    await opening.then(endConnection, () => {});
   }
 }
 
