@@ -67,7 +67,11 @@ async function waitsOf(work: () => Promise<unknown>): Promise<string[]> {
   }
 }
 
-function overThere(purpose: string, use: (client: pg.Client) => Promise<void>, pipeline = false): Promise<void> {
+function overThere(
+  purpose: string,
+  use: (client: pg.Client) => Promise<void>,
+  pipeline = false,
+): Promise<void> {
   return withConnection(distant, { purpose, pipeline }, use);
 }
 
@@ -78,7 +82,13 @@ it("the source's fence closes in three round trips beside its transaction, and i
         closeSourceFence(client, { tables, schemas, migrationId: "m1", epoch: 1, yieldAfterMs: 60_000 }),
       ),
     );
-    expect(waits).toEqual(["begin", "create schema", "select setval('pgvector_cutover.passed',", "create or", "commit"]);
+    expect(waits).toEqual([
+      "begin",
+      "create schema",
+      "select setval('pgvector_cutover.passed',",
+      "create or",
+      "commit",
+    ]);
     expect(await waitsOf(() => readFence(client, schemas))).toHaveLength(2);
     expect(await waitsOf(() => limitSourceFence(client, schemas, null))).toHaveLength(5);
     expect(await readFence(client, schemas)).toMatchObject({
@@ -152,7 +162,10 @@ it("a session of many statements at once is opened in one round trip beside the 
   const admit = async (client: pg.Client) => void (await client.query("select 'admitted'"));
   const opened = async (pipeline: boolean) => {
     const waits = await waitsOf(async () => {
-      const client = await connect({ ...distant, admission: { signal, admit } }, { purpose: "gate", pipeline });
+      const client = await connect(
+        { ...distant, admission: { signal, admit } },
+        { purpose: "gate", pipeline },
+      );
       await client.end();
     });
     return waits.length;
