@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { json } from "node:stream/consumers";
+import { allOf } from "../../components/all-of.ts";
 import { describeError } from "../../components/errors.ts";
 import type { StartedAttempt } from "../../components/migration/attempt.ts";
 import { copyAndVerify } from "../../components/migration/copy-and-verify.ts";
@@ -40,7 +41,8 @@ async function copy({ source, target, schemas, workers }: OurJob): Promise<OurRe
     const snapshot = rows[0]?.snapshot ?? "";
     const tables = await listTables(holder, schemas);
     const began = performance.now();
-    const dump = await dumpSchema({
+    const loaderToken = randomBytes(24).toString("base64url");
+    const reading = dumpSchema({
       source,
       schemas,
       snapshot,
@@ -48,17 +50,20 @@ async function copy({ source, target, schemas, workers }: OurJob): Promise<OurRe
       timeoutMs: 600_000,
       signal,
     });
-    const dumpMs = performance.now() - began;
-    const loaderToken = randomBytes(24).toString("base64url");
-    await withConnection(target, { purpose: "fence" }, async (client) => {
+    const fencing = withConnection(target, { purpose: "fence" }, async (client) => {
       await ensureJournal(client);
       await closeTargetFence(client, { tables: [], schemas, loaderToken });
     });
-    const { durationsMs } = await loadCopy({
+    let dumpMs = 0;
+    const ready = allOf([reading, fencing]).then(([dump]) => {
+      dumpMs = performance.now() - began;
+      return dump;
+    });
+    const loading = loadCopy({
       source,
       target,
       snapshot,
-      dump,
+      dump: ready,
       tables: tables.filter(({ kind }) => kind === "table"),
       schemas,
       loaderToken,
@@ -67,8 +72,13 @@ async function copy({ source, target, schemas, workers }: OurJob): Promise<OurRe
       onProgress: () => {},
       signal,
     });
+    const [dump, { durationsMs }] = await allOf([ready, loading]);
     const { kind, version } = dump.client;
-    return { phasesMs: { "read schema": dumpMs, ...durationsMs }, dumpClient: `${kind} ${version}` };
+    const definitions = durationsMs.definitions - dumpMs;
+    return {
+      phasesMs: { "read schema": dumpMs, ...durationsMs, definitions },
+      dumpClient: `${kind} ${version}`,
+    };
   } finally {
     await endConnection(holder);
   }

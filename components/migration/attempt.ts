@@ -1,8 +1,10 @@
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import { connect, endConnection } from "../postgres/connection.ts";
 import { listRelationNames } from "../postgres/drop-copy.ts";
 import { listObjectNames } from "../postgres/drop-copy-objects.ts";
 import { fingerprintProtected } from "../postgres/fingerprint.ts";
+import { inTurn } from "../postgres/in-turn.ts";
 import { listSchemas } from "../postgres/relations.ts";
 import { backUpFirst } from "./back-up-first.ts";
 import { notePreflight } from "./evidence/note-preflight.ts";
@@ -64,6 +66,14 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
       signal.addEventListener("abort", giveUp);
       if (signal.aborted) giveUp();
       reporter.detail(`${pause.tables.length} tables locked; readers go on`);
+      const { snapshotSession } = pause;
+      const [[expectedRelations, expectedObjects]] = await allOf([
+        inTurn(snapshotSession, [
+          () => listRelationNames(snapshotSession, inputs.schemas),
+          () => listObjectNames(snapshotSession, inputs.schemas),
+        ]),
+        assertTargetEmpty(run),
+      ]);
       const record: RecordIn<"loading"> = {
         state: "loading",
         context: {
@@ -88,14 +98,13 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
         },
         load: {
           createdSchemas: inputs.schemas.filter((schema) => !existing.includes(schema)),
-          expectedRelations: await listRelationNames(pause.snapshotSession, inputs.schemas),
-          expectedObjects: await listObjectNames(pause.snapshotSession, inputs.schemas),
+          expectedRelations,
+          expectedObjects,
           protectedBefore,
           pausedAt: pause.pausedAt.toISOString(),
           backups: backups.record,
         },
       };
-      await assertTargetEmpty(run);
       return { owner: await beginMigration(exclusion.target, id, record), record, pause, schema };
     } catch (error) {
       await pause.release();

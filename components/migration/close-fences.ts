@@ -1,5 +1,7 @@
+import type pg from "pg";
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
-import { withConnection } from "../postgres/connection.ts";
+import { connect, endConnection, withConnection } from "../postgres/connection.ts";
 import { closeSourceFence, isSealed, limitSourceFence, readWitness, setSeal } from "../postgres/fence.ts";
 import { commit } from "../postgres/transaction.ts";
 import type { StartedAttempt } from "./attempt.ts";
@@ -10,7 +12,7 @@ import type { MigrationInputs } from "./inputs.ts";
 import { transition } from "./journal.ts";
 import { rememberServices } from "./move-services.ts";
 import { remainingPauseMs } from "./pause-limit.ts";
-import type { RecordIn } from "./record.ts";
+import type { FenceRecord, RecordIn } from "./record.ts";
 import { syncSequences } from "./sequence-sync.ts";
 import { readSourcePosition } from "./source-position.ts";
 
@@ -23,41 +25,50 @@ import { readSourcePosition } from "./source-position.ts";
 export async function closeFences(
   run: ExclusiveRun,
   { owner, pause }: StartedAttempt,
-  { record, gate, copiedBytes }: VerifiedCopy,
+  verified: VerifiedCopy,
 ): Promise<RecordIn<"switching">> {
   const { world, exclusion, reporter } = run;
   reporter.step("Fence both databases");
-  const services = await rememberServices(run.railway.within(exclusion.signal), world);
-  const switching: RecordIn<"switching"> = {
-    state: "switching",
-    context: record.context,
-    load: record.load,
-    fence: {
-      fencedAt: new Date().toISOString(),
-      epoch: owner.epoch,
-      pausedAt: pause.pausedAt.toISOString(),
-      sourcePosition: await readSourcePosition(exclusion.source),
-      tables: gate.tables.map(({ schema, name, rows, hash, equal }) => {
-        const source = { rows, hash };
-        return { schema, name, source, target: equal ? source : null };
-      }),
-      copiedBytes,
-      gate: {
-        verdict: gate.verdict,
-        compared: gate.compared,
-        differences: gate.differences,
-        writtenByOthers: gate.writtenByOthers,
-      },
-      sourceCatalogue: gate.sourceCatalogue,
-      services,
-    },
+  // Opened beside what takes its time: a long way to the server costs writers some.
+  const opening = connect(world.source.connection, settleSession);
+  try {
+    const [source, sourcePosition, services] = await allOf([
+      opening,
+      readSourcePosition(exclusion.source),
+      rememberServices(run.railway.within(exclusion.signal), world),
+    ]);
+    const fence = { ...fenceRecord(owner, pause, verified), sourcePosition, services };
+    const { context, load } = verified.record;
+    const switching: RecordIn<"switching"> = { state: "switching", context, load, fence };
+    await pause.heartbeat.assertAlive();
+    await transition(exclusion.target, owner, "loading", switching, "both databases are being fenced");
+    await commitFence(run, pause, owner.id, owner.epoch);
+    await allOf([liftSeal(run), settle(run, switching, source)]);
+    reporter.detail("both databases refuse writes in the moved schemas; reads go on");
+    return switching;
+  } finally {
+    await opening.then(endConnection, () => {});
+  }
+}
+
+function fenceRecord(
+  { epoch }: StartedAttempt["owner"],
+  { pausedAt }: StartedAttempt["pause"],
+  { gate, copiedBytes }: VerifiedCopy,
+): Omit<FenceRecord, "sourcePosition" | "services"> {
+  const { verdict, compared, differences, writtenByOthers, sourceCatalogue } = gate;
+  return {
+    fencedAt: new Date().toISOString(),
+    epoch,
+    pausedAt: pausedAt.toISOString(),
+    tables: gate.tables.map(({ schema, name, rows, hash, equal }) => {
+      const source = { rows, hash };
+      return { schema, name, source, target: equal ? source : null };
+    }),
+    copiedBytes,
+    gate: { verdict, compared, differences, writtenByOthers },
+    sourceCatalogue,
   };
-  await pause.heartbeat.assertAlive();
-  await transition(exclusion.target, owner, "loading", switching, "both databases are being fenced");
-  await commitFence(run, pause, owner.id, owner.epoch);
-  await settleBehindFence(run, switching);
-  reporter.detail("both databases refuse writes in the moved schemas; reads go on");
-  return switching;
 }
 
 /**
@@ -66,27 +77,38 @@ export async function closeFences(
  *
  * @throws CutoverError `SOURCE_CHANGED_BEFORE_FENCE`, `SOURCE_FENCE_BROKEN`
  */
-export async function settleBehindFence(
-  { world, exclusion, inputs }: ExclusiveRun,
+export async function settleBehindFence(run: ExclusiveRun, switching: RecordIn<"switching">): Promise<void> {
+  await liftSeal(run);
+  await withConnection(run.world.source.connection, settleSession, (source) =>
+    settle(run, switching, source),
+  );
+}
+
+const settleSession = { purpose: "settle", pipeline: true } as const;
+
+async function liftSeal({ world, exclusion }: ExclusiveRun): Promise<void> {
+  const { database } = world.source.connection;
+  if (await isSealed(exclusion.source, database)) await setSeal(exclusion.source, database, false);
+}
+
+async function settle(
+  { exclusion, inputs }: ExclusiveRun,
   { fence }: RecordIn<"switching">,
+  source: pg.Client,
 ): Promise<void> {
-  const { connection } = world.source;
-  if (await isSealed(exclusion.source, connection.database)) {
-    await setSeal(exclusion.source, connection.database, false);
+  const yieldAfterMs = yieldAfter(inputs, new Date(fence.pausedAt));
+  // Behind the seal it was made to last; a run of another configuration may have held it.
+  const isLasting = (await readWitness(source))?.yieldsAt === null;
+  if (
+    isLasting !== (yieldAfterMs === null) &&
+    (await limitSourceFence(source, inputs.schemas, yieldAfterMs))
+  ) {
+    throw sourceFenceBroken();
   }
-  await withConnection(connection, { purpose: "settle" }, async (source) => {
-    const yieldAfterMs = yieldAfter(inputs, new Date(fence.pausedAt));
-    // Behind the seal it was made to last; a run of another configuration may have held it.
-    const isLasting = (await readWitness(source))?.yieldsAt === null;
-    if (
-      isLasting !== (yieldAfterMs === null) &&
-      (await limitSourceFence(source, inputs.schemas, yieldAfterMs))
-    ) {
-      throw sourceFenceBroken();
-    }
-    await assertCatalogueUnchanged(source, inputs.schemas, fence);
-    await syncSequences(source, exclusion.target, inputs.schemas);
-  });
+  await allOf([
+    assertCatalogueUnchanged(source, inputs.schemas, fence),
+    syncSequences(source, exclusion.target, inputs.schemas),
+  ]);
 }
 
 /** The copy may lack what was written behind a fence that is not whole. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { allOf } from "../all-of.ts";
 import { connect, withConnection } from "../postgres/connection.ts";
-import { closeTargetFence, type FencedTable, fenceNewTables } from "../postgres/fence.ts";
+import { closeTargetFence, fenceNewTables } from "../postgres/fence.ts";
 import { TableHashing } from "../postgres/hash-tables.ts";
 import { type LoadReport, loadCopy } from "../postgres/load.ts";
 import { listTables } from "../postgres/relations.ts";
@@ -61,13 +61,16 @@ async function makeCopy(
   const { signal } = run.exclusion;
   reporter.step("Copy");
   const loaderToken = randomBytes(24).toString("base64url");
-  const [dump] = await allOf([schemaToCopy(run, schema, pause), fenceTarget(run, [], loaderToken)]);
-  reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
-  const loaded = await loadCopy({
+  // Nothing is defined before the fence stands.
+  const ready = allOf([schemaToCopy(run, schema, pause), fenceForLoader(run, loaderToken)]).then(([dump]) => {
+    reporter.detail(`schema read by pg_dump ${dump.client.version} (${dump.client.kind})`);
+    return dump;
+  });
+  const loading = loadCopy({
     source: world.source.connection,
     target: world.target.connection,
     snapshot: pause.snapshot,
-    dump,
+    dump: ready,
     tables: pause.tables.filter(({ kind }) => kind === "table"),
     schemas: inputs.schemas,
     loaderToken,
@@ -77,6 +80,7 @@ async function makeCopy(
     onReaderEnded: () => hashing.addWorker(),
     signal,
   });
+  const [, loaded] = await allOf([ready, loading]);
   await pause.heartbeat.assertAlive();
   return { loaded, loaderToken };
 }
@@ -107,12 +111,7 @@ async function verify(
     });
   }
 
-  await fenceTarget(
-    run,
-    await withConnection(world.target.connection, { purpose: "observe", readOnly: true }, (client) =>
-      listTables(client, inputs.schemas),
-    ),
-  );
+  await fenceCopy(run);
   reporter.step("Gate");
   const gate = await compare(run, attempt, { record, hashing, sequences });
   assertGreen(gate);
@@ -126,17 +125,17 @@ async function verify(
   return { record, gate, copiedBytes: loaded.bytes };
 }
 
-function fenceTarget(
-  { inputs, world }: ExclusiveRun,
-  tables: readonly FencedTable[],
-  loaderToken?: string,
-): Promise<void> {
+/** Before there is any table: those come with their fence, which lets the loader pass. */
+function fenceForLoader({ inputs, world }: ExclusiveRun, loaderToken: string): Promise<void> {
   return withConnection(world.target.connection, { purpose: "fence" }, (client) =>
-    closeTargetFence(client, {
-      tables,
-      schemas: inputs.schemas,
-      ...(loaderToken === undefined ? {} : { loaderToken }),
-    }),
+    closeTargetFence(client, { tables: [], schemas: inputs.schemas, loaderToken }),
+  );
+}
+
+/** For everybody. */
+function fenceCopy({ inputs: { schemas }, world }: ExclusiveRun): Promise<void> {
+  return withConnection(world.target.connection, { purpose: "fence" }, async (client) =>
+    closeTargetFence(client, { tables: await listTables(client, schemas), schemas }),
   );
 }
 

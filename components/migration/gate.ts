@@ -8,7 +8,7 @@ import {
   readCatalogue,
 } from "../postgres/catalogue/catalogue.ts";
 import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
-import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
+import { type ConnectionTarget, connect, endConnection, withConnection } from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
 import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
@@ -119,17 +119,40 @@ interface ComparedSides {
 
 async function compareSides(options: GateOptions): Promise<ComparedSides> {
   const { schemas, snapshot } = options;
-  return withConnection(options.target, pipelined, async (targetSession) => {
-    const [source, target] = await allOf([
-      withConnection(options.source, pipelined, async (sourceSession) => {
-        await sourceSession.query(readOnlyTransaction(snapshot));
-        return readSide(sourceSession, schemas);
-      }),
-      holdSide(targetSession, schemas),
+  // At once, so that a long way to the servers is gone once.
+  const reading = withConnection(options.source, pipelined, async (sourceSession) => {
+    const [, side] = await inTurn(sourceSession, [
+      () => sourceSession.query(readOnlyTransaction(snapshot)),
+      () => readSide(sourceSession, schemas),
     ]);
-    const contents = await hashBoth(options, source, target);
+    return side;
+  });
+  const ahead = openAhead(options);
+  const comparing = withConnection(options.target, pipelined, async (targetSession) => {
+    const [source, target] = await allOf([reading, holdSide(targetSession, schemas)]);
+    const contents = await hashBoth(options, source, target, ahead.take);
     return { source, target, contents };
   });
+  try {
+    const [compared] = await allOf([comparing, reading]);
+    return compared;
+  } finally {
+    await ahead.close();
+  }
+}
+
+/** The target's sessions that hash, opened while both sides are read: a long way to the server costs writers time. */
+function openAhead({ target, workers }: GateOptions): { take(): Promise<pg.Client>; close(): Promise<void> } {
+  const open = () => connect(target, session);
+  const ahead = Array.from({ length: workers }, open);
+  // Whoever takes it is told of its failure.
+  for (const each of ahead) each.catch(() => {});
+  return {
+    take: () => ahead.shift() ?? open(),
+    close: async () => {
+      await Promise.all(ahead.map((each) => each.then(endConnection, () => {})));
+    },
+  };
 }
 
 function guardProtected(options: GateOptions): ReturnType<typeof checkProtected> {
@@ -148,20 +171,21 @@ async function readSide(client: pg.Client, schemas: readonly string[]): Promise<
 
 /** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
 async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
-  await client.query(readOnlyTransaction());
-  // It does nothing while others hash.
-  await client.query("SET LOCAL idle_in_transaction_session_timeout = 0");
-  const { rows } = await client.query<{ snapshot: string }>(
-    "SELECT pg_catalog.pg_export_snapshot() AS snapshot",
-  );
-  const { snapshot } = rows[0] as { snapshot: string };
-  return { ...(await readSide(client, schemas)), snapshot };
+  const [, exported, side] = await inTurn(client, [
+    // It does nothing while others hash.
+    () => client.query(`${readOnlyTransaction()}; SET LOCAL idle_in_transaction_session_timeout = 0`),
+    () => client.query<{ snapshot: string }>("SELECT pg_catalog.pg_export_snapshot() AS snapshot"),
+    () => readSide(client, schemas),
+  ]);
+  const { snapshot } = exported.rows[0] as { snapshot: string };
+  return { ...side, snapshot };
 }
 
 async function hashBoth(
-  { source, target, snapshot, sourceHashing, workers, signal }: GateOptions,
+  { source, snapshot, sourceHashing, workers, signal }: GateOptions,
   sourceSide: Side,
   targetSide: Side & { snapshot: string },
+  onTarget: () => Promise<pg.Client>,
 ): Promise<ComparedSides["contents"]> {
   const hashing =
     sourceHashing ??
@@ -174,7 +198,7 @@ async function hashBoth(
   const [fromSource, fromTarget] = await allOf([
     hashing.finish(workers),
     hashTables({
-      connect: () => connect(target, session),
+      connect: onTarget,
       tables: declaredAs(sourceSide.tables, targetSide.tables),
       snapshot: targetSide.snapshot,
       workers,

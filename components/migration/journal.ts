@@ -171,6 +171,7 @@ function withoutRepetition<Note extends Pick<RunNote, "configuration">>(
 /**
  * Replaces the record if this run still owns the migration and it is still in state `from`: a compare-and-set.
  *
+ * @param options.opensFence lets everybody pass the target's fence, in the same transaction
  * @throws CutoverError `JOURNAL_LOST` when another run took over or the state moved on; the caller must stop.
  */
 export async function transition(
@@ -179,11 +180,14 @@ export async function transition(
   from: MigrationState,
   record: MigrationRecord,
   text: string,
+  { opensFence = false } = {},
 ): Promise<void> {
+  const opened = `,
+     opened as (update pgvector_cutover.fence set open = true where exists (select from moved))`;
   const { rowCount } = await target.query(
     `with moved as (
        update pgvector_cutover.migration set state = $4, record = $5, updated_at = now()
-        where id = $1 and epoch = $2 and state = $3 returning id, epoch, state)
+        where id = $1 and epoch = $2 and state = $3 returning id, epoch, state)${opensFence ? opened : ""}
      insert into pgvector_cutover.event (migration_id, epoch, state, text) select id, epoch, state, $6 from moved`,
     [owner.id, owner.epoch, from, record.state, JSON.stringify(migrationRecordSchema.parse(record)), text],
   );

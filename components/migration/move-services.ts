@@ -1,3 +1,4 @@
+import type pg from "pg";
 import { CutoverError } from "../errors.ts";
 import type { Railway } from "../railway/railway.ts";
 import type { FinishWorld } from "./exclusive-run.ts";
@@ -20,6 +21,8 @@ import { proveSessions, targetTime } from "./target-sessions.ts";
 export interface MoveContext {
   readonly railway: Railway;
   readonly world: FinishWorld;
+  /** The run's own session on the target: a new one for each question would cost many times the round trips. */
+  readonly target: pg.Client;
   readonly deploymentTimeoutMs: number;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
@@ -146,7 +149,7 @@ export async function moveTogether(
 }
 
 async function moveService(context: MoveContext, resolved: ResolvedService): Promise<void> {
-  const { railway, world } = context;
+  const { railway } = context;
   const { name } = resolved.service;
   const begun = context.read(name);
   if (begun.provenAt !== null) return;
@@ -154,7 +157,8 @@ async function moveService(context: MoveContext, resolved: ResolvedService): Pro
     ...switchOf(context, resolved),
     mayHaveDeployed: begun.askedAt != null && begun.deploymentId === null,
   };
-  if (begun.startedAt === null) await context.save(name, { ...begun, startedAt: await targetTime(world) });
+  if (begun.startedAt === null)
+    await context.save(name, { ...begun, startedAt: await targetTime(context.target) });
   await applyVariables(railway, move);
   const deploymentId = await deployWithVariables(railway, move, begun.deploymentId, {
     onAsking: () =>

@@ -1,6 +1,7 @@
+import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
-import { connect, endConnection } from "../postgres/connection.ts";
-import { inTransaction, isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
+import { connect, endConnection, withConnection } from "../postgres/connection.ts";
+import { isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
 import { findChangedTables } from "./copy-content.ts";
@@ -37,8 +38,7 @@ export async function switchOver(
   await assertNothingEmptied(run, record);
   await waitUntilSteady(context, wavesOf(world.services, true).flat(), run.inputs.limits.healthyForMs);
   reporter.step("Seal the source");
-  if (emptied !== undefined) await assertSourceAbandoned(run, emptied);
-  const sequences = await sealSource(run, owner, record);
+  const sequences = await sealSource(run, owner, record, emptied);
   await assertBothClosed(run);
 
   reporter.step("Promote");
@@ -53,10 +53,7 @@ export async function switchOver(
       ...protectedSchemas,
     },
   };
-  await inTransaction(exclusion.target, async () => {
-    await transition(exclusion.target, owner, "switching", promoted, "promoted");
-    await exclusion.target.query("update pgvector_cutover.fence set open = true");
-  });
+  await transition(exclusion.target, owner, "switching", promoted, "promoted", { opensFence: true });
   reporter.detail(
     `${world.target.service.name} accepts writes; they had been paused for ${(promoted.promotion.writePauseMs / 1000).toFixed(1)} s`,
   );
@@ -73,6 +70,9 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
   return {
     railway,
     world,
+    get target() {
+      return exclusion.target;
+    },
     deploymentTimeoutMs: inputs.limits.deploymentTimeoutMs,
     reporter,
     signal: exclusion.signal,
@@ -118,34 +118,41 @@ async function emptyUnlessUsed({
   return emptied;
 }
 
-function assertSourceAbandoned(
+async function assertSourceAbandoned(
   { world, exclusion, inputs }: ExclusiveRun,
-  emptied: EmptiedSource,
+  emptied: EmptiedSource | undefined,
 ): Promise<void> {
+  if (emptied === undefined) return;
   const { database } = world.source.connection;
-  return assertNobodyReturned(exclusion.source, emptied, { database, settleMs, accept: inputs.accept });
+  await assertNobodyReturned(exclusion.source, emptied, { database, settleMs, accept: inputs.accept });
 }
 
 const settleMs = 1_500;
 
 /** Refuses new sessions on the source, ends those that are left, then takes the last word of its sequences. */
 async function sealSource(
-  { world, exclusion, inputs }: ExclusiveRun,
+  run: ExclusiveRun,
   owner: JournalOwner,
   { fence }: RecordIn<"switching">,
+  emptied: EmptiedSource | undefined,
 ): Promise<SequenceState[]> {
+  const { world, exclusion, inputs } = run;
   const { connection } = world.source;
-  const inside = await connect(connection, { purpose: "seal" });
+  const opening = connect(connection, { purpose: "seal", pipeline: true });
   try {
+    const [inside] = await allOf([opening, assertSourceAbandoned(run, emptied)]);
     await setSeal(exclusion.source, connection.database, true);
     await waitUntilEmpty(exclusion.source, connection.database);
     // A definition that was under way when the fence closed is not stopped by it, nor is anybody who takes it down.
     await assertFenceHeld(inside, inputs.schemas, { migrationId: owner.id, epoch: fence.epoch });
     if (await limitSourceFence(inside, inputs.schemas, null)) throw sourceFenceBroken();
-    await assertCatalogueUnchanged(inside, inputs.schemas, fence);
-    return await syncSequences(inside, exclusion.target, inputs.schemas);
+    const [, sequences] = await allOf([
+      assertCatalogueUnchanged(inside, inputs.schemas, fence),
+      syncSequences(inside, exclusion.target, inputs.schemas),
+    ]);
+    return sequences;
   } finally {
-    await endConnection(inside);
+    await opening.then(endConnection, () => {});
   }
 }
 
@@ -160,14 +167,19 @@ async function assertFenceHeld(
 }
 
 async function assertProtectedUnchanged(
-  { exclusion, inputs, reporter }: ExclusiveRun,
+  { world, exclusion, inputs, reporter }: ExclusiveRun,
   record: RecordIn<"switching">,
 ): Promise<Pick<RecordIn<"promoted">["promotion"], "protectedAfter" | "protectedWritten">> {
-  const { found, writtenByOthers, after } = await checkProtected(exclusion.target, {
-    protectedSchemas: inputs.protectedSchemas,
-    protectedBefore: record.load.protectedBefore,
-    signal: exclusion.signal,
-  });
+  const { found, writtenByOthers, after } = await withConnection(
+    world.target.connection,
+    { purpose: "gate", readOnly: true, pipeline: true },
+    (client) =>
+      checkProtected(client, {
+        protectedSchemas: inputs.protectedSchemas,
+        protectedBefore: record.load.protectedBefore,
+        signal: exclusion.signal,
+      }),
+  );
   for (const object of writtenByOthers) reporter.detail(`${object} was written by its own users meanwhile`);
   if (found.length > 0) {
     throw new CutoverError({
@@ -201,7 +213,10 @@ async function assertNothingEmptied(
 }
 
 async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Promise<void> {
-  const { unfenced, eventTriggers } = await readFence(exclusion.target, inputs.schemas);
+  const [{ unfenced, eventTriggers }, sealed] = await allOf([
+    readFence(exclusion.target, inputs.schemas),
+    isSealed(exclusion.source, world.source.connection.database),
+  ]);
   if (unfenced.length > 0 || !eventTriggers) {
     throw new CutoverError({
       code: "TARGET_FENCE_BROKEN",
@@ -209,7 +224,7 @@ async function assertBothClosed({ world, exclusion, inputs }: ExclusiveRun): Pro
       remedy: "Find who removed it; the copy may have been written.",
     });
   }
-  if (!(await isSealed(exclusion.source, world.source.connection.database))) {
+  if (!sealed) {
     throw new CutoverError({
       code: "SOURCE_NOT_SEALED",
       message: "The source accepts connections although it was sealed a moment ago.",

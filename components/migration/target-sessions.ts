@@ -1,38 +1,20 @@
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
-import { applicationNamePrefix, withConnection } from "../postgres/connection.ts";
+import { applicationNamePrefix } from "../postgres/connection.ts";
 import { pause } from "../railway/waiting.ts";
 import type { MoveContext } from "./move-services.ts";
-import type { ResolvedWorld } from "./resolve.ts";
 
 /**
  * The health check queries the database, so a healthy service has opened a session on the target since its deployment
  * began. Without any health check a service may open none for a while: that is told, not refused. Returns how many were seen.
  */
-export async function proveSessions(context: MoveContext, proof: SessionProof): Promise<number> {
-  const { connection } = context.world.target;
-  return withConnection(connection, { purpose: "observe", readOnly: true }, (client) =>
-    waitForSessions(client, context, proof),
-  );
-}
-
-export interface SessionProof {
-  /** The service's name. */
-  readonly name: string;
-  /** The target's time when the service was begun to move. */
-  readonly since: string;
-  /** Whether a missing session is refused. */
-  readonly required: boolean;
-}
-
-async function waitForSessions(
-  client: pg.Client,
+export async function proveSessions(
   context: MoveContext,
   { name, since, required }: SessionProof,
 ): Promise<number> {
   const giveUpAt = Date.now() + (required ? sessionWaitMs : sessionWaitMs / 4);
   for (;;) {
-    const { rows } = await client.query(
+    const { rows } = await context.target.query(
       `select count(*)::int as count from pg_stat_activity
         where datname = current_database() and backend_type = 'client backend' and backend_start >= $1::timestamptz
           and application_name not like $2`,
@@ -60,12 +42,19 @@ async function waitForSessions(
   });
 }
 
+export interface SessionProof {
+  /** The service's name. */
+  readonly name: string;
+  /** The target's time when the service was begun to move. */
+  readonly since: string;
+  /** Whether a missing session is refused. */
+  readonly required: boolean;
+}
+
 const sessionWaitMs = 20_000;
 
 /** The target server's own time, as text that it understands. */
-export async function targetTime({ target }: Pick<ResolvedWorld, "target">): Promise<string> {
-  return withConnection(target.connection, { purpose: "observe", readOnly: true }, async (client) => {
-    const { rows } = await client.query("select clock_timestamp()::text as now");
-    return rows[0].now;
-  });
+export async function targetTime(target: pg.Client): Promise<string> {
+  const { rows } = await target.query("select clock_timestamp()::text as now");
+  return rows[0].now;
 }

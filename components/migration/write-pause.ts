@@ -1,8 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
+import { allOf } from "../all-of.ts";
 import { CutoverError, sqlState } from "../errors.ts";
 import { type ConnectionTarget, connect, cutConnection, endConnection } from "../postgres/connection.ts";
 import { quoteQualified } from "../postgres/identifiers.ts";
+import { inTurn } from "../postgres/in-turn.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { deadManTimeoutMs, Heartbeat } from "./heartbeat.ts";
 import { cancelReaderBlockers, describeBlockers, endBlockers } from "./lock-blockers.ts";
@@ -45,23 +47,37 @@ export interface WritePause {
  * @throws CutoverError `LOCKS_NOT_GRANTED`
  */
 export async function pauseWrites(options: WritePauseOptions): Promise<WritePause> {
-  const monitor = await connect(options.source, { purpose: "monitor" });
+  const { source } = options;
+  // The snapshot's session waits for its transaction: once writers wait, a long way to the server would keep them.
+  const opening = [
+    connect(source, { purpose: "monitor" }),
+    connect(source, { purpose: "snapshot", pipeline: true }),
+  ];
   try {
-    return await pauseWithMonitor(options, monitor);
+    const [monitor, snapshotSession] = (await allOf(opening)) as [pg.Client, pg.Client];
+    return await pauseWith(options, { monitor, snapshotSession });
   } catch (error) {
-    await endConnection(monitor);
+    for (const session of await Promise.allSettled(opening))
+      if (session.status === "fulfilled") await endConnection(session.value);
     throw error;
   }
 }
 
-async function pauseWithMonitor(options: WritePauseOptions, monitor: pg.Client): Promise<WritePause> {
+interface Sessions {
+  readonly monitor: pg.Client;
+  /** Session S. */
+  readonly snapshotSession: pg.Client;
+}
+
+async function pauseWith(options: WritePauseOptions, sessions: Sessions): Promise<WritePause> {
+  const { monitor, snapshotSession } = sessions;
   const giveUpAt = Date.now() + options.lockTimeoutMs;
   for (;;) {
     const tables = await listTables(monitor, options.schemas);
     const pausedAt = await lockTables(options, monitor, tables, giveUpAt);
-    const pause = await holdPause(options, monitor, { tables, pausedAt });
+    const pause = await holdPause(options, sessions, { tables, pausedAt });
     if (pause !== undefined) return pause;
-    await options.lockSession.query("rollback");
+    await allOf([snapshotSession.query("rollback"), options.lockSession.query("rollback")]);
     options.reporter.detail("a table appeared while the locks were taken; taking them again");
   }
 }
@@ -73,10 +89,11 @@ async function pauseWithMonitor(options: WritePauseOptions, monitor: pg.Client):
  */
 async function holdPause(
   options: WritePauseOptions,
-  monitor: pg.Client,
+  { monitor, snapshotSession }: Sessions,
   { tables, pausedAt }: { tables: readonly MovedTable[]; pausedAt: Date },
 ): Promise<WritePause | undefined> {
   const { lockSession, pauseLimitMs, isEngineAlive, reporter } = options;
+  const beat = oneAtATime(() => snapshotSession.query("select 1"));
   let exported: Exported | undefined;
   const heartbeat = new Heartbeat({
     session: lockSession,
@@ -84,21 +101,20 @@ async function holdPause(
     pauseLimitMs,
     isEngineAlive,
     onBeat: () => {
-      exported?.beat();
+      if (exported !== undefined) beat();
       return cancelReaderBlockers(monitor, tables, reporter);
     },
   });
   try {
-    exported = await exportSnapshot(options, heartbeat.signal);
+    exported = await exportSnapshot(snapshotSession, options.schemas, heartbeat.signal);
     heartbeat.signal.throwIfAborted();
   } catch (error) {
     heartbeat.stop();
     throw heartbeat.signal.aborted ? heartbeat.signal.reason : error;
   }
-  const { snapshotSession, snapshot, tablesNow } = exported;
+  const { snapshot, tablesNow } = exported;
   if (!sameTables(tables, tablesNow)) {
     heartbeat.stop();
-    await endConnection(snapshotSession);
     return undefined;
   }
   return {
@@ -116,33 +132,26 @@ async function holdPause(
 }
 
 interface Exported {
-  readonly snapshotSession: pg.Client;
   readonly snapshot: string;
   /** What the snapshot sees. */
   readonly tablesNow: readonly MovedTable[];
-  /** Keeps the server from ending the session, which is idle in its transaction as long as the pause lasts. */
-  beat(): void;
 }
 
-/** Session S, begun when the locks stand. It is cut when `lost` says that they do not any more. */
-async function exportSnapshot({ source, schemas }: WritePauseOptions, lost: AbortSignal): Promise<Exported> {
-  const snapshotSession = await connect(source, { purpose: "snapshot" });
-  const cut = () => cutConnection(snapshotSession);
+/** In session S, begun when the locks stand. It is cut when `lost` says that they do not any more. */
+async function exportSnapshot(
+  session: pg.Client,
+  schemas: readonly string[],
+  lost: AbortSignal,
+): Promise<Exported> {
+  const cut = () => cutConnection(session);
   lost.addEventListener("abort", cut);
-  snapshotSession.once("end", () => lost.removeEventListener("abort", cut));
-  try {
-    await snapshotSession.query("begin isolation level repeatable read read only");
-    const { rows } = await snapshotSession.query("select pg_export_snapshot() as snapshot");
-    return {
-      snapshotSession,
-      snapshot: rows[0].snapshot,
-      tablesNow: await listTables(snapshotSession, schemas),
-      beat: oneAtATime(() => snapshotSession.query("select 1")),
-    };
-  } catch (error) {
-    await endConnection(snapshotSession);
-    throw error;
-  }
+  session.once("end", () => lost.removeEventListener("abort", cut));
+  const [, exported, tablesNow] = await inTurn(session, [
+    () => session.query("begin isolation level repeatable read read only"),
+    () => session.query<{ snapshot: string }>("select pg_export_snapshot() as snapshot"),
+    () => listTables(session, schemas),
+  ]);
+  return { snapshot: exported.rows[0]?.snapshot ?? "", tablesNow };
 }
 
 /** On a silent connection they would queue up. */
@@ -176,10 +185,11 @@ async function lockTables(
   for (let attempt = 0; ; attempt++) {
     const remainingMs = giveUpAt - Date.now();
     if (remainingMs <= 0) throw locksNotGranted(lockTimeoutMs, await describeBlockers(monitor, tables));
-    await lockSession.query("begin");
-    await lockSession.query(`set local idle_in_transaction_session_timeout = ${timeoutMs}`);
     const waitMs = Math.min(remainingMs, attemptTimeoutMs);
-    await lockSession.query(`set local statement_timeout = ${attempt === 0 ? 0 : Math.ceil(waitMs)}`);
+    await lockSession.query(
+      `begin; set local idle_in_transaction_session_timeout = ${timeoutMs};
+       set local statement_timeout = ${attempt === 0 ? 0 : Math.ceil(waitMs)}`,
+    );
     const pausedAt = new Date();
     const watching = new AbortController();
     const watcher =
@@ -187,12 +197,8 @@ async function lockTables(
         ? Promise.resolve()
         : endBlockers(monitor, pid, endBlockersAt, reporter, watching.signal).catch(() => {});
     try {
-      if (names !== "") {
-        await lockSession.query(
-          `lock table ${names} in share row exclusive mode${attempt === 0 ? " nowait" : ""}`,
-        );
-      }
-      await lockSession.query("set local statement_timeout = 0");
+      const lock = `lock table ${names} in share row exclusive mode${attempt === 0 ? " nowait" : ""}; `;
+      await lockSession.query(`${names === "" ? "" : lock}set local statement_timeout = 0`);
       return pausedAt;
     } catch (error) {
       // 55P03 lock_not_available, 57014 query_canceled (our statement_timeout), 40P01 deadlock_detected.

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import pg from "pg";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
+import { inTurn } from "./in-turn.ts";
 import { keepAliveDelayMs, openPinnedSocket } from "./secure-socket.ts";
 
 /** How one database is reached. Held in memory only: neither serialised nor logged. */
@@ -93,14 +94,22 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
   });
   // Without a listener a lost connection ends the process; every query on it fails on its own anyway.
   client.on("error", () => {});
-  try {
-    await client.connect();
-    await client.query(laterSettings);
-  } catch (error) {
-    await client.end().catch(() => {});
-    throw connectionError(target, error);
-  }
-  if (target.admission !== undefined) await admit(client, target.admission);
+  const settingUp = async (step: () => Promise<unknown>) => {
+    try {
+      await step();
+    } catch (error) {
+      await client.end().catch(() => {});
+      throw connectionError(target, error);
+    }
+  };
+  await settingUp(() => client.connect());
+  await inTurn(client, [
+    // The first one, for why a session was refused is what must be known of its end.
+    async () => {
+      if (target.admission !== undefined) await admit(client, target.admission);
+    },
+    () => settingUp(() => client.query(laterSettings)),
+  ]);
   return client;
 }
 

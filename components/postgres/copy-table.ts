@@ -13,6 +13,12 @@ export interface CopyStatements {
   readonly writeFrozen?: string;
 }
 
+export interface CopyProgress {
+  onBytes(bytes: number): void;
+  /** Called when the source has sent all rows and its session is free. The target has yet to say that it took them. */
+  onRead(): void;
+}
+
 /**
  * Streams one table from a source session to a target session; at most a few socket buffers of it are in memory.
  * After a failure neither session can be used any more: they are left in the middle of their COPY.
@@ -26,12 +32,12 @@ export async function copyTable(
   target: pg.Client,
   label: string,
   { read, write, writeFrozen }: CopyStatements,
-  onBytes: (bytes: number) => void,
+  { onBytes, onRead }: CopyProgress,
 ): Promise<number> {
   const frozen = writeFrozen === undefined ? undefined : await startFrozen(target, label, writeFrozen);
   const reader = source.query(to(read));
   const writer = frozen ?? target.query(from(write));
-  await pump(reader, writer, label, onBytes);
+  await pump(reader, writer, label, { onBytes, onRead });
   if (reader.rowCount !== writer.rowCount) {
     throw new CutoverError({
       code: "COPY_FAILED",
@@ -77,7 +83,7 @@ async function pump(
   reader: Readable,
   writer: Writable,
   label: string,
-  onBytes: (bytes: number) => void,
+  { onBytes, onRead }: CopyProgress,
 ): Promise<void> {
   const failed = new AbortController();
   const writerFailure = new Promise<never>((_resolve, reject) => {
@@ -91,6 +97,7 @@ async function pump(
       onBytes(chunk.length);
       if (!writer.write(chunk)) await once(writer, "drain", { signal: failed.signal });
     }
+    onRead();
     const finished = once(writer, "finish", { signal: failed.signal });
     writer.end();
     await finished;

@@ -1,4 +1,3 @@
-import type pg from "pg";
 import { quoteIdentifier, quoteLiteral } from "./identifiers.ts";
 
 /** A relation that carries the fence: a table or a partition. */
@@ -29,7 +28,6 @@ export function unfencedTables(schemas: string): string {
      order by 1, 2`;
 }
 
-export async function dropEventTriggers(client: pg.Client): Promise<void> {
-  for (const name of eventTriggerNames)
-    await client.query(`drop event trigger if exists ${quoteIdentifier(name)}`);
-}
+export const dropEventTriggers = eventTriggerNames
+  .map((name) => `drop event trigger if exists ${quoteIdentifier(name)};`)
+  .join(" ");

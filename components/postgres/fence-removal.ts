@@ -21,10 +21,8 @@ export async function removeFence(
   client: pg.Client,
   { withinMs = 0 }: Patience = {},
 ): Promise<FencedTable[]> {
-  await inTransaction(client, async () => {
-    await client.query(`set local lock_timeout = ${eventTriggerTimeoutMs}`);
-    await dropEventTriggers(client);
-  });
+  // Sent as one message, they are one transaction.
+  await client.query(`set local lock_timeout = ${eventTriggerTimeoutMs}; ${dropEventTriggers}`);
   let left: FencedTable[] = [];
   await patiently(withinMs, async (round) => {
     await removeFreeOnes(client, Math.min(firstWaitMs * 2 ** round, longestWaitMs));
@@ -50,14 +48,21 @@ const eventTriggerTimeoutMs = 5_000;
  * @throws CutoverError `JOURNAL_LOST` when a witness stands: the source is fenced
  */
 export async function dropSourceSchema(source: pg.Client, { withinMs = 0 }: Patience = {}): Promise<boolean> {
-  return patiently(withinMs, () => unlessBusy(source, firstWaitMs, () => dropOwnObjects(source)));
+  return patiently(withinMs, () =>
+    unlessBusy(() =>
+      inTransaction(source, async () => {
+        await source.query(`set local lock_timeout = ${firstWaitMs}`);
+        await dropOwnObjects(source);
+      }),
+    ),
+  );
 }
 
 async function removeFreeOnes(client: pg.Client, waitMs: number): Promise<void> {
   const candidates = (await fencedTables(client)).filter(({ isHeldLong }) => !isHeldLong);
   let busy = 0;
   for (const table of candidates) {
-    if (!(await unlessBusy(client, waitMs, () => dropTrigger(client, table)))) busy += 1;
+    if (!(await unlessBusy(() => dropTrigger(client, table, waitMs)))) busy += 1;
     if (busy === busyInARound) return;
   }
 }
@@ -80,12 +85,9 @@ async function patiently(withinMs: number, isDone: (round: number) => Promise<bo
 }
 
 /** @returns whether the locks for `work` were to be had */
-async function unlessBusy(client: pg.Client, waitMs: number, work: () => Promise<unknown>): Promise<boolean> {
+async function unlessBusy(work: () => Promise<unknown>): Promise<boolean> {
   try {
-    await inTransaction(client, async () => {
-      await client.query(`set local lock_timeout = ${waitMs}`);
-      await work();
-    });
+    await work();
     return true;
   } catch (error) {
     if (busyStates.has(sqlState(error) ?? "")) return false;
@@ -96,9 +98,11 @@ async function unlessBusy(client: pg.Client, waitMs: number, work: () => Promise
 /** lock_not_available, deadlock_detected. */
 const busyStates: ReadonlySet<string> = new Set(["55P03", "40P01"]);
 
-async function dropTrigger(client: pg.Client, { schema, name }: FencedTable): Promise<void> {
+/** In one message, which is one transaction: a database has many tables, and may be far away. */
+async function dropTrigger(client: pg.Client, { schema, name }: FencedTable, waitMs: number): Promise<void> {
   await client.query(
-    `drop trigger if exists ${quoteIdentifier(fenceTriggerName)} on ${quoteQualified(schema, name)}`,
+    `set local lock_timeout = ${waitMs};
+     drop trigger if exists ${quoteIdentifier(fenceTriggerName)} on ${quoteQualified(schema, name)}`,
   );
 }
 

@@ -27,16 +27,18 @@ export function isWhole({ unfenced, eventTriggers, witness }: FenceState): boole
 
 /** What stands of the fence. Reads only. */
 export async function readFence(client: pg.Client, schemas: readonly string[]): Promise<FenceState> {
-  const unfenced = await client.query(unfencedTables("$1"), [schemas]);
-  const events = await client.query(
-    "select count(*)::int as count from pg_event_trigger where evtname = any($1) and evtenabled = 'A'",
-    [eventTriggerNames],
+  const { rows } = await client.query(
+    `select (select coalesce(json_agg(json_build_object('schema', t.schema, 'name', t.name)), '[]')
+               from (${unfencedTables("$1")}) t) as unfenced,
+            (select count(*)::int from pg_event_trigger where evtname = any($2) and evtenabled = 'A') as standing,
+            (select count(*)::int from (${eventTriggersOffQuery}) off) as off, ${hasWitness} as witnessed`,
+    [schemas, eventTriggerNames],
   );
+  const [{ unfenced, standing, off, witnessed }] = rows;
   return {
-    unfenced: unfenced.rows,
-    eventTriggers:
-      events.rows[0].count === eventTriggerNames.length && (await eventTriggersOff(client)).length === 0,
-    witness: await readWitness(client),
+    unfenced,
+    eventTriggers: standing === eventTriggerNames.length && off === 0,
+    witness: witnessed ? await standingWitness(client) : null,
   };
 }
 
@@ -45,26 +47,34 @@ export async function readFence(client: pg.Client, schemas: readonly string[]): 
  * before PostgreSQL 17 cannot do that. Reads only.
  */
 export async function eventTriggersOff(client: pg.ClientBase): Promise<string[]> {
-  const { rows } = await client.query<{ scope: string }>(
-    `select case when s.setrole = 0 and s.setdatabase = 0 then 'all roles' when s.setrole = 0 then 'database'
-                 else 'role ' || pg_get_userbyid(s.setrole) end as scope
-       from pg_db_role_setting s cross join lateral unnest(s.setconfig) entry
-      where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-        and case when split_part(entry, '=', 1) = 'event_triggers'
-                 then not substr(entry, strpos(entry, '=') + 1)::boolean else false end
-      order by 1`,
-  );
-  if (rows.length > 0) return rows.map(({ scope }) => scope);
-  const server = await client.query<{ off: boolean }>(
-    "select not coalesce(current_setting('event_triggers', true)::boolean, true) as off",
-  );
-  return server.rows[0]?.off === true ? ["server"] : [];
+  const { rows } = await client.query<{ scope: string }>(eventTriggersOffQuery);
+  return rows.map(({ scope }) => scope);
 }
+
+/** The server's own setting counts where nobody has another one. */
+const eventTriggersOffQuery = `
+  with given as (
+    select case when s.setrole = 0 and s.setdatabase = 0 then 'all roles' when s.setrole = 0 then 'database'
+                else 'role ' || pg_get_userbyid(s.setrole) end as scope
+      from pg_db_role_setting s cross join lateral unnest(s.setconfig) entry
+     where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+       and case when split_part(entry, '=', 1) = 'event_triggers'
+                then not substr(entry, strpos(entry, '=') + 1)::boolean else false end)
+  select scope from given
+   union all
+  select 'server' where not exists (select from given)
+                    and not coalesce(current_setting('event_triggers', true)::boolean, true)
+   order by 1`;
 
 /** The migration that fenced this source, `null` where none did. Reads only. */
 export async function readWitness(source: pg.Client): Promise<FenceState["witness"]> {
-  const present = await source.query("select to_regclass('pgvector_cutover.witness') is not null as present");
-  if (!present.rows[0].present) return null;
+  const present = await source.query(`select ${hasWitness} as present`);
+  return present.rows[0].present ? standingWitness(source) : null;
+}
+
+const hasWitness = "to_regclass('pgvector_cutover.witness') is not null";
+
+async function standingWitness(source: pg.Client): Promise<FenceState["witness"]> {
   const { rows } = await source.query(
     `select migration_id as "migrationId", epoch::int as epoch,
             yields_at <= clock_timestamp() or (select is_called from pgvector_cutover.passed) as yielded,

@@ -40,26 +40,40 @@ export async function closeSourceFence(
     yieldAfterMs: number | null;
   },
 ): Promise<void> {
-  await source.query(`
-    create schema if not exists pgvector_cutover;
-    create sequence if not exists pgvector_cutover.passed;
-    create table if not exists pgvector_cutover.witness (
-      migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp(),
-      yields_at timestamptz not null);
-  `);
-  const former = await readWitness(source);
-  if (former !== null) throw fencedByAnother(former.migrationId);
-  // Takes effect at once, whatever becomes of this transaction: without a witness it says nothing about anything.
-  await source.query("select setval('pgvector_cutover.passed', 1, false)");
-  const { rows } = await source.query<{ yieldsAt: string }>(
-    `insert into pgvector_cutover.witness (migration_id, epoch, yields_at)
-     values ($1, $2, ${endOfFence("$3")})
-     returning yields_at::text as "yieldsAt"`,
-    [options.migrationId, options.epoch, options.yieldAfterMs],
+  const [former] = await lastAnswer<{ migrationId: string }>(
+    source,
+    `create schema if not exists pgvector_cutover;
+     create sequence if not exists pgvector_cutover.passed;
+     create table if not exists pgvector_cutover.witness (
+       migration_id text primary key, epoch bigint not null, fenced_at timestamptz not null default clock_timestamp(),
+       yields_at timestamptz not null);
+     select migration_id as "migrationId" from pgvector_cutover.witness`,
   );
-  await source.query(fenceFunctions(options.schemas, yieldsAt(rows[0]?.yieldsAt ?? "infinity")));
-  await source.query(fenceTriggers(options.tables));
-  await source.query(eventTriggers);
+  if (former !== undefined) throw fencedByAnother(former.migrationId);
+  // The first one takes effect at once, whatever becomes of this transaction: without a witness it says nothing.
+  const [witness] = await lastAnswer<{ yieldsAt: string }>(
+    source,
+    `select setval('pgvector_cutover.passed', 1, false);
+     insert into pgvector_cutover.witness (migration_id, epoch, yields_at)
+     values (${quoteLiteral(options.migrationId)}, ${BigInt(options.epoch)}, ${endOfFence(options.yieldAfterMs)})
+     returning yields_at::text as "yieldsAt"`,
+  );
+  await source.query(
+    [
+      fenceFunctions(options.schemas, passesFrom(witness?.yieldsAt ?? "infinity")),
+      fenceTriggers(options.tables),
+      eventTriggers,
+    ].join("\n"),
+  );
+}
+
+/** What the last one of several statements answers that are sent as one message: writers wait for each round trip. */
+async function lastAnswer<Row extends pg.QueryResultRow>(
+  client: pg.Client,
+  statements: string,
+): Promise<Row[]> {
+  const answers = (await client.query(statements)) as unknown as ReadonlyArray<pg.QueryResult<Row>>;
+  return answers.at(-1)?.rows ?? [];
 }
 
 /**
@@ -75,24 +89,25 @@ export async function limitSourceFence(
 ): Promise<boolean> {
   await inTransaction(source, async () => {
     const { rows } = await source.query(
-      `update pgvector_cutover.witness set yields_at = ${endOfFence("$1")} returning yields_at::text as "yieldsAt"`,
-      [yieldAfterMs],
+      `update pgvector_cutover.witness set yields_at = ${endOfFence(yieldAfterMs)} returning yields_at::text as "yieldsAt"`,
     );
-    await source.query(fenceFunctions(schemas, yieldsAt(rows[0]?.yieldsAt ?? "infinity")));
+    await source.query(fenceFunctions(schemas, passesFrom(rows[0]?.yieldsAt ?? "infinity")));
   });
   const { rows } = await source.query("select is_called as passed from pgvector_cutover.passed");
   return rows[0].passed;
 }
 
-function endOfFence(yieldAfterMs: string): string {
-  return `coalesce(clock_timestamp() + ${yieldAfterMs}::float8 * interval '1 millisecond', 'infinity')`;
+function endOfFence(yieldAfterMs: number | null): string {
+  return yieldAfterMs === null
+    ? "'infinity'"
+    : `clock_timestamp() + ${Number(yieldAfterMs)}::float8 * interval '1 millisecond'`;
 }
 
 /**
  * Not transactional, therefore seen whatever becomes of the write: that is what proves afterwards that nobody passed.
  * The server's clock decides when, which may be set; it does not decide whether.
  */
-function yieldsAt(time: string): string {
+function passesFrom(time: string): string {
   if (time === "infinity") return "false";
   return `(case when clock_timestamp() >= ${quoteLiteral(time)}::timestamptz
                 then nextval('pgvector_cutover.passed') > 0 else false end)`;
@@ -110,16 +125,16 @@ export async function closeTargetFence(
   options: { tables: readonly FencedTable[]; schemas: readonly string[]; loaderToken?: string },
 ): Promise<void> {
   const { loaderToken } = options;
-  // The server may log the values of a statement.
+  // The server may log a statement.
   const loaderHash =
-    loaderToken === undefined ? null : createHash("sha256").update(loaderToken, "utf8").digest();
-  await inTransaction(target, async () => {
-    await target.query(
-      "update pgvector_cutover.fence set open = false, loader_hash = $1::bytea, loader_role = null",
-      [loaderHash],
-    );
-    await dropEventTriggers(target);
-    await target.query(
+    loaderToken === undefined
+      ? "null"
+      : `'\\x${createHash("sha256").update(loaderToken, "utf8").digest("hex")}'`;
+  // Sent as one message, they are one transaction.
+  await target.query(
+    [
+      `update pgvector_cutover.fence set open = false, loader_hash = ${loaderHash}, loader_role = null;`,
+      dropEventTriggers,
       fenceFunctions(
         options.schemas,
         `exists (select from pgvector_cutover.fence
@@ -127,10 +142,10 @@ export async function closeTargetFence(
                      or loader_hash is not null and loader_role = session_user)`,
         { askedFirst: true },
       ),
-    );
-    await target.query(fenceTriggers(options.tables));
-    await target.query(eventTriggers);
-  });
+      fenceTriggers(options.tables),
+      eventTriggers,
+    ].join("\n"),
+  );
 }
 
 /**
@@ -183,8 +198,7 @@ export async function openSourceFence(source: pg.Client, migrationId: string): P
       await source.query(`set local lock_timeout = ${openingTimeoutMs}`);
       const witness = await readWitness(source);
       if (witness !== null && witness.migrationId !== migrationId) throw fencedByAnother(witness.migrationId);
-      await dropEventTriggers(source);
-      await source.query(fenceFunctions([], "true"));
+      await source.query(`${dropEventTriggers}\n${fenceFunctions([], "true")}`);
       if (rows[0].witness) await source.query("delete from pgvector_cutover.witness");
     });
   } catch (error) {

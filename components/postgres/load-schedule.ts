@@ -4,8 +4,11 @@ export interface LoadTask<Session> {
   readonly kind: "copy" | "build";
   /** Of two of a kind the larger one is started first. */
   readonly size: number;
-  /** @returns what has become possible by it */
-  run(session: Session): Promise<ReadonlyArray<LoadTask<Session>>>;
+  /**
+   * @param letNext lets the next task of the kind begin before this one ends
+   * @returns what has become possible by it
+   */
+  run(session: Session, letNext: () => void): Promise<ReadonlyArray<LoadTask<Session>>>;
 }
 
 export interface ScheduleOptions {
@@ -28,6 +31,7 @@ export async function runTasks<Session>(
 ): Promise<void> {
   const waiting: Record<LoadTask<Session>["kind"], Array<LoadTask<Session>>> = { copy: [], build: [] };
   const running = { copy: 0, build: 0 };
+  let busy = 0;
   let failure: { readonly error: unknown } | undefined;
   let change = Promise.withResolvers<void>();
   const add = (added: ReadonlyArray<LoadTask<Session>>) => {
@@ -36,26 +40,36 @@ export async function runTasks<Session>(
     for (const tasks of Object.values(waiting)) tasks.sort((first, second) => first.size - second.size);
   };
   const next = () => (running.copy < copiesAtOnce ? waiting.copy.pop() : undefined) ?? waiting.build.pop();
+  const wake = () => {
+    change.resolve();
+    change = Promise.withResolvers();
+  };
   const work = async (session: Session) => {
     while (failure === undefined) {
       const task = next();
       if (task === undefined) {
-        if (running.copy + running.build === 0) return;
+        if (busy === 0) return;
         await change.promise;
         continue;
       }
+      busy++;
       running[task.kind]++;
+      let counts = true;
+      const letNext = () => {
+        if (counts) running[task.kind]--;
+        counts = false;
+        wake();
+      };
       try {
-        add(await task.run(session));
+        add(await task.run(session, letNext));
       } catch (error) {
         if (failure === undefined) {
           failure = { error };
           onFailure();
         }
       }
-      running[task.kind]--;
-      change.resolve();
-      change = Promise.withResolvers();
+      busy--;
+      letNext();
     }
   };
   add(tasks);

@@ -11,8 +11,10 @@ export async function loadSearchPath(
   target: ClientBase,
   schemas: readonly string[],
 ): Promise<string> {
-  const { rows: settings } = await source.query<{ path: string; user: string }>(effectivePathQuery);
-  const { rows: extensions } = await target.query<{ schema: string }>(extensionSchemasQuery);
+  const [{ rows: settings }, { rows: extensions }] = await Promise.all([
+    source.query<{ path: string; user: string }>(effectivePathQuery),
+    target.query<{ schema: string }>(extensionSchemasQuery),
+  ]);
   const { path = '"$user", public', user = "" } = settings[0] ?? {};
   const allowed = new Set([...schemas, ...extensions.map(({ schema }) => schema)]);
   const effective = splitPath(path).map((name) => (name === "$user" ? user : name));

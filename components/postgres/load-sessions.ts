@@ -151,8 +151,9 @@ const tablesPerSession = 100;
 
 /** Makes every earlier asynchronous commit of the server durable: its log is flushed up to this transaction's record. */
 export async function commitSynchronously(client: pg.Client): Promise<void> {
-  await client.query("SET synchronous_commit = on");
-  await client.query("SELECT pg_catalog.pg_logical_emit_message(true, 'pgvector_cutover', 'loaded')");
+  await client.query(
+    "SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'pgvector_cutover', 'loaded')",
+  );
 }
 
 /** Sessions that write the copy: one for each that reads it, and some that build indexes meanwhile. */

@@ -134,16 +134,21 @@ export function copyTasks(
   return ranges.map((range) => ({
     kind: "copy" as const,
     size: table.sizeBytes,
-    run: async (writer) => {
+    run: async (writer, letNext) => {
       const target = await writer.forNextTable();
       const source = sources.take();
+      let givingBack: Promise<void> | undefined;
+      // While the target takes the last rows in, its way back may be long, another session has use for the source's.
+      const onRead = () => {
+        givingBack = sources.giveBack(source).then(letNext);
+      };
       await meter.during(label, async () => {
         const { write, writeFrozen } = format;
         const statements = { read: format.read(range), write, ...(isFrozen ? { writeFrozen } : {}) };
-        const own = await copyTable(source, target, label, statements, (bytes) => meter.addBytes(bytes));
-        rows += own;
+        const onBytes = (bytes: number) => meter.addBytes(bytes);
+        rows += await copyTable(source, target, label, statements, { onBytes, onRead });
       });
-      await sources.giveBack(source);
+      await givingBack;
       left -= 1;
       if (left > 0) return [];
       meter.tableDone(rows, table.sizeBytes);

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { allOf } from "../all-of.ts";
 import type { ConnectionTarget } from "./connection.ts";
 import type { CopyFormat, TableName } from "./copy-format.ts";
 import type { SchemaDump } from "./dump.ts";
@@ -31,8 +32,8 @@ export interface LoadOptions {
   readonly target: ConnectionTarget;
   /** Exported on the source; its session stays open for the whole load. */
   readonly snapshot: string;
-  /** Taken under the same snapshot. */
-  readonly dump: SchemaDump;
+  /** Taken under the same snapshot. Where it is still to come, the load gets ready meanwhile, and defines nothing. */
+  readonly dump: SchemaDump | Promise<SchemaDump>;
   readonly tables: readonly TableToCopy[];
   readonly schemas: readonly string[];
   /** Shown by every writing session, so that the fence around the unfinished copy lets it pass. */
@@ -94,8 +95,10 @@ interface Work {
   readonly steps: LoadSteps;
   /** The first one also does all that is done one after the other. */
   readonly writers: readonly [Writer, ...Writer[]];
-  /** Sessions that read rows at once. */
+  /** Sessions that read rows at once, */
   readonly readers: number;
+  /** and those that are idle. */
+  readonly sources: pg.Client[];
   readonly thresholds: LoadThresholds;
 }
 
@@ -113,13 +116,15 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   meter.enter("indexes");
   await buildRest(work, copied.late);
   meter.enter("constraints");
-  await addConstraints(work, copied);
+  const [, sequences] = await allOf([
+    addConstraints(work, copied),
+    sessions.read((reader) => readSequences(reader, schemas)),
+  ]);
   meter.enter("finish");
   const { populatedViews } = work.plan;
   const writer = work.writers[0].client;
   await populateMaterializedViews(writer, populatedViews, schemas);
   await analyzeViews(writer, schemas);
-  const sequences = await sessions.read((reader) => readSequences(reader, schemas));
   await setSequences(writer, sequences);
   await commitSynchronously(writer);
   return {
@@ -136,28 +141,34 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
   const { schemas, workers, thresholds = normalThresholds } = options;
   const [writer, reader] = await Promise.all([sessions.openTarget("pg_catalog"), sessions.openSource()]);
   const searchPath = await loadSearchPath(reader, writer, schemas);
-  const steps = planSteps(options.dump.entries, await listSchemas(writer, schemas));
-  const { readers, writers } = shareSessions(workers, {
-    source: await freeSessions(reader),
-    target: await freeSessions(writer),
-  });
+  const [source, target] = await Promise.all([freeSessions(reader), freeSessions(writer)]);
+  const { readers, writers } = shareSessions(workers, { source, target });
+  const open = (count: number, session: () => Promise<pg.Client>) =>
+    Promise.all(Array.from({ length: count }, session));
   const define = async () => {
     await writer.query("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath]);
-    await applyEntries(writer, steps.definitions, options.withDefinitions);
+    const existing = await listSchemas(writer, schemas);
+    const steps = planSteps((await options.dump).entries, existing);
+    // Not before there is something to read soon: their server ends those that are idle for long.
+    const [sources] = await Promise.all([
+      open(readers, () => sessions.openSource()),
+      applyEntries(writer, steps.definitions, options.withDefinitions),
+    ]);
+    return { steps, sources };
   };
   const read = async () => {
     const plan = await readSourcePlan(reader, schemas, thresholds);
     await sessions.release(reader);
     return plan;
   };
-  const [plan, others] = await Promise.all([
+  const [plan, others, { steps, sources }] = await Promise.all([
     read(),
-    Promise.all(Array.from({ length: writers - 1 }, () => sessions.openTarget(searchPath))),
+    open(writers - 1, () => sessions.openTarget(searchPath)),
     define(),
   ]);
   const toWriter = (client: pg.Client) => new Writer(sessions, client, searchPath);
   return {
-    ...{ options, sessions, meter, plan, steps, readers, thresholds },
+    ...{ options, sessions, meter, plan, steps, sources, readers, thresholds },
     writers: [toWriter(writer), ...others.map(toWriter)],
   };
 }
@@ -176,6 +187,7 @@ async function copyTables({
   meter,
   writers,
   readers,
+  sources: idle,
   plan,
   steps,
   thresholds,
@@ -183,7 +195,6 @@ async function copyTables({
   const divided = divideWork(options.tables, steps, plan);
   await applyEntries(writers[0].client, divided.statistics);
   meter.enter("rows");
-  const idle: pg.Client[] = [];
   let left = 0;
   const copied: Array<LoadReport["tables"][number]> = [];
   const tasks = divided.tables.flatMap((work) => {
@@ -212,8 +223,7 @@ async function copyTables({
     });
   });
   left = tasks.length;
-  const opened = Array.from({ length: Math.min(readers, left) }, () => sessions.openSource());
-  idle.push(...(await Promise.all(opened)));
+  await Promise.all(idle.splice(left).map((source) => sessions.release(source)));
   await runTasks(writers, tasks, { copiesAtOnce: readers, onFailure: () => sessions.cut() });
   return {
     tables: copied.toSorted((first, second) => compareNames(first, second)),

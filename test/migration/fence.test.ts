@@ -489,7 +489,7 @@ describe("closing and opening", () => {
       const tried: string[] = [];
       const { query } = client;
       client.query = ((text: string, ...rest: unknown[]) => {
-        const name = /^drop trigger .* on "public"\."(\w+)"/.exec(text)?.[1];
+        const name = /drop trigger if exists \S+ on "public"\."(\w+)"/.exec(text)?.[1];
         if (name !== undefined) tried.push(name);
         return (query as (...all: unknown[]) => unknown).call(client, text, ...rest);
       }) as typeof client.query;

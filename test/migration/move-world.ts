@@ -39,6 +39,8 @@ export async function startMoveWorld(
     sessions.push(client);
     await client.query("set application_name = 'services'");
   };
+  const target = await connect(database.connection, { purpose: "observe", pipeline: true });
+  sessions.push(target);
   const variables = { DATABASE_URL: "${{Postgres.DATABASE_URL}}" };
   const world = await startTestWorld({
     ...options,
@@ -93,6 +95,7 @@ export async function startMoveWorld(
     context: (changes = {}) => ({
       railway,
       world: resolved,
+      target,
       deploymentTimeoutMs: 15_000,
       reporter: { step: report, detail: report },
       signal: new AbortController().signal,

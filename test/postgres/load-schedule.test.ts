@@ -44,6 +44,36 @@ test("only so many copies run at once, while others build", async () => {
   expect(most).toBe(2);
 });
 
+test("a copy that lets the next one begin early makes room for one, and what follows from it is still waited for", async () => {
+  const order: string[] = [];
+  const { promise: secondBegan, resolve: begin } = Promise.withResolvers<void>();
+  const follows = task("build", 1, async (session) => {
+    order.push(`build on ${session}`);
+    return [];
+  });
+  const first = task("copy", 2, async (_session, letNext) => {
+    letNext();
+    letNext();
+    await secondBegan;
+    // Nobody else is at work by now, and all but this session have found nothing to do.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return [follows, follows];
+  });
+  let copies = 0;
+  let most = 0;
+  const later = task("copy", 1, async () => {
+    most = Math.max(most, ++copies);
+    begin();
+    await new Promise((resolve) => setImmediate(resolve));
+    copies -= 1;
+    return [];
+  });
+  await runTasks(["a", "b", "c"], [first, later, later], options);
+  expect(most).toBe(1);
+  expect(order).toHaveLength(2);
+  expect(new Set(order).size).toBe(2);
+});
+
 test("a session that has nothing to do takes what another one's task made possible", async () => {
   const used = new Set<string>();
   let bothAreThere: () => void = () => {};

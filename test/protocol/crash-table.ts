@@ -51,7 +51,6 @@ export class EffectReader {
   #last: CrashRow = "1";
   #lastMutation: CrashRow | undefined;
   readonly #open = new Map<string, CrashRow>();
-  readonly #passesLoader = new Map<string, boolean>();
 
   constructor(journal: { state: MigrationState | "none"; services?: Services }) {
     this.#state = journal.state;
@@ -136,8 +135,7 @@ export class EffectReader {
       case "target load":
         return "6";
       case "target fence":
-        if (/loader_hash/.test(statement)) this.#passesLoader.set(place, parameters[0] !== null);
-        return this.#passesLoader.get(place) === true ? "6" : "8";
+        return /loader_hash = null/.test(statement) ? "8" : "6";
       case "target control":
         return this.#rowOnTargetControl(statement, parameters);
       default:
@@ -185,7 +183,6 @@ export class EffectReader {
     if (/set epoch = epoch \+ 1/i.test(statement)) return "t";
     if (/^with moved as \( update pgvector_cutover\.migration set state/i.test(statement))
       return this.#rowOfTransition(parameters);
-    if (/^update pgvector_cutover\.fence set open = true/i.test(statement)) return "17";
     if (/setval\(/i.test(statement)) return this.#isSealed ? "16" : "11";
     if (this.#state === "promoted" || this.#state === "finished") return "19";
     if (this.#state === "aborting") return "h";
@@ -227,8 +224,12 @@ function rowOfService(former: Services, services: Services): CrashRow {
   return "12";
 }
 
-/** Sessions that the server itself keeps from writing, and statements that touch nothing but their own session. */
-function readsOnly(purpose: string, statement: string): boolean {
+/**
+ * Sessions that the server itself keeps from writing, and statements that touch nothing but their own session. What
+ * follows such a statement in the same message counts.
+ */
+function readsOnly(purpose: string, message: string): boolean {
+  const statement = message.replace(/^(set [^;]*; *)+(?=.)/i, "");
   if (/^(observe|preflight|watch|status|gate|copy|dump|snapshot|abort-check)$/.test(purpose)) return true;
   if (/^(set|show|rollback|release|begin|start|discard)\b/i.test(statement)) return true;
   if (!/^(select|with)\b/i.test(statement)) return false;
