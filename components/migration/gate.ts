@@ -2,12 +2,12 @@ import type pg from "pg";
 import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import {
-  type Catalogue,
-  catalogueHash,
+  type DeclaredObject,
   displayName,
-  readCatalogue,
+  hashCatalogue,
+  visitCatalogue,
 } from "../postgres/catalogue/catalogue.ts";
-import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
+import { CatalogueComparison, type ComparedCatalogues } from "../postgres/catalogue/catalogue-comparison.ts";
 import { type ConnectionTarget, connect, withConnection } from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
 import type { TableName } from "../postgres/copy-format.ts";
@@ -52,15 +52,15 @@ export interface GateOptions {
 export async function runGate(options: GateOptions): Promise<GateReport> {
   const { accept, expectedSequences, protectedBefore } = options;
   const [compared, guarded] = await allOf([compareSides(options), guardProtected(options)]);
-  const { source, target, contents } = compared;
-  const catalogue = diffCatalogues(source.catalogue, target.catalogue);
-  const isMissing = (table: string) =>
-    catalogue.some(({ code, object }) => code === "CATALOGUE_MISSING" && object === `table ${table}`);
+  const { source, target, catalogues, contents } = compared;
+  const missing = new Set(
+    catalogues.differences.flatMap(({ code, object }) => (code === "CATALOGUE_MISSING" ? [object] : [])),
+  );
   const copies = new Map(contents.target.map((digest) => [nameOf(digest), digest]));
   const tables = contents.source.map((digest) => compareTable(digest, copies.get(nameOf(digest))));
   const found: FoundDifference[] = [
-    ...catalogue,
-    ...tables.flatMap((table) => contentDifference(table, isMissing)),
+    ...catalogues.differences,
+    ...tables.flatMap((table) => contentDifference(table, missing)),
     ...compareSequences(source.sequences, target.sequences, expectedSequences),
     ...guarded.found,
   ];
@@ -71,11 +71,11 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
     tables,
     compared: {
       tables: tables.length,
-      catalogueObjects: source.catalogue.objects.size,
+      catalogueObjects: catalogues.objects,
       sequences: source.sequences.length,
       protectedObjects: Object.keys(protectedBefore.structure).length,
     },
-    sourceCatalogue: catalogueHash(source.catalogue),
+    sourceCatalogue: catalogues.sourceHash,
   });
 }
 
@@ -90,7 +90,7 @@ export async function assertCatalogueUnchanged(
   schemas: readonly string[],
   { sourceCatalogue }: Pick<GateReport, "sourceCatalogue">,
 ): Promise<void> {
-  if (catalogueHash(await readCatalogue(source, schemas)) === sourceCatalogue) return;
+  if ((await hashCatalogue(source, schemas)) === sourceCatalogue) return;
   throw new CutoverError({
     code: "SOURCE_CHANGED_BEFORE_FENCE",
     message: `Definitions or large objects of ${schemas.join(", ")} changed on the source while its tables were being copied.`,
@@ -102,7 +102,7 @@ const session = { purpose: "gate", readOnly: true } as const;
 const pipelined = { ...session, pipeline: true };
 
 interface Side {
-  readonly catalogue: Catalogue;
+  readonly major: number;
   readonly tables: readonly MovedTable[];
   readonly sequences: readonly SequenceState[];
 }
@@ -110,22 +110,25 @@ interface Side {
 interface ComparedSides {
   readonly source: Side;
   readonly target: Side;
+  readonly catalogues: ComparedCatalogues;
   /** By the source's column list on both sides, so that equal hashes mean equal rows. */
   readonly contents: { readonly source: readonly TableDigest[]; readonly target: readonly TableDigest[] };
 }
 
 async function compareSides(options: GateOptions): Promise<ComparedSides> {
   const { schemas, snapshot } = options;
+  const comparison = new CatalogueComparison();
   return withConnection(options.target, pipelined, async (targetSession) => {
     const [source, target] = await allOf([
       withConnection(options.source, pipelined, async (sourceSession) => {
         await sourceSession.query(readOnlyTransaction(snapshot));
-        return readSide(sourceSession, schemas);
+        return readSide(sourceSession, schemas, (object) => comparison.add("source", object));
       }),
-      holdSide(targetSession, schemas),
+      holdSide(targetSession, schemas, (object) => comparison.add("target", object)),
     ]);
+    const catalogues = comparison.finish({ source: source.major, target: target.major });
     const contents = await hashBoth(options, source, target);
-    return { source, target, contents };
+    return { source, target, catalogues, contents };
   });
 }
 
@@ -133,17 +136,25 @@ function guardProtected(options: GateOptions): ReturnType<typeof checkProtected>
   return withConnection(options.target, pipelined, (client) => checkProtected(client, options));
 }
 
-async function readSide(client: pg.Client, schemas: readonly string[]): Promise<Side> {
-  const [tables, catalogue, sequences] = await inTurn(client, [
+async function readSide(
+  client: pg.Client,
+  schemas: readonly string[],
+  visit: (object: DeclaredObject) => void,
+): Promise<Side> {
+  const [tables, major, sequences] = await inTurn(client, [
     () => listTables(client, schemas),
-    () => readCatalogue(client, schemas),
+    () => visitCatalogue(client, schemas, visit),
     () => readSequences(client, schemas),
   ]);
-  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences };
+  return { major, tables: tables.filter(({ kind }) => kind === "table"), sequences };
 }
 
 /** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
-async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
+async function holdSide(
+  client: pg.Client,
+  schemas: readonly string[],
+  visit: (object: DeclaredObject) => void,
+): Promise<Side & { snapshot: string }> {
   await client.query(readOnlyTransaction());
   // It does nothing while others hash.
   await client.query("SET LOCAL idle_in_transaction_session_timeout = 0");
@@ -151,7 +162,7 @@ async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<
     "SELECT pg_catalog.pg_export_snapshot() AS snapshot",
   );
   const { snapshot } = rows[0] as { snapshot: string };
-  return { ...(await readSide(client, schemas)), snapshot };
+  return { ...(await readSide(client, schemas, visit)), snapshot };
 }
 
 async function hashBoth(
@@ -208,11 +219,11 @@ function compareTable(digest: TableDigest, copy: TableDigest | undefined): Compa
   };
 }
 
-function contentDifference(table: ComparedTable, isMissing: (table: string) => boolean): FoundDifference[] {
-  const name = nameOf(table);
-  if (table.equal || (table.targetRows === null && isMissing(name))) return [];
+function contentDifference(table: ComparedTable, missing: ReadonlySet<string>): FoundDifference[] {
+  const object = `table ${nameOf(table)}`;
+  if (table.equal || (table.targetRows === null && missing.has(object))) return [];
   const aspect = table.targetRows === null ? "columns" : table.targetRows === table.rows ? "values" : "rows";
-  return [{ code: "CONTENT_DIFFERS", object: `table ${name}`, aspect }];
+  return [{ code: "CONTENT_DIFFERS", object, aspect }];
 }
 
 function nameOf({ schema, name }: TableName): string {
