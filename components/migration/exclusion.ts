@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import type pg from "pg";
+import pg from "pg";
 import { CutoverError, hasCode } from "../errors.ts";
 import {
   applicationNamePrefix,
@@ -250,7 +251,11 @@ function oneQueryAtATime(client: pg.Client): pg.Client {
   const query = client.query.bind(client) as (...request: unknown[]) => Promise<unknown>;
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = (...request: unknown[]) => {
-    const answer = last.then(() => query(...request));
+    const answer = last.then(() => {
+      const asked = query(...request);
+      // One whose rows are taken as they come (`eachRow`) is no promise.
+      return asked instanceof pg.Query ? once(asked, "end") : asked;
+    });
     last = answer.catch(() => {});
     return answer;
   };

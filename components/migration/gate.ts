@@ -1,14 +1,20 @@
 import type pg from "pg";
-import { allOf } from "../all-of.ts";
+import { allOf, allUnlessOneFails } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
 import {
-  type Catalogue,
-  catalogueHash,
+  type DeclaredObject,
   displayName,
-  readCatalogue,
+  hashCatalogue,
+  visitCatalogue,
 } from "../postgres/catalogue/catalogue.ts";
-import { diffCatalogues } from "../postgres/catalogue/diff-catalogues.ts";
-import { type ConnectionTarget, connect, endConnection, withConnection } from "../postgres/connection.ts";
+import { CatalogueComparison, type ComparedCatalogues } from "../postgres/catalogue/catalogue-comparison.ts";
+import {
+  type ConnectionTarget,
+  connect,
+  endConnection,
+  withConnection,
+  withConnections,
+} from "../postgres/connection.ts";
 import type { TableDigest } from "../postgres/content-hash.ts";
 import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
@@ -51,17 +57,27 @@ export interface GateOptions {
  * @throws CutoverError those of `connect`; a failing query as the server gave it. A difference is never thrown.
  */
 export async function runGate(options: GateOptions): Promise<GateReport> {
-  const { accept, expectedSequences, protectedBefore } = options;
-  const [compared, guarded] = await allOf([compareSides(options), guardProtected(options)]);
-  const { source, target, contents } = compared;
-  const catalogue = diffCatalogues(source.catalogue, target.catalogue);
-  const isMissing = (table: string) =>
-    catalogue.some(({ code, object }) => code === "CATALOGUE_MISSING" && object === `table ${table}`);
+  const { accept, expectedSequences, protectedBefore, sourceHashing } = options;
+  const failed = new AbortController();
+  const cutShort = (failure: unknown) => {
+    failed.abort(failure);
+    void sourceHashing?.stop();
+  };
+  const signal =
+    options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  const [compared, guarded] = await allUnlessOneFails(
+    [compareSides({ ...options, signal }, cutShort), guardProtected({ ...options, signal })],
+    cutShort,
+  );
+  const { source, target, catalogues, contents } = compared;
+  const missing = new Set(
+    catalogues.differences.flatMap(({ code, object }) => (code === "CATALOGUE_MISSING" ? [object] : [])),
+  );
   const copies = new Map(contents.target.map((digest) => [nameOf(digest), digest]));
   const tables = contents.source.map((digest) => compareTable(digest, copies.get(nameOf(digest))));
   const found: FoundDifference[] = [
-    ...catalogue,
-    ...tables.flatMap((table) => contentDifference(table, isMissing)),
+    ...catalogues.differences,
+    ...tables.flatMap((table) => contentDifference(table, missing)),
     ...brokenBodies(source.unresolvedBodies, target.unresolvedBodies, options.protectedSchemas),
     ...compareSequences(source.sequences, target.sequences, expectedSequences),
     ...guarded.found,
@@ -73,11 +89,11 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
     tables,
     compared: {
       tables: tables.length,
-      catalogueObjects: source.catalogue.objects.size,
+      catalogueObjects: catalogues.objects,
       sequences: source.sequences.length,
       protectedObjects: Object.keys(protectedBefore.structure).length,
     },
-    sourceCatalogue: catalogueHash(source.catalogue),
+    sourceCatalogue: catalogues.sourceHash,
   });
 }
 
@@ -92,7 +108,7 @@ export async function assertCatalogueUnchanged(
   schemas: readonly string[],
   { sourceCatalogue }: Pick<GateReport, "sourceCatalogue">,
 ): Promise<void> {
-  if (catalogueHash(await readCatalogue(source, schemas)) === sourceCatalogue) return;
+  if ((await hashCatalogue(source, schemas)) === sourceCatalogue) return;
   throw new CutoverError({
     code: "SOURCE_CHANGED_BEFORE_FENCE",
     message: `Definitions or large objects of ${schemas.join(", ")} changed on the source while its tables were being copied.`,
@@ -104,8 +120,7 @@ const session = { purpose: "gate", readOnly: true } as const;
 const pipelined = { ...session, pipeline: true };
 
 interface Side {
-  readonly catalogue: Catalogue;
-  readonly tables: readonly MovedTable[];
+  readonly major: number;
   readonly sequences: readonly SequenceState[];
   readonly unresolvedBodies: readonly UnresolvedBody[];
 }
@@ -113,35 +128,48 @@ interface Side {
 interface ComparedSides {
   readonly source: Side;
   readonly target: Side;
+  readonly catalogues: ComparedCatalogues;
   /** By the source's column list on both sides, so that equal hashes mean equal rows. */
-  readonly contents: { readonly source: readonly TableDigest[]; readonly target: readonly TableDigest[] };
+  readonly contents: Contents;
 }
 
-async function compareSides(options: GateOptions): Promise<ComparedSides> {
+interface Contents {
+  readonly source: readonly TableDigest[];
+  readonly target: readonly TableDigest[];
+}
+
+async function compareSides(
+  options: GateOptions,
+  cutShort: (failure: unknown) => void,
+): Promise<ComparedSides> {
   const { schemas, snapshot } = options;
-  // At once, so that a long way to the servers is gone once.
-  const reading = withConnection(options.source, pipelined, async (sourceSession) => {
-    const [, side] = await inTurn(sourceSession, [
-      () => sourceSession.query(readOnlyTransaction(snapshot)),
-      () => readSide(sourceSession, schemas),
-    ]);
-    return side;
-  });
+  const comparison = new CatalogueComparison();
   const ahead = openAhead(options);
-  const comparing = withConnection(options.target, pipelined, async (targetSession) => {
-    const [source, target] = await allOf([reading, holdSide(targetSession, schemas)]);
-    const contents = await hashBoth(options, source, target, ahead.take);
-    return { source, target, contents };
-  });
   try {
-    const [compared] = await allOf([comparing, reading]);
-    return compared;
+    return await withConnections([options.source, options.target], pipelined, async (sessions) => {
+      const [onSource, onTarget] = sessions;
+      // What follows is sent behind it without waiting, so that a long way to the servers is gone once.
+      const begun = allOf([beginSource(onSource, schemas, snapshot), beginTarget(onTarget, schemas)]);
+      const hashing = begun.then(([tables, copy]) =>
+        hashBoth(options, { tables, copy, cutShort, onTarget: ahead.take }),
+      );
+      const [source, target, contents] = await allUnlessOneFails(
+        [
+          readSideAndEnd(onSource, schemas, (object) => comparison.add("source", object)),
+          readSide(onTarget, schemas, (object) => comparison.add("target", object)),
+          hashing,
+        ],
+        cutShort,
+      );
+      const catalogues = comparison.finish({ source: source.major, target: target.major });
+      return { source, target, catalogues, contents };
+    });
   } finally {
     await ahead.close();
   }
 }
 
-/** The target's sessions that hash, opened while both sides are read: a long way to the server costs writers time. */
+/** The target's sessions that hash, opened while both sides begin: a long way to the server costs writers time. */
 function openAhead({ target, workers }: GateOptions): { take(): Promise<pg.Client>; close(): Promise<void> } {
   const open = () => connect(target, session);
   const ahead = Array.from({ length: workers }, open);
@@ -159,55 +187,88 @@ function guardProtected(options: GateOptions): ReturnType<typeof checkProtected>
   return withConnection(options.target, pipelined, (client) => checkProtected(client, options));
 }
 
-async function readSide(client: pg.Client, schemas: readonly string[]): Promise<Side> {
-  const [tables, catalogue, sequences, unresolvedBodies] = await inTurn(client, [
+/** @returns the tables that hold rows */
+async function beginSource(
+  client: pg.Client,
+  schemas: readonly string[],
+  snapshot: string | undefined,
+): Promise<MovedTable[]> {
+  const [, tables] = await inTurn(client, [
+    () => client.query(readOnlyTransaction(snapshot)),
     () => listTables(client, schemas),
-    () => readCatalogue(client, schemas),
-    () => readSequences(client, schemas),
-    () => readUnresolvedBodies(client, schemas),
   ]);
-  return { catalogue, tables: tables.filter(({ kind }) => kind === "table"), sequences, unresolvedBodies };
+  return tables.filter(({ kind }) => kind === "table");
 }
 
-/** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
-async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
-  const [, exported, side] = await inTurn(client, [
+interface HeldCopy {
+  readonly tables: readonly MovedTable[];
+  /** What all of the copy's rows are read under, for as long as the transaction stays open. */
+  readonly snapshot: string;
+}
+
+async function beginTarget(client: pg.Client, schemas: readonly string[]): Promise<HeldCopy> {
+  const [, exported, tables] = await inTurn(client, [
     // It does nothing while others hash.
     () => client.query(`${readOnlyTransaction()}; SET LOCAL idle_in_transaction_session_timeout = 0`),
     () => client.query<{ snapshot: string }>("SELECT pg_catalog.pg_export_snapshot() AS snapshot"),
-    () => readSide(client, schemas),
+    () => listTables(client, schemas),
   ]);
   const { snapshot } = exported.rows[0] as { snapshot: string };
-  return { ...side, snapshot };
+  return { tables, snapshot };
+}
+
+/** Ends the session's transaction, too, so that it holds nothing while others hash. */
+async function readSideAndEnd(...[client, ...rest]: Parameters<typeof readSide>): Promise<Side> {
+  const side = await readSide(client, ...rest);
+  await client.query("COMMIT");
+  return side;
+}
+
+async function readSide(
+  client: pg.Client,
+  schemas: readonly string[],
+  visit: (object: DeclaredObject) => void,
+): Promise<Side> {
+  const [major, sequences, unresolvedBodies] = await inTurn(client, [
+    () => visitCatalogue(client, schemas, visit),
+    () => readSequences(client, schemas),
+    () => readUnresolvedBodies(client, schemas),
+  ]);
+  return { major, sequences, unresolvedBodies };
 }
 
 async function hashBoth(
   { source, snapshot, sourceHashing, workers, signal }: GateOptions,
-  sourceSide: Side,
-  targetSide: Side & { snapshot: string },
-  onTarget: () => Promise<pg.Client>,
-): Promise<ComparedSides["contents"]> {
+  {
+    tables,
+    copy,
+    onTarget,
+    cutShort,
+  }: {
+    readonly tables: readonly MovedTable[];
+    readonly copy: HeldCopy;
+    readonly onTarget: () => Promise<pg.Client>;
+    readonly cutShort: (failure: unknown) => void;
+  },
+): Promise<Contents> {
   const hashing =
-    sourceHashing ??
-    new TableHashing({
-      connect: () => connect(source, session),
-      tables: sourceSide.tables,
-      snapshot,
-      signal,
-    });
-  const [fromSource, fromTarget] = await allOf([
-    hashing.finish(workers),
-    hashTables({
-      connect: onTarget,
-      tables: declaredAs(sourceSide.tables, targetSide.tables),
-      snapshot: targetSide.snapshot,
-      workers,
-      signal,
-      // What cannot be hashed as the source declares it has no digest.
-      onMismatch: () => {},
-    }),
-  ]);
-  assertComplete(fromSource, sourceSide.tables);
+    sourceHashing ?? new TableHashing({ connect: () => connect(source, session), tables, snapshot, signal });
+  const [fromSource, fromTarget] = await allUnlessOneFails(
+    [
+      hashing.finish(workers),
+      hashTables({
+        connect: onTarget,
+        tables: declaredAs(tables, copy.tables),
+        snapshot: copy.snapshot,
+        workers,
+        signal,
+        // What cannot be hashed as the source declares it has no digest.
+        onMismatch: () => {},
+      }),
+    ],
+    cutShort,
+  );
+  assertComplete(fromSource, tables);
   return { source: fromSource, target: fromTarget };
 }
 
@@ -236,11 +297,11 @@ function compareTable(digest: TableDigest, copy: TableDigest | undefined): Compa
   };
 }
 
-function contentDifference(table: ComparedTable, isMissing: (table: string) => boolean): FoundDifference[] {
-  const name = nameOf(table);
-  if (table.equal || (table.targetRows === null && isMissing(name))) return [];
+function contentDifference(table: ComparedTable, missing: ReadonlySet<string>): FoundDifference[] {
+  const object = `table ${nameOf(table)}`;
+  if (table.equal || (table.targetRows === null && missing.has(object))) return [];
   const aspect = table.targetRows === null ? "columns" : table.targetRows === table.rows ? "values" : "rows";
-  return [{ code: "CONTENT_DIFFERS", object: `table ${name}`, aspect }];
+  return [{ code: "CONTENT_DIFFERS", object, aspect }];
 }
 
 function nameOf({ schema, name }: TableName): string {

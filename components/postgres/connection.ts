@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import pg from "pg";
+import { allOf } from "../all-of.ts";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
 import { inTurn } from "./in-turn.ts";
 import { keepAliveDelayMs, openPinnedSocket } from "./secure-socket.ts";
@@ -153,6 +154,23 @@ export async function withConnection<Result>(
     return await use(client);
   } finally {
     await endConnection(client);
+  }
+}
+
+/** Runs `use` with a session on each, opened side by side and closed afterwards, whatever happens. */
+export async function withConnections<const Targets extends readonly ConnectionTarget[], Result>(
+  targets: Targets,
+  options: SessionOptions,
+  use: (clients: { readonly [Index in keyof Targets]: pg.Client }) => Promise<Result>,
+): Promise<Result> {
+  const connecting = targets.map((target) => connect(target, options));
+  try {
+    return await use((await allOf(connecting)) as never);
+  } finally {
+    const opened = await Promise.allSettled(connecting);
+    await Promise.all(
+      opened.flatMap((one) => (one.status === "fulfilled" ? [endConnection(one.value)] : [])),
+    );
   }
 }
 

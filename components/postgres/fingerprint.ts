@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
 import { z } from "zod";
-import { type CatalogueObject, displayName, readCatalogue } from "./catalogue/catalogue.ts";
+import { compareText } from "../text-order.ts";
+import { type CatalogueObject, displayName, visitCatalogue } from "./catalogue/catalogue.ts";
 import { hashTable } from "./content-hash.ts";
 import { inTurn } from "./in-turn.ts";
 import { listTables } from "./relations.ts";
@@ -60,10 +61,11 @@ export async function fingerprintStructure(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<ProtectedFingerprint["structure"]> {
-  const catalogue = await readCatalogue(client, schemas, { databaseWide: false });
-  return Object.fromEntries(
-    [...catalogue.objects.values()].map((object) => [object.key, hashObject(object)]),
-  );
+  const hashes: Array<[key: string, hash: string]> = [];
+  await visitCatalogue(client, schemas, (object) => hashes.push([object.key, hashObject(object)]), {
+    databaseWide: false,
+  });
+  return Object.fromEntries(hashes.sort(([one], [other]) => compareText(one, other)));
 }
 
 /**

@@ -36,8 +36,9 @@ export async function runTasks<Session>(
   let change = Promise.withResolvers<void>();
   const add = (added: ReadonlyArray<LoadTask<Session>>) => {
     for (const task of added) waiting[task.kind].push(task);
-    if (added.length === 0) return;
-    for (const tasks of Object.values(waiting)) tasks.sort((first, second) => first.size - second.size);
+    for (const kind of new Set(added.map((task) => task.kind))) {
+      waiting[kind].sort((first, second) => first.size - second.size);
+    }
   };
   const next = () => (running.copy < copiesAtOnce ? waiting.copy.pop() : undefined) ?? waiting.build.pop();
   const wake = () => {

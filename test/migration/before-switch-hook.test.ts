@@ -6,7 +6,7 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { runBeforeSwitchHook } from "../../components/migration/before-switch-hook.ts";
 import { ensureJournal } from "../../components/migration/journal.ts";
-import { catalogueHash, readCatalogue } from "../../components/postgres/catalogue/catalogue.ts";
+import { hashCatalogue } from "../../components/postgres/catalogue/catalogue.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import { closeTargetFence } from "../../components/postgres/fence.ts";
 import { fingerprintProtected } from "../../components/postgres/fingerprint.ts";
@@ -61,7 +61,7 @@ function hook(statements: string, { suffix = "", signal }: { suffix?: string; si
   });
 }
 
-const catalogue = async () => catalogueHash(await readCatalogue(client, richSchemas));
+const catalogue = () => hashCatalogue(client, richSchemas);
 const guarded = () => fingerprintProtected(client, ["llm_assistant"]);
 const rolesLeft = async () =>
   (await client.query("select rolname from pg_roles where rolname like 'pgvector_cutover_hook_%'")).rows;

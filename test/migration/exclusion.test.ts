@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { excludeOtherRuns, isRunActive } from "../../components/migration/exclusion.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
+import { eachRow } from "../../components/postgres/each-row.ts";
 import { setSeal } from "../../components/postgres/fence.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
 
@@ -59,15 +60,19 @@ it("asks in turn through one session, however many ask at once", async () => {
   const sums = Array.from({ length: 5 }, (_, number) =>
     run.target.query("select $1::int + 1 as sum", [number]),
   );
+  const rows: unknown[] = [];
   const [answers, failed] = await Promise.all([
     Promise.all(sums),
     run.target.query("select 1 / 0").catch((error: Error) => error.message),
+    eachRow(run.target, { text: "select n from generate_series(1, 3) n" }, (row) => rows.push(row)),
+    expect(eachRow(run.target, { text: "select 1 / 0" }, () => {})).rejects.toThrow("division by zero"),
     ...Array.from({ length: 5 }, () => run.assertAlone()),
   ]);
   await run.release();
   process.off("warning", note);
   expect(answers.map(({ rows }) => rows[0].sum)).toEqual([1, 2, 3, 4, 5]);
   expect(failed).toBe("division by zero");
+  expect(rows).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
   expect(warnings).toEqual([]);
 });
 

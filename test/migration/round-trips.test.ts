@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { assertCatalogueUnchanged } from "../../components/migration/gate.ts";
 import { beginMigration, ensureJournal, transition } from "../../components/migration/journal.ts";
 import { pauseWrites } from "../../components/migration/write-pause.ts";
-import { catalogueHash, readCatalogue } from "../../components/postgres/catalogue/catalogue.ts";
+import { hashCatalogue } from "../../components/postgres/catalogue/catalogue.ts";
 import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import {
   closeSourceFence,
@@ -124,7 +124,7 @@ it("the whole catalogue is compared in two", async () => {
   await overThere(
     "seal",
     async (client) => {
-      const sourceCatalogue = catalogueHash(await readCatalogue(client, schemas));
+      const sourceCatalogue = await hashCatalogue(client, schemas);
       const waits = await waitsOf(() => assertCatalogueUnchanged(client, schemas, { sourceCatalogue }));
       expect(waits.length).toBeLessThanOrEqual(2);
     },

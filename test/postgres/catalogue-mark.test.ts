@@ -68,3 +68,17 @@ it.each([
   await client.query(statement);
   expect(await readCatalogueMark(client)).not.toBe(before);
 });
+
+it("is the same however many processes of the server answer", async () => {
+  const before = await readCatalogueMark(client);
+  await client.query(`
+    set min_parallel_table_scan_size = 0;
+    set min_parallel_index_scan_size = 0;
+    set parallel_setup_cost = 0;
+    set parallel_tuple_cost = 0;
+    set max_parallel_workers_per_gather = 4`);
+  const marks: string[] = [];
+  for (let attempt = 0; attempt < 20; attempt++) marks.push(await readCatalogueMark(client));
+  await client.query("reset all; set search_path = pg_catalog");
+  expect(new Set(marks)).toEqual(new Set([before]));
+});

@@ -13,8 +13,9 @@ import { quoteIdentifier } from "../identifiers.ts";
  */
 export async function readCatalogueMark(client: ClientBase): Promise<string> {
   const { rows: catalogues } = await client.query<{ name: string }>(readableCatalogues);
+  // A large catalogue is read by several processes of the server, which answer in any order.
   const { rows } = await client.query<{ name: string; rows: string; sum: string }>(
-    catalogues.map(({ name }) => markOf(name)).join("\nUNION ALL\n"),
+    `${catalogues.map(({ name }) => markOf(name)).join("\nUNION ALL\n")}\nORDER BY name`,
   );
   const hash = createHash("sha256");
   for (const { name, rows: count, sum } of rows) hash.update(`${name} ${count} ${sum}\n`);

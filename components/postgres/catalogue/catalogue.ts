@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
+import { compareText } from "../../text-order.ts";
+import { eachRow } from "../each-row.ts";
 import { inTurn } from "../in-turn.ts";
 import { currentMajor } from "../relations.ts";
 import { attachedQueries } from "./attached-queries.ts";
@@ -32,6 +34,27 @@ export interface CatalogueObject {
 /** All large objects of the database are one object: they have no names. */
 export const largeObjectsKey = "large objects";
 
+/** An object as a server declares it. Its aspects stay in the server's words, a third of their size, until they are asked for. */
+export class DeclaredObject implements CatalogueObject {
+  readonly key: string;
+  readonly parent: string | null;
+  /** The aspects as JSON. Equal ones mean equal aspects, unequal ones not always unequal aspects. */
+  readonly declaration: string;
+
+  constructor(key: string, parent: string | null, declaration: string) {
+    this.key = key;
+    this.parent = parent;
+    this.declaration = declaration;
+  }
+
+  get aspects(): CatalogueObject["aspects"] {
+    const values = Object.entries(JSON.parse(this.declaration) as Record<string, unknown>);
+    return Object.fromEntries(
+      values.map(([aspect, value]) => [aspect, typeof value === "string" ? value : JSON.stringify(value)]),
+    );
+  }
+}
+
 export interface CatalogueOptions {
   /** Also what belongs to the database and to no schema: large objects, privileges. Default: true. */
   readonly databaseWide?: boolean;
@@ -47,15 +70,31 @@ export async function readCatalogue(
   schemas: readonly string[],
   options: CatalogueOptions = {},
 ): Promise<Catalogue> {
-  const databaseWide = options.databaseWide ?? true;
-  const [, objects, largeObjects, major] = await inTurn(client, [
-    () => assertSearchPath(client),
-    () => readObjects(client, databaseWide ? [...queries, ...databaseQueries] : queries, schemas),
-    async () => (databaseWide ? [await readLargeObjects(client)] : []),
-    () => currentMajor(client),
-  ]);
-  const sorted = [...objects, ...largeObjects].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const objects: DeclaredObject[] = [];
+  const major = await visitCatalogue(client, schemas, (object) => objects.push(object), options);
+  const sorted = objects.sort((a, b) => compareText(a.key, b.key));
   return { major, objects: new Map(sorted.map((object) => [object.key, object])) };
+}
+
+/**
+ * Hands over each object of the catalogue once, in no order, as it is read: with thousands of tables a whole one is large.
+ * Under the same conditions as `readCatalogue`.
+ *
+ * @returns the server's major version
+ */
+export async function visitCatalogue(
+  client: ClientBase,
+  schemas: readonly string[],
+  visit: (object: DeclaredObject) => void,
+  { databaseWide = true }: CatalogueOptions = {},
+): Promise<number> {
+  const [major] = await inTurn(client, [
+    () => currentMajor(client),
+    () => assertSearchPath(client),
+    () => visitObjects(client, databaseWide ? [...queries, ...databaseQueries] : queries, schemas, visit),
+    async () => (databaseWide ? visit(await readLargeObjects(client)) : undefined),
+  ]);
+  return major;
 }
 
 /** Reads some kinds of objects only, by the queries of this folder, under the same conditions as `readCatalogue`. */
@@ -64,24 +103,49 @@ export async function readObjects(
   chosen: readonly string[],
   schemas: readonly string[],
 ): Promise<CatalogueObject[]> {
-  const objects = await inTurn(
-    client,
-    chosen.map((query) => async () => {
-      const parameters = query.includes("$1") ? [schemas] : [];
-      const { rows } = await client.query<CatalogueRow>(query, parameters);
-      return rows.map(toObject);
-    }),
-  );
-  return objects.flat();
+  const objects: CatalogueObject[] = [];
+  await visitObjects(client, chosen, schemas, (object) => objects.push(object));
+  return objects;
 }
 
-/** One hash over a whole catalogue, to see whether anything changed on one server. */
-export function catalogueHash(catalogue: Catalogue): string {
-  const hash = createHash("sha256");
-  for (const { key, aspects } of catalogue.objects.values()) {
-    hash.update(`${JSON.stringify([key, Object.entries(aspects)])}\n`);
+async function visitObjects(
+  client: ClientBase,
+  chosen: readonly string[],
+  schemas: readonly string[],
+  visit: (object: DeclaredObject) => void,
+): Promise<void> {
+  await inTurn(
+    client,
+    chosen.map((query) => () => {
+      const statement = { text: asDeclarations(query), values: query.includes("$1") ? [schemas] : [] };
+      return eachRow<CatalogueRow>(client, statement, (row) => visit(toObject(row)));
+    }),
+  );
+}
+
+/**
+ * One hash over all objects of a catalogue, in whatever order they come, to see whether anything changed on one server.
+ */
+export class CatalogueHash {
+  #sum = 0n;
+
+  add({ key, declaration }: DeclaredObject): void {
+    const hash = createHash("sha256")
+      .update(JSON.stringify([key, declaration]))
+      .digest("hex");
+    this.#sum = BigInt.asUintN(256, this.#sum + BigInt(`0x${hash}`));
   }
-  return hash.digest("hex");
+
+  digest(): string {
+    return this.#sum.toString(16).padStart(64, "0");
+  }
+}
+
+/** The {@link CatalogueHash} of the schemas as they are now. */
+export async function hashCatalogue(client: ClientBase, schemas: readonly string[]): Promise<string> {
+  const hash = new CatalogueHash();
+  await visitCatalogue(client, schemas, (object) => hash.add(object));
+  return hash.digest();
 }
 
 async function assertSearchPath(client: ClientBase): Promise<void> {
@@ -98,7 +162,13 @@ interface CatalogueRow {
   /** Follows the name: a routine's argument types. */
   readonly suffix: string | null;
   readonly parent: readonly string[] | null;
-  readonly aspects: Readonly<Record<string, unknown>>;
+  /** JSON. */
+  readonly aspects: string;
+}
+
+/** The rows of a query of this folder with their aspects as text, absent ones left out. */
+function asDeclarations(query: string): string {
+  return `SELECT kind, path, suffix, parent, json_strip_nulls(aspects::json)::text AS aspects FROM (${query}) AS object`;
 }
 
 const queries = [
@@ -110,15 +180,12 @@ const queries = [
   ...attachedQueries,
 ];
 
-function toObject({ kind, path, suffix, parent, aspects }: CatalogueRow): CatalogueObject {
-  const present = Object.entries(aspects)
-    .filter(([, value]) => value !== null)
-    .map(([aspect, value]) => [aspect, typeof value === "string" ? value : JSON.stringify(value)]);
-  return {
-    key: `${kind} ${displayName(path)}${suffix ?? ""}`,
-    parent: parent === null ? null : displayName(parent),
-    aspects: Object.fromEntries(present),
-  };
+function toObject({ kind, path, suffix, parent, aspects }: CatalogueRow): DeclaredObject {
+  return new DeclaredObject(
+    `${kind} ${displayName(path)}${suffix ?? ""}`,
+    parent === null ? null : displayName(parent),
+    aspects,
+  );
 }
 
 /** A qualified name for people. Not `quote_ident`: what that takes for a keyword differs between major versions. */
@@ -129,7 +196,7 @@ export function displayName(path: readonly string[]): string {
 }
 
 /** By number, owner and privileges. What they hold is never moved, may be large, and is not read. */
-async function readLargeObjects(client: ClientBase): Promise<CatalogueObject> {
+async function readLargeObjects(client: ClientBase): Promise<DeclaredObject> {
   const { rows } = await client.query<{ count: string; privileges: string }>(
     `SELECT count(*)::text AS count,
             encode(sha256(convert_to(COALESCE(string_agg(
@@ -137,5 +204,5 @@ async function readLargeObjects(client: ClientBase): Promise<CatalogueObject> {
             AS privileges
        FROM pg_catalog.pg_largeobject_metadata`,
   );
-  return { key: largeObjectsKey, parent: null, aspects: { ...rows[0] } };
+  return new DeclaredObject(largeObjectsKey, null, JSON.stringify(rows[0]));
 }

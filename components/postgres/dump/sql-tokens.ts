@@ -50,15 +50,16 @@ const quotedIdentifier = /"[^"]*(?:"|$)/y;
 const dollarTag = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
 const word = /[A-Za-z0-9_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y;
 
+const simple = [
+  ["space", space],
+  ["comment", lineComment],
+  ["quoted", escapeString],
+  ["quoted", plainString],
+  ["quoted", quotedIdentifier],
+  ["word", word],
+] as const;
+
 function tokenAt(text: string, start: number): Pick<SqlToken, "kind" | "end"> {
-  const simple = [
-    ["space", space],
-    ["comment", lineComment],
-    ["quoted", escapeString],
-    ["quoted", plainString],
-    ["quoted", quotedIdentifier],
-    ["word", word],
-  ] as const;
   for (const [kind, pattern] of simple) {
     const length = matchLength(pattern, text, start);
     if (length > 0) return { kind, end: start + length };
