@@ -73,8 +73,8 @@ export async function endSessions(maintenance: pg.Client, database: string): Pro
 }
 
 /**
- * Ends every session on a sealed database that is not ours until none is left: one that was just starting shows itself
- * late, and a terminated one may still be committing. Afterwards nothing works there but the server's own maintenance.
+ * Ends every session on a sealed database that is not ours until none is left: a terminated one may still be committing.
+ * Afterwards nothing works there but the server's own maintenance.
  *
  * @throws CutoverError `SOURCE_STILL_USED` when somebody does not go, or replication writes into the database
  */
@@ -84,13 +84,30 @@ export async function waitUntilEmpty(
   limitMs: number = emptyWithinMs,
 ): Promise<void> {
   const giveUpAt = Date.now() + limitMs;
-  for (let quiet = 0; ; ) {
-    quiet = (await endSessions(maintenance, database)) === 0 ? quiet + 1 : 0;
-    if (quiet === 3) break;
-    if (quiet === 0 && Date.now() >= giveUpAt) throw notEmptied(await foreignSessions(maintenance, database));
-    await delay(100);
+  for (;;) {
+    // In this order: who has started in between is a session by then, and who begins to start now is refused.
+    const isSomebodyStarting = await hasStartingSessions(maintenance, database);
+    const ended = await endSessions(maintenance, database);
+    if (!isSomebodyStarting && ended === 0) break;
+    if (Date.now() >= giveUpAt) throw notEmptied(await foreignSessions(maintenance, database));
+    await delay(20);
   }
   await assertNothingReplicated(maintenance, database);
+}
+
+/**
+ * A session that was let in before the seal is in no list of sessions until it has started, which may take long. But it
+ * holds a lock on the database from before it looks whether it may come in until it is in the list (`InitPostgres` in
+ * PostgreSQL's postinit.c).
+ */
+async function hasStartingSessions(maintenance: pg.Client, database: string): Promise<boolean> {
+  const { rows } = await maintenance.query<{ exists: boolean }>(
+    `select exists (select from pg_locks
+        where locktype = 'object' and classid = 'pg_database'::regclass and mode = 'RowExclusiveLock' and granted
+          and objid = (select oid from pg_database where datname = $1)) as exists`,
+    [database],
+  );
+  return (rows[0] as { exists: boolean }).exists;
 }
 
 const emptyWithinMs = 60_000;

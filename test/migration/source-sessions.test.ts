@@ -111,6 +111,24 @@ describe("emptying the source", () => {
     expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
   });
 
+  it("waits for a session that was let in before the seal and is still starting", async () => {
+    const { connection } = database;
+    const starting = stranger("slow", { options: "-c post_auth_delay=2" });
+    const isStarting = async () => {
+      const { rows } = await maintenance.query(
+        "select from pg_locks where locktype = 'object' and objid = (select oid from pg_database where datname = $1)",
+        [connection.database],
+      );
+      return rows.length > 0;
+    };
+    await expect.poll(isStarting, { interval: 5 }).toBe(true);
+    expect(await foreignSessions(maintenance, connection.database)).toEqual([]);
+    await seal();
+    await waitUntilEmpty(maintenance, connection.database);
+    const client = await starting;
+    await expect(client.query("select 1")).rejects.toThrow();
+  });
+
   it("gives up in time on a database that does not get empty", async () => {
     const { refused } = await insistent("nightly");
     await expect(waitUntilEmpty(maintenance, database.connection.database, 500)).rejects.toMatchObject({
