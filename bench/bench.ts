@@ -5,7 +5,7 @@ import { debianPeers } from "../test/world/postgres/debian-peers.ts";
 import { compareTools } from "./compare.ts";
 import { dataSize, type SizeName } from "./data/sizes.ts";
 import { startSlowLink } from "./link-proxy.ts";
-import { measurePause } from "./pause.ts";
+import { measurePause, type PauseResult, pauseWorldRows } from "./pause.ts";
 import { measurePreview } from "./preview.ts";
 import type { BenchResult, Comparison } from "./result.ts";
 import { serverSettings, startServers } from "./servers.ts";
@@ -59,7 +59,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
     const dumpFolder = options.dumpClient === "installed" ? scratch : undefined;
     const result: BenchResult = {
       preview: options.withPreview ? await measurePreview(options) : null,
-      pause: options.withPause ? await measurePause(options) : null,
+      pauses: options.withPause ? await measurePauses(options) : [],
       startedAt: new Date().toISOString(),
       machine: {
         cores: os.availableParallelism(),
@@ -107,4 +107,10 @@ function toolsFor(tools: readonly ToolName[], settings: ToolSettings): Tool[] {
 /** Deletes the built data. */
 export async function clean(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
+}
+
+async function measurePauses(options: BenchOptions): Promise<PauseResult[]> {
+  const pauses: PauseResult[] = [];
+  for (const worldRows of pauseWorldRows) pauses.push(await measurePause({ ...options, worldRows }));
+  return pauses;
 }

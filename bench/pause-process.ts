@@ -1,5 +1,7 @@
 import { describeError } from "../components/errors.ts";
 import { runCutover } from "../components/migration/cutover.ts";
+import { withConnection } from "../components/postgres/connection.ts";
+import { listTables } from "../components/postgres/relations.ts";
 import { createRailway } from "../components/railway/railway.ts";
 import { createRailwayToken } from "../components/railway/token.ts";
 import { migrationInputs, parseSettings } from "../components/settings.ts";
@@ -10,10 +12,14 @@ import { serverSettings } from "./servers.ts";
 import { StepClock } from "./step-clock.ts";
 
 /**
- * One whole cutover of the local world, as the rehearsal plays it, with services that keep writing. Its argument is the
- * number of streams; it prints how long writes were paused, and by which steps.
+ * One whole cutover of the local world, as the rehearsal plays it, with services that keep writing. Its arguments are the
+ * number of streams and of the world's rows; it prints how long writes were paused, and by which steps.
  */
-const world = await startWorld({ pace: quickPace, settings: { ...serverSettings } });
+const world = await startWorld({
+  pace: quickPace,
+  rows: Number(process.argv[3]),
+  settings: { ...serverSettings },
+});
 try {
   process.stdout.write(`${JSON.stringify(await cutOver(world, Number(process.argv[2])))}\n`);
 } catch (error) {
@@ -23,7 +29,7 @@ try {
   await world.stop();
 }
 
-async function cutOver({ config, environment }: World, workers: number): Promise<PauseRun> {
+async function cutOver({ config, environment, source }: World, workers: number): Promise<PauseRun> {
   // The local world's limits are short: nobody wants to wait in a test.
   const { healthyForMs: _short, ...limits } = config.limits as Record<string, unknown>;
   const settings = parseSettings({
@@ -37,7 +43,14 @@ async function cutOver({ config, environment }: World, workers: number): Promise
     pollIntervalMs: 50,
   });
   const reporter = new StepClock();
-  const run = { railway, inputs: migrationInputs(settings), reporter };
+  const inputs = migrationInputs(settings);
+  const tables = await withConnection(source.connection(), { purpose: "bench" }, (client) =>
+    listTables(client, inputs.schemas),
+  );
+  const run = { railway, inputs, reporter };
   await runCutover({ ...run, isEngineAlive: async () => true });
-  return { phasesMs: pausedPhases(reporter.finish()) };
+  return {
+    dataBytes: tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    phasesMs: pausedPhases(reporter.finish()),
+  };
 }

@@ -18,7 +18,7 @@ export function renderReport(result: BenchResult): string {
       .join(", ")}`,
     "",
     ...result.comparisons.flatMap((comparison) => [renderComparison(comparison), ""]),
-    ...(result.pause === null ? [] : [renderPause(result.pause), ""]),
+    ...(result.pauses.length === 0 ? [] : [renderPauses(result.pauses), ""]),
     ...(result.preview === null ? [] : [renderPreview(result.preview), ""]),
     "### Goals",
     "",
@@ -90,14 +90,21 @@ function toolRow(tool: ToolResult, comparison: Comparison): string[] {
 }
 
 /** Pure. */
-export function renderPause({ pauseMs, phasesMs }: PauseResult): string {
-  const rows = Object.entries(phasesMs).map(([step, ms]) => [step, seconds(ms)]);
+export function renderPauses(pauses: readonly PauseResult[]): string {
+  const steps = Object.keys(pauses[0]?.phasesMs ?? {});
   return [
     "### Write pause of a whole cutover",
     "",
-    `The local world's database of about 30 MB, without the deployments of its services: ${spread(pauseMs, seconds)} s.`,
+    "The local world's database, without the deployments of its services.",
     "",
-    renderTable(["step", "median s"], rows),
+    renderTable(
+      ["heap and TOAST, MB", "write pause s", ...steps],
+      pauses.map(({ dataBytes, pauseMs, phasesMs }) => [
+        megabytes(dataBytes),
+        spread(pauseMs, seconds),
+        ...steps.map((step) => seconds(phasesMs[step] ?? 0)),
+      ]),
+    ),
   ].join("\n");
 }
 

@@ -14,7 +14,8 @@ export interface BenchResult {
   readonly serverSettings: Readonly<Record<string, string>>;
   readonly repetitions: number;
   readonly comparisons: readonly Comparison[];
-  readonly pause: PauseResult | null;
+  /** By the world's rows. */
+  readonly pauses: readonly PauseResult[];
   readonly preview: PreviewResult | null;
 }
 

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { allOf } from "../all-of.ts";
+import { allUnlessOneFails } from "../all-of.ts";
 import type { ConnectionTarget } from "./connection.ts";
 import type { CopyFormat, TableName } from "./copy-format.ts";
 import type { SchemaDump } from "./dump.ts";
@@ -116,10 +116,10 @@ async function load(options: LoadOptions, sessions: LoadSessions): Promise<LoadR
   meter.enter("indexes");
   await buildRest(work, copied.late);
   meter.enter("constraints");
-  const [, sequences] = await allOf([
-    addConstraints(work, copied),
-    sessions.read((reader) => readSequences(reader, schemas)),
-  ]);
+  const [, sequences] = await allUnlessOneFails(
+    [addConstraints(work, copied), sessions.read((reader) => readSequences(reader, schemas))],
+    () => sessions.cut(),
+  );
   meter.enter("finish");
   const { populatedViews } = work.plan;
   const writer = work.writers[0].client;

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { judgeGoals } from "../../bench/goals.ts";
 import { limitOf } from "../../bench/limit.ts";
-import { pausedPhases } from "../../bench/pause.ts";
-import { renderComparison, renderTable } from "../../bench/report.ts";
+import { pausedPhases, pauseWorldRows, summarizePause } from "../../bench/pause.ts";
+import { renderComparison, renderPauses, renderTable } from "../../bench/report.ts";
 import { type Comparison, summarize } from "../../bench/result.ts";
 import { missingFrom } from "../../bench/verify.ts";
 
@@ -35,7 +35,7 @@ test("a tool's row has the median, the extremes, the speed and the ratio; a fail
 });
 
 test("a goal is met, missed, or not measured", () => {
-  const judged = judgeGoals({ comparisons: [comparison], pause: null, preview: null });
+  const judged = judgeGoals({ comparisons: [comparison], pauses: [], preview: null });
   const of = (what: string) => judged.find((goal) => goal.what === what);
   expect(of("1.5GB: ours / pgcopydb")).toMatchObject({ measured: "0.50", met: true });
   expect(of("1.5GB: ours / pg_dump | psql")).toMatchObject({ measured: "not measured", met: null });
@@ -45,10 +45,22 @@ test("a goal is met, missed, or not measured", () => {
     tools: [summarize("ours", "", [run(9)]), summarize("pgcopydb", "", [run(3)])],
   };
   expect(
-    judgeGoals({ comparisons: [slower], pause: null, preview: null }).find(
+    judgeGoals({ comparisons: [slower], pauses: [], preview: null }).find(
       ({ what }) => what === "tables: ours / pgcopydb",
     ),
   ).toMatchObject({ met: false });
+});
+
+test("the write pause is judged by the database of the real project's size", () => {
+  const pauses = pauseWorldRows.map((worldRows, index) =>
+    summarizePause(worldRows, [{ dataBytes: worldRows, phasesMs: { load: 1_500 + index * 1_000 } }]),
+  );
+  const judged = judgeGoals({ comparisons: [], pauses, preview: null });
+  expect(judged.find(({ what }) => what.includes("write pause"))).toMatchObject({
+    measured: "1.5 s",
+    met: true,
+  });
+  expect(renderPauses(pauses).split("\n").at(-1)).toContain("2.5 (2.5–2.5)");
 });
 
 test("a bar in a cell does not end it", () => {
