@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { cpus } from "node:os";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +11,8 @@ export interface Measurement {
   readonly wallMs: number;
   /** Of all processes of the client, as the kernel has accounted for them when the last one had ended. */
   readonly cpuMs: number;
+  /** Of everything on the machine meanwhile: client, both servers, and whatever else is at work. */
+  readonly machineCpuMs: number;
   /** The most that all of them had at once, looked at ten times a second; `null` where there is no `/proc`. */
   readonly peakBytes: number | null;
 }
@@ -49,9 +52,12 @@ export async function measure(command: ToolCommand, signal: AbortSignal): Promis
   signal.addEventListener("abort", end);
   try {
     const began = performance.now();
+    const busyBefore = machineCpuMs();
     let wallMs = 0;
+    let busyMs = 0;
     const exited = once(child, "exit").then(([code]) => {
       wallMs = performance.now() - began;
+      busyMs = machineCpuMs() - busyBefore;
       return code as number | null;
     });
     child.stdin.on("error", () => {});
@@ -65,7 +71,11 @@ export async function measure(command: ToolCommand, signal: AbortSignal): Promis
     ]);
     signal.throwIfAborted();
     if (status !== 0) return { ok: false, reason: `exit code ${status}: ${endOf(messages)}` };
-    return { ok: true, measurement: { wallMs, cpuMs: parseTimes(times), peakBytes }, output };
+    return {
+      ok: true,
+      measurement: { wallMs, cpuMs: parseTimes(times), machineCpuMs: busyMs, peakBytes },
+      output,
+    };
   } finally {
     signal.removeEventListener("abort", end);
     end();
@@ -79,6 +89,11 @@ export function parseTimes(printed: string): number {
     (sum, [, minutes, seconds]) => sum + Number(minutes) * 60_000 + Number(seconds) * 1_000,
     0,
   );
+}
+
+/** Processor time of all cores since the machine was started. */
+function machineCpuMs(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
 }
 
 async function watchMemory(pid: number, exited: Promise<unknown>): Promise<number | null> {

@@ -41,6 +41,7 @@ export function renderComparison(comparison: Comparison): string {
     "wall s",
     "MB/s",
     "client CPU s",
+    "all CPU s",
     "client MB",
     ...peers.map(([, name]) => name),
     "× limit",
@@ -75,7 +76,7 @@ export function renderComparison(comparison: Comparison): string {
 
 function toolRow(tool: ToolResult, comparison: Comparison): string[] {
   if (tool.failed !== null) return [tool.title, "failed"];
-  const { wallMs, cpuMs, peakBytes } = tool;
+  const { wallMs, cpuMs, machineCpuMs, peakBytes } = tool;
   const ratio = (other: number | undefined) =>
     other === undefined ? "" : (wallMs.median / other).toFixed(2);
   return [
@@ -83,6 +84,7 @@ function toolRow(tool: ToolResult, comparison: Comparison): string[] {
     spread(wallMs, seconds),
     speed(comparison.dataBytes, wallMs.median),
     seconds(cpuMs.median),
+    seconds(machineCpuMs.median),
     peakBytes === null ? "" : megabytes(peakBytes.max),
     ...peers.map(([name]) => (name === tool.name ? "" : ratio(wallOf(comparison, name)))),
     ratio(comparison.limit?.totalMs.median),

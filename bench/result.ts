@@ -43,6 +43,7 @@ export interface MeasuredTool {
   readonly runs: readonly Measurement[];
   readonly wallMs: Spread;
   readonly cpuMs: Spread;
+  readonly machineCpuMs: Spread;
   readonly peakBytes: Spread | null;
   /** Medians. */
   readonly phasesMs: Readonly<Record<string, number>>;
@@ -82,6 +83,7 @@ export function summarize(name: ToolName, title: string, runs: readonly ToolRun[
     runs: measurements,
     wallMs: spreadOf(measurements.map(({ wallMs }) => wallMs)),
     cpuMs: spreadOf(measurements.map(({ cpuMs }) => cpuMs)),
+    machineCpuMs: spreadOf(measurements.map(({ machineCpuMs }) => machineCpuMs)),
     peakBytes: peaks.length === 0 ? null : spreadOf(peaks),
     phasesMs: Object.fromEntries(
       phases.map((phase) => [phase, spreadOf(runs.map(({ phasesMs }) => phasesMs[phase] ?? 0)).median]),

@@ -63,6 +63,7 @@ test("a program's children are counted, and a failing part of a pipe fails the r
   );
   expect(worked).toMatchObject({ ok: true, output: "done\n" });
   expect(worked.ok && worked.measurement.cpuMs).toBeGreaterThan(0);
+  expect(worked.ok && worked.measurement.machineCpuMs).toBeGreaterThan(0);
   expect(await measure(command("(echo why >&2; exit 3) | cat"), signal)).toEqual({
     ok: false,
     reason: "exit code 3: why",

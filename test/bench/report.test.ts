@@ -7,7 +7,7 @@ import { type Comparison, summarize } from "../../bench/result.ts";
 import { missingFrom } from "../../bench/verify.ts";
 
 const run = (wallMs: number) => ({
-  measurement: { wallMs, cpuMs: 100, peakBytes: 1_048_576 },
+  measurement: { wallMs, cpuMs: 100, machineCpuMs: 200, peakBytes: 1_048_576 },
   phasesMs: { rows: wallMs / 2 },
 });
 
@@ -28,7 +28,20 @@ test("a tool's row has the median, the extremes, the speed and the ratio; a fail
       .find((row) => row.startsWith(`| ${name}`))
       ?.split(/(?<!\\)\|/)
       .map((cell) => cell.trim());
-  expect(cells("ours")).toEqual(["", "ours", "1.0 (0.90–5.0)", "100", "0.10", "1", "0.50", "", "", "", ""]);
+  expect(cells("ours")).toEqual([
+    "",
+    "ours",
+    "1.0 (0.90–5.0)",
+    "100",
+    "0.10",
+    "0.20",
+    "1",
+    "0.50",
+    "",
+    "",
+    "",
+    "",
+  ]);
   expect(cells("pg_dump")?.slice(2, 4)).toEqual(["failed", ""]);
   expect(rows).toContain("- pg_dump | psql failed: exit code 3");
   expect(rows).toContain("- ours: rows 0.50 s");
