@@ -258,6 +258,41 @@ describe("a source that goes on", () => {
     }
   });
 
+  it("is not read to the end when the other side has failed", async () => {
+    const target = await createDatabase(servers.target, { template: template.connection.database });
+    const admin = await connect(servers.target.connection(), { purpose: "test" });
+    try {
+      const protectedBefore = await fingerprint(target);
+      const tables = await withConnection(source.connection, { purpose: "test" }, (client) =>
+        listTables(client, richSchemas),
+      );
+      let isHashing = false;
+      const sourceHashing = new TableHashing({
+        // What it hashes has to wait for what never ends.
+        connect: async () => {
+          isHashing = true;
+          const client = await connect(source.connection, { purpose: "gate", readOnly: true });
+          client.query("SELECT pg_sleep(3600)").catch(() => {});
+          return client;
+        },
+        tables: tables.filter(({ kind }) => kind === "table"),
+      });
+      const gated = runGate({
+        ...{ source: source.connection, target: target.connection, schemas: richSchemas, sourceHashing },
+        ...{ protectedSchemas, protectedBefore, accept: [], workers: 2 },
+      });
+      gated.catch(() => {});
+      await expect.poll(() => isHashing, { interval: 5 }).toBe(true);
+      await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [
+        target.connection.database,
+      ]);
+      await expect(gated).rejects.toThrow(/terminat|open a session/);
+    } finally {
+      await admin.end();
+      await target.drop();
+    }
+  });
+
   it("is found out when its catalogue changes after the gate", async () => {
     const report = await gateAfter("");
     await withConnection(source.connection, { purpose: "test" }, async (client) => {
