@@ -146,7 +146,8 @@ export function copyTasks(
         const { write, writeFrozen } = format;
         const statements = { read: format.read(range), write, ...(isFrozen ? { writeFrozen } : {}) };
         const onBytes = (bytes: number) => meter.addBytes(bytes);
-        rows += await copyTable(source, target, label, statements, { onBytes, onRead });
+        const own = await copyTable(source, target, label, statements, { onBytes, onRead });
+        rows += own;
       });
       await givingBack;
       left -= 1;

@@ -51,7 +51,7 @@ describe("a life under faults", () => {
   test("killed right after the commit that closes the source's fence, and again behind the seal: one up ends the move", async () => {
     const report = await live({
       commands: [
-        { command: "up", fault: at("kill", "10", "after", 6) },
+        { command: "up", fault: at("kill", "10", "after", 4) },
         { command: "up", fault: at("kill", "16") },
       ],
       ending: "up",
@@ -63,7 +63,7 @@ describe("a life under faults", () => {
   test("the answer to the commit of the promotion is lost: the run finds out, and ends the move by itself", async () => {
     const report = await live({
       hasLateService: true,
-      commands: [{ command: "up", fault: at("cut-target", "17", "after", 3) }],
+      commands: [{ command: "up", fault: at("cut-target", "17") }],
       ending: "up",
     });
     expect(report.hits).toHaveLength(1);
