@@ -26,7 +26,10 @@ export function majorMutations(major: number): Array<readonly [statements: strin
   ];
 }
 
-/** NOT NULL becomes a constraint with a name in 18, on parents, children and partitions. */
+/**
+ * NOT NULL becomes a constraint with a name in 18, on parents, children and partitions. 17 gives partitions the identity
+ * of their table, and owners another privilege.
+ */
 const sinceAlways = `
   CREATE TABLE newer.plain (a int NOT NULL, b int PRIMARY KEY);
   CREATE TABLE newer.parent (a int NOT NULL);
@@ -38,7 +41,11 @@ const sinceAlways = `
   CREATE TABLE newer.part PARTITION OF newer.whole FOR VALUES IN (1);
   CREATE TABLE newer.attached (a int NOT NULL);
   ALTER TABLE newer.whole ATTACH PARTITION newer.attached FOR VALUES IN (2);
-  INSERT INTO newer.whole VALUES (1), (2);`;
+  INSERT INTO newer.whole VALUES (1), (2);
+  CREATE TABLE newer.numbered (id int GENERATED ALWAYS AS IDENTITY, a int) PARTITION BY LIST (a);
+  CREATE TABLE newer.numbered_1 PARTITION OF newer.numbered FOR VALUES IN (1);
+  INSERT INTO newer.numbered (a) VALUES (1);
+  CREATE TABLE newer.kept (a int); REVOKE UPDATE, DELETE ON newer.kept FROM CURRENT_USER;`;
 
 const since16 = `
   CREATE TABLE newer.numbers (n int DEFAULT 0x1F, big bigint DEFAULT 1_000_000, j json CHECK (j IS JSON OBJECT));
@@ -46,9 +53,6 @@ const since16 = `
   CREATE FUNCTION newer.standard(n int) RETURNS json LANGUAGE sql BEGIN ATOMIC SELECT JSON_ARRAY(n, 'x'); END;`;
 
 const since17 = `
-  CREATE TABLE newer.numbered (id int GENERATED ALWAYS AS IDENTITY, a int) PARTITION BY LIST (a);
-  CREATE TABLE newer.numbered_1 PARTITION OF newer.numbered FOR VALUES IN (1);
-  INSERT INTO newer.numbered (a) VALUES (1);
   CREATE TABLE newer.endless (i interval); INSERT INTO newer.endless VALUES ('infinity'), ('-infinity');
   CREATE DOMAIN newer.present AS int CONSTRAINT must NOT NULL;
   CREATE COLLATION newer.builtin (provider = builtin, locale = 'C.UTF-8');

@@ -1,6 +1,7 @@
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
+import { checkBoundValues } from "./bound-values.ts";
 import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
 import { checkEventTriggers } from "./event-triggers.ts";
@@ -10,8 +11,10 @@ import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
 import { checkInheritance } from "./inheritance.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
+import { checkLoadObstacles } from "./load-obstacles.ts";
 import { checkLockTable } from "./locks.ts";
 import type { DatabaseObservation } from "./observe.ts";
+import { checkOutdatedRows } from "./outdated-rows.ts";
 import { checkOutsideNames } from "./outside-names.ts";
 import { checkProtectedIndexes } from "./protected-indexes.ts";
 import { checkTargetPublications } from "./publications.ts";
@@ -21,6 +24,7 @@ import { checkSourceRoles, compareRoles } from "./roles.ts";
 import { checkScheduledJobs } from "./scheduled-jobs.ts";
 import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
 import { checkConnectionSlots, checkServer, checkSourceSlots, compareServers } from "./server.ts";
+import { compareServerObjects } from "./server-objects.ts";
 import { compareServerSettings } from "./server-settings.ts";
 import { compareSettings } from "./settings.ts";
 
@@ -36,6 +40,8 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
     ...checkExtensionRows(source.extensionRows ?? []),
     ...checkInheritance(source.splitFamilies ?? []),
+    ...checkBoundValues(source.boundColumns ?? []),
+    ...checkOutdatedRows(source.outdatedRows ?? []),
     ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
     ...(server && settings
@@ -84,6 +90,9 @@ export function compareDatabases(
     if (source.restrictedBuilds) {
       findings.push(...checkRestrictedBuilds(source.restrictedBuilds, target.server.major));
     }
+    if (source.loadObstacles) {
+      findings.push(...checkLoadObstacles(source.loadObstacles, target.server.major));
+    }
     if (source.settings && target.settings) {
       findings.push(
         ...compareSettings(source.settings, target.settings, source.server.user, source.roles?.roles ?? []),
@@ -93,6 +102,9 @@ export function compareDatabases(
       findings.push(
         ...compareServerSettings(source.serverSettings, target.serverSettings, target.settings ?? []),
       );
+    }
+    if (source.serverObjects && target.serverObjects) {
+      findings.push(...compareServerObjects(source.serverObjects, target.serverObjects));
     }
     if (source.existingObjects && target.existingObjects && !isSame) {
       findings.push(

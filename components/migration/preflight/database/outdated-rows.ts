@@ -1,0 +1,140 @@
+import type { ClientBase } from "pg";
+import { sqlState } from "../../../errors.ts";
+import { displayName } from "../../../postgres/catalogue/catalogue.ts";
+import { quoteQualified } from "../../../postgres/identifiers.ts";
+import type { Finding } from "../../finding.ts";
+import { findingsOf } from "../definitions.ts";
+
+/** Rows that were right when they were written, and would not come about in the same way today. */
+export interface OutdatedRows {
+  readonly kind: "check" | "generated";
+  /** `constraint public.visit.in_future`, `column public.visit.total`. */
+  readonly object: string;
+}
+
+export const outdatedRowDefinitions = {
+  CHECK_NOT_SATISFIED: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "On the source, correct the rows or the constraint; or make it anew as NOT VALID (ALTER TABLE … DROP CONSTRAINT, ADD CONSTRAINT … NOT VALID), which is copied as such and checks new rows only.",
+  },
+  GENERATED_VALUE_OUTDATED: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "On the source, have the values computed anew (UPDATE a column of those rows to itself), or make the column a plain one (ALTER TABLE … ALTER … DROP EXPRESSION).",
+  },
+} as const;
+
+const found = findingsOf(outdatedRowDefinitions);
+
+/**
+ * Looks into tables where a check or a generated column depends on what can change without them: the clock, settings,
+ * functions of the application. Best effort: only the oldest rows of a large table are read, and a function that does
+ * not run in our session shows nothing.
+ */
+export async function readOutdatedRows(
+  client: ClientBase,
+  schemas: readonly string[],
+): Promise<OutdatedRows[]> {
+  const { rows: suspects } = await client.query<Suspect>(suspectsQuery, [schemas]);
+  const outdated = await Promise.all(
+    suspects.map(async (suspect) => ((await isOutdated(client, suspect)) ? [nameOf(suspect)] : [])),
+  );
+  return outdated.flat();
+}
+
+export function checkOutdatedRows(rows: readonly OutdatedRows[]): Finding[] {
+  return rows.map(({ kind, object }) =>
+    kind === "check"
+      ? found(
+          "CHECK_NOT_SATISFIED",
+          object,
+          "Rows that are there do not satisfy it any more, because it depends on the time, a setting or a function that was changed: the target would refuse them.",
+        )
+      : found(
+          "GENERATED_VALUE_OUTDATED",
+          object,
+          "Values that are stored there are others than its expression gives today, because a function was changed: the target computes them anew, and the gate would find the difference.",
+        ),
+  );
+}
+
+interface Suspect {
+  readonly kind: "check" | "domain" | "generated";
+  readonly schema: string;
+  readonly table: string;
+  /** Of the constraint or the column. */
+  readonly name: string;
+  /** True for a row that is outdated; of a domain: its value given its type once more, which fails. */
+  readonly expression: string;
+}
+
+function nameOf({ kind, schema, table, name }: Suspect): OutdatedRows {
+  return {
+    kind: kind === "generated" ? "generated" : "check",
+    object: `${kind === "check" ? "constraint" : "column"} ${displayName([schema, table, name])}`,
+  };
+}
+
+async function isOutdated(
+  client: ClientBase,
+  { kind, schema, table, expression }: Suspect,
+): Promise<boolean> {
+  const oldest = `${quoteQualified(schema, table)} WHERE ctid < '(${mostBlocks},0)'`;
+  try {
+    const { rows } = await client.query<{ outdated: boolean }>(
+      kind === "domain"
+        ? `SELECT count(value) < 0 AS outdated FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given`
+        : `SELECT EXISTS (SELECT FROM ONLY ${oldest} AND (${expression})) AS outdated`,
+    );
+    return rows[0]?.outdated === true;
+  } catch (error) {
+    return kind === "domain" && sqlState(error) === checkViolation;
+  }
+}
+
+const checkViolation = "23514";
+
+/** 64 MB: rows are mostly appended, so what was written long ago is at the beginning. */
+const mostBlocks = 8192;
+
+/** SQL condition: the expression calls something whose answer for the same row may be another one today. */
+function mayChange(expression: string): string {
+  return `(${expression} LIKE '%{SQLVALUEFUNCTION %' OR EXISTS (
+    SELECT FROM regexp_matches(${expression}, ':(?:op)?funcid (\\d+)', 'g') AS call
+      JOIN pg_proc p ON p.oid = call[1]::oid
+     WHERE p.provolatile <> 'i' OR p.oid >= 16384
+       AND NOT EXISTS (SELECT FROM pg_depend e
+                        WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')))`;
+}
+
+const suspectsQuery = `
+  WITH own AS MATERIALIZED (
+    SELECT c.oid, n.nspname, c.relname
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am am ON am.oid = c.relam
+     WHERE n.nspname = ANY ($1::text[]) AND c.relkind = 'r' AND am.amname = 'heap'
+       AND NOT EXISTS (SELECT FROM pg_depend e
+                        WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+  )
+  SELECT 'check' AS kind, own.nspname::text AS schema, own.relname::text AS table, k.conname::text AS name,
+         'NOT (' || pg_get_expr(k.conbin, k.conrelid) || ')' AS expression
+    FROM own JOIN pg_constraint k ON k.conrelid = own.oid
+   WHERE k.contype = 'c' AND k.convalidated AND ${mayChange("k.conbin::text")}
+  UNION ALL
+  SELECT 'generated', own.nspname, own.relname, a.attname,
+         format('%I::text IS DISTINCT FROM (%s)::text', a.attname, pg_get_expr(d.adbin, d.adrelid))
+    FROM own
+    JOIN pg_attribute a ON a.attrelid = own.oid AND a.attgenerated = 's' AND NOT a.attisdropped
+    JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+   WHERE ${mayChange("d.adbin::text")}
+  UNION ALL
+  SELECT 'domain', own.nspname, own.relname, a.attname,
+         format('%I::%s::%s', a.attname, format_type(t.typbasetype, t.typtypmod), format_type(t.oid, NULL))
+    FROM own
+    JOIN pg_attribute a ON a.attrelid = own.oid AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid AND t.typtype = 'd'
+   WHERE EXISTS (SELECT FROM pg_constraint k
+                  WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated AND ${mayChange("k.conbin::text")})
+   ORDER BY 2, 3, 4`;
