@@ -73,7 +73,7 @@ export const valuesDdl = `
   CREATE DOMAIN clinic.document AS xml;
   CREATE TABLE clinic.documents (id int, body xml, "Domain" clinic.document);
   INSERT INTO clinic.documents VALUES
-    (1, '<?xml version="1.0" encoding="ISO-8859-1"?>' || E'\n<a>é</a>', '<?xml version="1.0" standalone="yes"?><a/>'),
+    (1, E'<?xml version="1.0" encoding="ISO-8859-1"?>\\n<a>é</a>', '<?xml version="1.0" standalone="yes"?><a/>'),
     (2, '<?xml version="1.0"?><a b="1"/>', '<?xml version="1.0"?><b/>'), (3, E'no\tdocument', NULL);
 `;
 

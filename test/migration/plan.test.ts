@@ -456,6 +456,11 @@ const nothingSeen = {
   invalidProtectedIndexes: undefined,
   eventTriggersOff: undefined,
   serverSettings: undefined,
+  serverObjects: undefined,
+  loadObstacles: undefined,
+  boundColumns: undefined,
+  namedObjects: undefined,
+  outdatedRows: undefined,
   witness: undefined,
 };
 

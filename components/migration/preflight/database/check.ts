@@ -13,6 +13,7 @@ import { checkInheritance } from "./inheritance.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
 import { checkLoadObstacles } from "./load-obstacles.ts";
 import { checkLockTable } from "./locks.ts";
+import { checkNamedObjects } from "./named-objects.ts";
 import type { DatabaseObservation } from "./observe.ts";
 import { checkOutdatedRows } from "./outdated-rows.ts";
 import { checkOutsideNames } from "./outside-names.ts";
@@ -41,6 +42,7 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...checkExtensionRows(source.extensionRows ?? []),
     ...checkInheritance(source.splitFamilies ?? []),
     ...checkBoundValues(source.boundColumns ?? []),
+    ...checkNamedObjects(source.namedObjects ?? []),
     ...checkOutdatedRows(source.outdatedRows ?? []),
     ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),

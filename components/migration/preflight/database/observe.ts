@@ -16,6 +16,7 @@ import { type ExtensionFacts, readExtensions } from "./extensions.ts";
 import { readSplitFamilies, type SplitFamily } from "./inheritance.ts";
 import { type LoadObstacles, readLoadObstacles } from "./load-obstacles.ts";
 import { type LockNeeds, readLockNeeds } from "./locks.ts";
+import { type NamedObject, readNamedObjects } from "./named-objects.ts";
 import { type OutdatedRows, readOutdatedRows } from "./outdated-rows.ts";
 import { readTextBodies, type TextBodies } from "./outside-names.ts";
 import { readInvalidProtectedIndexes } from "./protected-indexes.ts";
@@ -48,6 +49,7 @@ export interface DatabaseObservation {
   readonly extensionRows: readonly ExtensionRows[] | undefined;
   readonly loadObstacles: LoadObstacles | undefined;
   readonly lockNeeds: LockNeeds | undefined;
+  readonly namedObjects: readonly NamedObject[] | undefined;
   readonly outdatedRows: readonly OutdatedRows[] | undefined;
   readonly restrictedBuilds: RestrictedBuilds | undefined;
   readonly scheduledJobs: ScheduledJobs | undefined;
@@ -103,6 +105,7 @@ export async function observeDatabase(
     extensionRows: read("rows of extensions", () => readExtensionRows(client, schemas)),
     loadObstacles: read("history", () => readLoadObstacles(client, schemas)),
     lockNeeds: read("locks", () => readLockNeeds(client, schemas)),
+    namedObjects: read("names in rows", () => readNamedObjects(client, schemas)),
     outdatedRows: read("rows", () => readOutdatedRows(client, schemas)),
     restrictedBuilds: read("functions", () => readRestrictedBuilds(client, schemas)),
     scheduledJobs: read("scheduled jobs", () => readScheduledJobs(client)),

@@ -91,11 +91,12 @@ async function isOutdated(
     );
     return rows[0]?.outdated === true;
   } catch (error) {
-    return kind === "domain" && sqlState(error) === checkViolation;
+    return kind === "domain" && violations.has(sqlState(error) ?? "");
   }
 }
 
-const checkViolation = "23514";
+/** A check, or NOT NULL of the domain itself. */
+const violations: ReadonlySet<string> = new Set(["23514", "23502"]);
 
 /** 64 MB: rows are mostly appended, so what was written long ago is at the beginning. */
 const mostBlocks = 8192;
@@ -135,6 +136,7 @@ const suspectsQuery = `
     FROM own
     JOIN pg_attribute a ON a.attrelid = own.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid AND t.typtype = 'd'
-   WHERE EXISTS (SELECT FROM pg_constraint k
+   WHERE t.typnotnull AND NOT a.attnotnull
+      OR EXISTS (SELECT FROM pg_constraint k
                   WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated AND ${mayChange("k.conbin::text")})
    ORDER BY 2, 3, 4`;

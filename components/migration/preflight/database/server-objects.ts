@@ -35,12 +35,14 @@ export async function readServerObjects(
 
 /** A definition that names what the target's server lacks would end the load in the middle of the pause. */
 export function compareServerObjects(
-  source: Pick<ServerObjects, "used">,
+  source: ServerObjects,
   target: Pick<ServerObjects, "provided">,
 ): Finding[] {
-  const provided = new Set(target.provided);
+  const there = new Set(target.provided);
+  // Some settings, such as `role`, are listed by no server.
+  const listed = new Set(source.provided);
   return source.used
-    .filter(({ object }) => !provided.has(object))
+    .filter(({ object }) => listed.has(object) && !there.has(object))
     .map(({ object, usedBy }) =>
       found(
         "NOT_ON_TARGET_SERVER",
