@@ -130,10 +130,17 @@ const cases: readonly Case[] = [
     sourceTo: 15,
   },
   {
+    name: "a function that was added to an extension here only, not those that it brings itself",
+    source: `CREATE FUNCTION public.added() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER EXTENSION plpgsql ADD FUNCTION public.added();
+      CREATE VIEW public.added_view AS SELECT public.added(); ALTER EXTENSION plpgsql ADD VIEW public.added_view; CREATE TABLE public.with_default (a int DEFAULT public.added()); CREATE FUNCTION public.usual() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'`,
+    expected: ["blocker NOT_ON_TARGET_SERVER function public.added()"],
+    absent: /NOT_ON_TARGET_SERVER (?!function public\.added)/,
+  },
+  {
     name: "a view of the server's own numbers that the target counts elsewhere, not of those that it still has there",
     source: `CREATE VIEW public.counted AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW public.kept AS SELECT buffers_clean FROM pg_stat_bgwriter;
       CREATE TABLE public.sorted (a text COLLATE "ucs_basic", b text COLLATE "C")`,
-    expected: ["blocker NOT_ON_TARGET_SERVER column pg_stat_bgwriter.checkpoints_timed"],
+    expected: ["blocker NOT_ON_TARGET_SERVER column pg_catalog.pg_stat_bgwriter.checkpoints_timed"],
     absent: /buffers_clean|collation/,
     targetFrom: 17,
     sourceTo: 16,
@@ -175,6 +182,7 @@ test("what no server lists, and what both have, is not missed on the target", ()
     provided: ["collation es_ES", "compression lz4", "setting work_mem"],
     used: ["collation es_ES", "compression lz4", "setting role", "setting work_mem"].map((object) => ({
       object,
+      extension: null,
       usedBy: ["public.users"],
     })),
   };
