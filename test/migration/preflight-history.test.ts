@@ -70,6 +70,17 @@ const cases: readonly Case[] = [
     absent: /patient/,
   },
   {
+    name: "what no dump says of the types that come with tables and ranges, by the gate's names",
+    source: `COMMENT ON TYPE public.users IS 'SENTINEL'; CREATE TYPE public.span AS RANGE (subtype = int, multirange_type_name = public.spans); COMMENT ON TYPE public.spans IS 'SENTINEL';
+      CREATE VIEW public.seen AS SELECT 1 AS one; REVOKE USAGE ON TYPE public.seen FROM PUBLIC; COMMENT ON TYPE public.span IS 'carried'; COMMENT ON VIEW public.seen IS 'carried'`,
+    expected: [
+      "blocker CATALOGUE_CHANGED range type public.span",
+      "blocker CATALOGUE_CHANGED table public.users",
+      "blocker PRIVILEGES_WIDENED view public.seen",
+    ],
+    absent: /SENTINEL|CATALOGUE_CHANGED view/,
+  },
+  {
     name: "a filled materialised view over an empty one, also through a view, not an empty one over it",
     source: `CREATE MATERIALIZED VIEW public.first AS SELECT id FROM public.users; CREATE VIEW public.between AS SELECT id FROM public.first;
       CREATE MATERIALIZED VIEW public.second AS SELECT id FROM public.between; CREATE MATERIALIZED VIEW public.third AS SELECT id FROM public.second;

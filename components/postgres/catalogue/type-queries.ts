@@ -26,6 +26,7 @@ export const typeQueries: readonly string[] = [
                         JOIN pg_opclass o ON o.oid = r.rngsubopc
                         JOIN pg_namespace opclass_schema ON opclass_schema.oid = o.opcnamespace
                        WHERE r.rngtypid = t.oid),
+            'multirangeComment', (SELECT ${comment("pg_type", "r.rngmultitypid")} FROM pg_range r WHERE r.rngtypid = t.oid),
             'base', CASE WHEN t.typtype = 'b' THEN concat_ws(' ',
                       t.typlen, t.typbyval, t.typcategory, t.typispreferred, t.typdelim, t.typalign, t.typstorage,
                       t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze,

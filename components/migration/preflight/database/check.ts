@@ -93,7 +93,7 @@ export function compareDatabases(
       findings.push(...checkRestrictedBuilds(source.restrictedBuilds, target.server.major));
     }
     if (source.loadObstacles) {
-      findings.push(...checkLoadObstacles(source.loadObstacles, target.server.major));
+      findings.push(...checkLoadObstacles(source.loadObstacles, source.server.major, target.server.major));
     }
     if (source.settings && target.settings) {
       findings.push(

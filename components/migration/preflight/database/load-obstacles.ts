@@ -1,13 +1,18 @@
 import type { ClientBase } from "pg";
-import { displayName } from "../../../postgres/catalogue/catalogue.ts";
+import { type CatalogueObject, readObjects } from "../../../postgres/catalogue/catalogue.ts";
+import { diffCatalogues } from "../../../postgres/catalogue/diff-catalogues.ts";
+import { aclLines, comment } from "../../../postgres/catalogue/fragments.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 import { existingObjectDefinitions } from "./existing-objects.ts";
 
 /** What the source has come to by its history, and no load can make again from definitions and rows. */
 export interface LoadObstacles {
-  /** Keys and other constraints whose own triggers are disabled or fire otherwise than usual. */
-  readonly unusualConstraints: ReadonlyArray<readonly string[]>;
+  /** What pg_dump says nothing about, as it is, and as the copy will have it; named as the gate names it. */
+  readonly unsaid: {
+    readonly now: readonly CatalogueObject[];
+    readonly made: readonly CatalogueObject[];
+  };
   /** Populated materialised views that read one which is not. */
   readonly unreadableViews: ReadonlyArray<{ readonly view: string; readonly reads: string }>;
   /** Tables partitioned by the hash of a column with an enum in it. */
@@ -57,15 +62,16 @@ export async function readLoadObstacles(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<LoadObstacles> {
-  const [constraints, views, tables, partitions, families] = await Promise.all([
-    client.query<{ path: string[] }>(constraintsQuery, [schemas]),
+  const [now, made, views, tables, partitions, families] = await Promise.all([
+    readObjects(client, unsaidQueries({ enforcement: "fires.how", acl: "t.typacl", comment: (type) => comment("pg_type", type) }), schemas),
+    readObjects(client, unsaidQueries({ enforcement: "'O'", acl: "NULL::aclitem[]", comment: () => "NULL" }), schemas),
     client.query<LoadObstacles["unreadableViews"][number]>(viewsQuery, [schemas]),
     client.query<{ name: string }>(hashedEnumsQuery, [schemas]),
     client.query<{ name: string }>(ownIdentitiesQuery, [schemas]),
     client.query<FamilyMember>(familiesQuery, [schemas]),
   ]);
   return {
-    unusualConstraints: constraints.rows.map(({ path }) => path),
+    unsaid: { now, made },
     unreadableViews: views.rows,
     hashedEnums: tables.rows.map(({ name }) => name),
     ownIdentities: partitions.rows.map(({ name }) => name),
@@ -73,16 +79,13 @@ export async function readLoadObstacles(
   };
 }
 
-export function checkLoadObstacles(source: LoadObstacles, targetMajor: number): Finding[] {
+export function checkLoadObstacles(
+  source: LoadObstacles,
+  sourceMajor: number,
+  targetMajor: number,
+): Finding[] {
   return [
-    ...source.unusualConstraints.map((path) =>
-      foundDifference(
-        "CATALOGUE_CHANGED",
-        `constraint ${displayName(path)}`,
-        "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
-        "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
-      ),
-    ),
+    ...checkUnsaid(source.unsaid, sourceMajor, targetMajor),
     ...source.unreadableViews.map(({ view, reads }) =>
       found(
         "MATERIALIZED_VIEW_UNREADABLE",
@@ -114,6 +117,34 @@ export function checkLoadObstacles(source: LoadObstacles, targetMajor: number): 
   ];
 }
 
+function checkUnsaid(
+  { now, made }: LoadObstacles["unsaid"],
+  sourceMajor: number,
+  targetMajor: number,
+): Finding[] {
+  const byKey = (objects: readonly CatalogueObject[]) => new Map(objects.map((object) => [object.key, object]));
+  const differences = diffCatalogues(
+    { major: sourceMajor, objects: byKey(now) },
+    { major: targetMajor, objects: byKey(made) },
+  );
+  const firsts = new Map(differences.map((difference) => [`${difference.code} ${difference.object}`, difference]));
+  return [...firsts.values()].map(({ code, object, aspect }) =>
+    aspect === "enforcement"
+      ? foundDifference(
+          code,
+          object,
+          "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
+          "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
+        )
+      : foundDifference(
+          code,
+          object,
+          "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
+          "Take them off on the source (COMMENT ON TYPE … IS NULL, GRANT USAGE ON TYPE … TO PUBLIC), or accept that they are lost: the gate then accepts it, too.",
+        ),
+  );
+}
+
 /** From this major version on partitions share the identity columns of their table (commit 699586315). */
 const firstMajorWithSharedIdentities = 17;
 
@@ -140,16 +171,46 @@ export function reorderedTables(
     .map(({ name, order }) => ({ name, order }));
 }
 
-// As the gate names and compares them. A partition's key has an entry more for each partition of the other table.
-const constraintsQuery = `
-  SELECT ARRAY[n.nspname, c.relname, k.conname]::text[] AS path
-    FROM pg_constraint k
-    JOIN pg_class c ON c.oid = k.conrelid
-    JOIN pg_namespace n ON n.oid = c.relnamespace
-    LEFT JOIN pg_constraint origin ON origin.oid = k.conparentid
-   WHERE n.nspname = ANY ($1::text[]) AND origin.conrelid IS DISTINCT FROM k.conrelid
-     AND k.oid IN (SELECT tgconstraint FROM pg_trigger WHERE tgisinternal AND tgenabled <> 'O')
-   ORDER BY 1`;
+/**
+ * As the gate reads the same aspects. A partition's key has an entry more for each partition of the other table.
+ *
+ * @param aspects where each comes from: as it is, or as it is made
+ */
+function unsaidQueries(aspects: {
+  readonly enforcement: string;
+  readonly acl: string;
+  comment(type: string): string;
+}): string[] {
+  return [
+    `SELECT 'constraint' AS kind, ARRAY[n.nspname, c.relname, k.conname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('enforcement', ${aspects.enforcement}) AS aspects
+       FROM pg_constraint k
+       JOIN pg_class c ON c.oid = k.conrelid
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       LEFT JOIN pg_constraint origin ON origin.oid = k.conparentid
+       JOIN (SELECT tgconstraint, string_agg(DISTINCT tgenabled::text, '' ORDER BY tgenabled::text) AS how
+               FROM pg_trigger WHERE tgisinternal GROUP BY 1) AS fires ON fires.tgconstraint = k.oid AND fires.how <> 'O'
+      WHERE n.nspname = ANY ($1::text[]) AND origin.conrelid IS DISTINCT FROM k.conrelid`,
+
+    `SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+                           ELSE 'table' END AS kind,
+            ARRAY[n.nspname, c.relname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('rowTypeAcl', ${aclLines(aspects.acl, "T", "t.typowner")},
+                              'rowTypeComment', ${aspects.comment("t.oid")}) AS aspects
+       FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_type t ON t.oid = c.reltype
+      WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND (t.typacl IS NOT NULL OR ${comment("pg_type", "t.oid")} IS NOT NULL)`,
+
+    `SELECT 'range type' AS kind, ARRAY[n.nspname, t.typname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('multirangeComment', ${aspects.comment("r.rngmultitypid")}) AS aspects
+       FROM pg_range r
+       JOIN pg_type t ON t.oid = r.rngtypid
+       JOIN pg_namespace n ON n.oid = t.typnamespace
+      WHERE n.nspname = ANY ($1::text[]) AND ${comment("pg_type", "r.rngmultitypid")} IS NOT NULL`,
+  ];
+}
 
 const viewsQuery = `
   WITH RECURSIVE populated AS (
