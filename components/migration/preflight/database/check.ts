@@ -102,7 +102,10 @@ export function compareDatabases(
     }
     if (source.serverSettings && target.serverSettings) {
       findings.push(
-        ...compareServerSettings(source.serverSettings, target.serverSettings, target.settings ?? []),
+        ...compareServerSettings(source.serverSettings, target.serverSettings, {
+          source: source.settings ?? [],
+          target: target.settings ?? [],
+        }),
       );
     }
     if (source.serverObjects && target.serverObjects) {

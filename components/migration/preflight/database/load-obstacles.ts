@@ -63,8 +63,20 @@ export async function readLoadObstacles(
   schemas: readonly string[],
 ): Promise<LoadObstacles> {
   const [now, made, views, tables, partitions, families] = await Promise.all([
-    readObjects(client, unsaidQueries({ enforcement: "fires.how", acl: "t.typacl", comment: (type) => comment("pg_type", type) }), schemas),
-    readObjects(client, unsaidQueries({ enforcement: "'O'", acl: "NULL::aclitem[]", comment: () => "NULL" }), schemas),
+    readObjects(
+      client,
+      unsaidQueries({
+        enforcement: "fires.how",
+        acl: "t.typacl",
+        comment: (type) => comment("pg_type", type),
+      }),
+      schemas,
+    ),
+    readObjects(
+      client,
+      unsaidQueries({ enforcement: "'O'", acl: "NULL::aclitem[]", comment: () => "NULL" }),
+      schemas,
+    ),
     client.query<LoadObstacles["unreadableViews"][number]>(viewsQuery, [schemas]),
     client.query<{ name: string }>(hashedEnumsQuery, [schemas]),
     client.query<{ name: string }>(ownIdentitiesQuery, [schemas]),
@@ -122,12 +134,15 @@ function checkUnsaid(
   sourceMajor: number,
   targetMajor: number,
 ): Finding[] {
-  const byKey = (objects: readonly CatalogueObject[]) => new Map(objects.map((object) => [object.key, object]));
+  const byKey = (objects: readonly CatalogueObject[]) =>
+    new Map(objects.map((object) => [object.key, object]));
   const differences = diffCatalogues(
     { major: sourceMajor, objects: byKey(now) },
     { major: targetMajor, objects: byKey(made) },
   );
-  const firsts = new Map(differences.map((difference) => [`${difference.code} ${difference.object}`, difference]));
+  const firsts = new Map(
+    differences.map((difference) => [`${difference.code} ${difference.object}`, difference]),
+  );
   return [...firsts.values()].map(({ code, object, aspect }) =>
     aspect === "enforcement"
       ? foundDifference(

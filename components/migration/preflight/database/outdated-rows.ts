@@ -1,7 +1,8 @@
 import type { ClientBase } from "pg";
 import { sqlState } from "../../../errors.ts";
+import { readApplicationSettings, type Setting } from "../../../postgres/application-settings.ts";
 import { displayName } from "../../../postgres/catalogue/catalogue.ts";
-import { quoteQualified } from "../../../postgres/identifiers.ts";
+import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../../postgres/identifiers.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 
@@ -38,9 +39,12 @@ export async function readOutdatedRows(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<OutdatedRows[]> {
-  const { rows: suspects } = await client.query<Suspect>(suspectsQuery, [schemas]);
+  const [{ rows: suspects }, settings] = await Promise.all([
+    client.query<Suspect>(suspectsQuery, [schemas]),
+    readApplicationSettings(client),
+  ]);
   const outdated = await Promise.all(
-    suspects.map(async (suspect) => ((await isOutdated(client, suspect)) ? [nameOf(suspect)] : [])),
+    suspects.map(async (suspect) => ((await isOutdated(client, suspect, settings)) ? [nameOf(suspect)] : [])),
   );
   return outdated.flat();
 }
@@ -81,15 +85,22 @@ function nameOf({ kind, schema, table, name }: Suspect): OutdatedRows {
 async function isOutdated(
   client: ClientBase,
   { kind, schema, table, expression }: Suspect,
+  settings: readonly Setting[],
 ): Promise<boolean> {
   const oldest = `${quoteQualified(schema, table)} WHERE ctid < '(${mostBlocks},0)'`;
+  const look =
+    kind === "domain"
+      ? `SELECT count(value) < 0 AS outdated FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given`
+      : `SELECT EXISTS (SELECT FROM ONLY ${oldest} AND (${expression})) AS outdated`;
   try {
-    const { rows } = await client.query<{ outdated: boolean }>(
-      kind === "domain"
-        ? `SELECT count(value) < 0 AS outdated FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given`
-        : `SELECT EXISTS (SELECT FROM ONLY ${oldest} AND (${expression})) AS outdated`,
+    // Sent as one message, they are one transaction.
+    const results = await client.query<{ outdated: boolean }>(
+      [
+        ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
+        look,
+      ].join("; "),
     );
-    return rows[0]?.outdated === true;
+    return [results].flat().at(-1)?.rows[0]?.outdated === true;
   } catch (error) {
     return kind === "domain" && violations.has(sqlState(error) ?? "");
   }

@@ -64,7 +64,8 @@ export function compareServerObjects(
 // Collations come from the operating system, and views of the system change with the major version. What a server cannot
 // do without is pinned, and no dependency on it is recorded (catalog.c, IsPinnedObject).
 const collation = "'collation ' || quote_ident(l.collname)";
-const column = "'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_ident(a.attname)";
+const column =
+  "'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_ident(a.attname)";
 const member = "o.type || ' ' || o.identity";
 
 /** An extension in another schema is another finding, and so is one that is missing. Parts of members are none themselves. */
