@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { reorderedTables } from "../../components/migration/preflight/database/load-obstacles.ts";
+import { reorderedTables } from "../../components/migration/preflight/database/column-order.ts";
 import { compareServerObjects } from "../../components/migration/preflight/database/server-objects.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./preflight-fixture.ts";

@@ -1,6 +1,7 @@
 import { acceptanceDefinitions } from "./acceptances.ts";
 import { activityDefinitions } from "./database/activity.ts";
 import { boundValueDefinitions } from "./database/bound-values.ts";
+import { columnOrderDefinitions } from "./database/column-order.ts";
 import { contentDefinitions } from "./database/contents.ts";
 import { dependencyDefinitions } from "./database/dependencies.ts";
 import { eventTriggerDefinitions } from "./database/event-triggers.ts";
@@ -46,6 +47,7 @@ export const findingDefinitions: FindingDefinitions = {
   ...activityDefinitions,
   ...backupDefinitions,
   ...boundValueDefinitions,
+  ...columnOrderDefinitions,
   ...contentDefinitions,
   ...dependencyDefinitions,
   ...deploymentDefinitions,

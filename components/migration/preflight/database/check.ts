@@ -2,6 +2,7 @@ import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
 import { checkBoundValues } from "./bound-values.ts";
+import { checkColumnOrder } from "./column-order.ts";
 import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
 import { checkEventTriggers } from "./event-triggers.ts";
@@ -28,6 +29,7 @@ import { checkConnectionSlots, checkServer, checkSourceSlots, compareServers } f
 import { compareServerObjects } from "./server-objects.ts";
 import { compareServerSettings } from "./server-settings.ts";
 import { compareSettings } from "./settings.ts";
+import { checkUnsaid } from "./unsaid.ts";
 
 /** Everything that the source tells by itself. */
 export function checkSource(source: DatabaseObservation, inputs: MigrationInputs): Finding[] {
@@ -41,6 +43,7 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
     ...checkExtensionRows(source.extensionRows ?? []),
     ...checkInheritance(source.splitFamilies ?? []),
+    ...checkColumnOrder(source.inheritingTables ?? []),
     ...checkBoundValues(source.boundColumns ?? []),
     ...checkNamedObjects(source.namedObjects ?? []),
     ...checkOutdatedRows(source.outdatedRows ?? []),
@@ -93,7 +96,10 @@ export function compareDatabases(
       findings.push(...checkRestrictedBuilds(source.restrictedBuilds, target.server.major));
     }
     if (source.loadObstacles) {
-      findings.push(...checkLoadObstacles(source.loadObstacles, source.server.major, target.server.major));
+      findings.push(...checkLoadObstacles(source.loadObstacles, target.server.major));
+    }
+    if (source.unsaid) {
+      findings.push(...checkUnsaid(source.unsaid, source.server.major, target.server.major));
     }
     if (source.settings && target.settings) {
       findings.push(

@@ -8,6 +8,7 @@ import type { MigrationInputs } from "../../inputs.ts";
 import { attempt } from "../problems.ts";
 import { type ActivityFacts, readActivity } from "./activity.ts";
 import { type BoundColumn, readBoundColumns } from "./bound-values.ts";
+import { type FamilyMember, readFamilies } from "./column-order.ts";
 import { type ContentFacts, readContents } from "./contents.ts";
 import { type DependencyFacts, readDependencies } from "./dependencies.ts";
 import { readExistingObjects } from "./existing-objects.ts";
@@ -29,6 +30,7 @@ import { readServer, type ServerFacts } from "./server.ts";
 import { readServerObjects, type ServerObjects } from "./server-objects.ts";
 import { readServerSettings } from "./server-settings.ts";
 import { type BoundSetting, readSettings } from "./settings.ts";
+import { readUnsaid, type UnsaidAspects } from "./unsaid.ts";
 
 /** What one database was seen to be; a part is `undefined` where its look-up failed, which is a finding of its own. */
 export interface DatabaseObservation {
@@ -47,7 +49,9 @@ export interface DatabaseObservation {
   readonly contents: ContentFacts | undefined;
   readonly existingObjects: Catalogue["objects"] | undefined;
   readonly extensionRows: readonly ExtensionRows[] | undefined;
+  readonly inheritingTables: readonly FamilyMember[] | undefined;
   readonly loadObstacles: LoadObstacles | undefined;
+  readonly unsaid: UnsaidAspects | undefined;
   readonly lockNeeds: LockNeeds | undefined;
   readonly namedObjects: readonly NamedObject[] | undefined;
   readonly outdatedRows: readonly OutdatedRows[] | undefined;
@@ -103,7 +107,9 @@ export async function observeDatabase(
     contents: read("contents", () => readContents(client, schemas)),
     existingObjects: read("existing objects", () => readExistingObjects(client, schemas)),
     extensionRows: read("rows of extensions", () => readExtensionRows(client, schemas)),
+    inheritingTables: read("inheritance of columns", () => readFamilies(client, schemas)),
     loadObstacles: read("history", () => readLoadObstacles(client, schemas)),
+    unsaid: read("what no dump says", () => readUnsaid(client, schemas)),
     lockNeeds: read("locks", () => readLockNeeds(client, schemas)),
     namedObjects: read("names in rows", () => readNamedObjects(client, schemas)),
     outdatedRows: read("rows", () => readOutdatedRows(client, schemas)),

@@ -93,9 +93,10 @@ async function isOutdated(
       ? `SELECT count(value) < 0 AS outdated FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given`
       : `SELECT EXISTS (SELECT FROM ONLY ${oldest} AND (${expression})) AS outdated`;
   try {
-    // Sent as one message, they are one transaction.
+    // Sent as one message, they are one transaction. Whoever locks the table is not waited for.
     const results = await client.query<{ outdated: boolean }>(
       [
+        "SET LOCAL lock_timeout = '1s'",
         ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
         look,
       ].join("; "),
