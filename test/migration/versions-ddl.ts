@@ -28,7 +28,7 @@ export function majorMutations(major: number): Array<readonly [statements: strin
 
 /**
  * NOT NULL becomes a constraint with a name in 18, on parents, children and partitions. 17 gives partitions the identity
- * of their table, and owners another privilege.
+ * of their table, owners another privilege, and operators the partners that name them.
  */
 const sinceAlways = `
   CREATE TABLE newer.plain (a int NOT NULL, b int PRIMARY KEY);
@@ -45,7 +45,10 @@ const sinceAlways = `
   CREATE TABLE newer.numbered (id int GENERATED ALWAYS AS IDENTITY, a int) PARTITION BY LIST (a);
   CREATE TABLE newer.numbered_1 PARTITION OF newer.numbered FOR VALUES IN (1);
   INSERT INTO newer.numbered (a) VALUES (1);
-  CREATE TABLE newer.kept (a int); REVOKE UPDATE, DELETE ON newer.kept FROM CURRENT_USER;`;
+  CREATE TABLE newer.kept (a int); REVOKE UPDATE, DELETE ON newer.kept FROM CURRENT_USER;
+  CREATE OPERATOR newer.<# (LEFTARG = int, RIGHTARG = int, FUNCTION = int4lt, COMMUTATOR = OPERATOR(newer.>#), NEGATOR = OPERATOR(newer.>=#));
+  CREATE OPERATOR newer.># (LEFTARG = int, RIGHTARG = int, FUNCTION = int4gt);
+  CREATE OPERATOR newer.>=# (LEFTARG = int, RIGHTARG = int, FUNCTION = int4ge);`;
 
 const since16 = `
   CREATE TABLE newer.numbers (n int DEFAULT 0x1F, big bigint DEFAULT 1_000_000, j json CHECK (j IS JSON OBJECT));
