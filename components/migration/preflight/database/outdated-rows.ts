@@ -44,7 +44,7 @@ export async function readOutdatedRows(
     readApplicationSettings(client),
   ]);
   const outdated = await Promise.all(
-    suspects.map(async (suspect) => ((await isOutdated(client, suspect, settings)) ? [nameOf(suspect)] : [])),
+    inBatches(suspects).map((batch) => findOutdated(client, batch, settings)),
   );
   return outdated.flat();
 }
@@ -82,30 +82,55 @@ function nameOf({ kind, schema, table, name }: Suspect): OutdatedRows {
   };
 }
 
-async function isOutdated(
+/** One that fails shows nothing about the others of its batch, which are looked at one by one then. */
+async function findOutdated(
   client: ClientBase,
-  { kind, schema, table, expression }: Suspect,
+  batch: readonly Suspect[],
   settings: readonly Setting[],
-): Promise<boolean> {
-  const oldest = `${quoteQualified(schema, table)} WHERE ctid < '(${mostBlocks},0)'`;
-  const look =
-    kind === "domain"
-      ? `SELECT count(value) < 0 AS outdated FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given`
-      : `SELECT EXISTS (SELECT FROM ONLY ${oldest} AND (${expression})) AS outdated`;
+): Promise<OutdatedRows[]> {
   try {
-    // Sent as one message, they are one transaction. Whoever locks the table is not waited for.
-    const results = await client.query<{ outdated: boolean }>(
+    // Sent as one message, they are one transaction. Whoever locks a table is not waited for.
+    const results = await client.query<{ position: number }>(
       [
         "SET LOCAL lock_timeout = '1s'",
         ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
-        look,
+        batch.map(lookInto).join(" UNION ALL "),
       ].join("; "),
     );
-    return [results].flat().at(-1)?.rows[0]?.outdated === true;
+    const found = new Set(
+      [results]
+        .flat()
+        .at(-1)
+        ?.rows.map(({ position }) => position),
+    );
+    return batch.filter((_suspect, position) => positions.has(position)).map(nameOf);
   } catch (error) {
-    return kind === "domain" && violations.has(sqlState(error) ?? "");
+    const [first, ...others] = batch;
+    if (first !== undefined && others.length === 0) {
+      return first.kind === "domain" && violations.has(sqlState(error) ?? "") ? [nameOf(first)] : [];
+    }
+    const alone = await Promise.all(batch.map((suspect) => findOutdated(client, [suspect], settings)));
+    return alone.flat();
   }
 }
+
+/** A row with the position where there are outdated rows; of a domain's there is none, or the server's refusal. */
+function lookInto({ kind, schema, table, expression }: Suspect, position: number): string {
+  const oldest = `${quoteQualified(schema, table)} WHERE ctid < '(${mostBlocks},0)'`;
+  return kind === "domain"
+    ? `SELECT ${position} AS position FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given HAVING count(value) < 0`
+    : `SELECT ${position} AS position WHERE EXISTS (SELECT FROM ONLY ${oldest} AND (${expression}))`;
+}
+
+function inBatches(suspects: readonly Suspect[]): Suspect[][] {
+  const batches: Suspect[][] = [];
+  for (let start = 0; start < suspects.length; start += batchSize) {
+    batches.push(suspects.slice(start, start + batchSize));
+  }
+  return batches;
+}
+
+const batchSize = 50;
 
 /** A check, or NOT NULL of the domain itself. */
 const violations: ReadonlySet<string> = new Set(["23514", "23502"]);
