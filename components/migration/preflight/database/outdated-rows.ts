@@ -97,7 +97,7 @@ async function findOutdated(
         batch.map(lookInto).join(" UNION ALL "),
       ].join("; "),
     );
-    const found = new Set(
+    const positions = new Set(
       [results]
         .flat()
         .at(-1)
