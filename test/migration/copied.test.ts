@@ -215,9 +215,7 @@ describe("an application with its habits", () => {
     );
     expect(shown(await copied(source, target, ["public"]))).toEqual([]);
     const built = "SELECT days.day, days.long, t.day AS kept FROM public.days, public.t";
-    expect(await ask(target, built)).toEqual([
-      { day: "02.06.2025", long: "-1 2:03:04", kept: "02.06.2025" },
-    ]);
+    expect(await ask(target, built)).toEqual([{ day: "02.06.2025", long: "-1 2:03:04", kept: "02.06.2025" }]);
     const found = "SELECT count(*)::int AS n FROM public.t WHERE public.day(at) = '02.06.2025'";
     await withConnection(target, { purpose: "test", settings: { enable_seqscan: "off" } }, async (client) => {
       expect((await client.query(found)).rows).toEqual([{ n: 1 }]);
