@@ -55,6 +55,7 @@ export async function planCopies(
     const { columns = [], blocks = 0 } = tables.get(qualified) ?? {};
     const portable = columns.every(({ type }) => isBinaryPortable(type, types));
     const list = columns.map((column) => quoteIdentifier(column.name)).join(", ");
+    const values = columns.map((column) => valueToSend(column, types)).join(", ");
     const format = portable ? "binary" : "text";
     const relation = list === "" ? qualified : `${qualified} (${list})`;
     const from = `COPY ${relation} FROM STDIN (FORMAT ${format}`;
@@ -62,10 +63,10 @@ export async function planCopies(
       format,
       blocks: list === "" ? 0 : blocks,
       read: (range) =>
-        range === undefined
+        range === undefined && values === list
           ? // COPY of a named table reads that table alone, as ONLY does in a query.
             `COPY ${relation} TO STDOUT (FORMAT ${format})`
-          : `COPY (SELECT ${list} FROM ONLY ${qualified} WHERE ${inBlocks(range)}) TO STDOUT (FORMAT ${format})`,
+          : `COPY (SELECT ${values} FROM ONLY ${qualified}${range === undefined ? "" : ` WHERE ${inBlocks(range)}`}) TO STDOUT (FORMAT ${format})`,
       write: `${from})`,
       // Sent as one message, they are one transaction.
       writeFrozen: `SET LOCAL lock_timeout = '1s'; TRUNCATE ONLY ${qualified}; ${from}, FREEZE)`,
@@ -100,7 +101,7 @@ export function isBinaryPortable(oid: number, types: ReadonlyMap<number, TypeFac
   switch (type.kind) {
     case "b":
       // An empty tsquery is not read by 18 (18.4) in the binary form in which every version sends it.
-      return isBuiltIn(type.oid) && !type.name.startsWith("reg") && type.name !== "tsquery";
+      return isBuiltIn(type.oid) && !type.name.startsWith("reg") && !["tsquery", "xml"].includes(type.name);
     case "e":
       return true;
     case "d":
@@ -113,6 +114,22 @@ export function isBinaryPortable(oid: number, types: ReadonlyMap<number, TypeFac
     default:
       return type.kind satisfies never;
   }
+}
+
+/**
+ * A document is stored as it was written. Sent in either format it comes without its declaration, or with another one;
+ * as text it is what is stored, and what is stored again (xml.c, `xml_in` and `xml_out_internal`).
+ */
+function valueToSend(
+  { name, type }: TableFacts["columns"][number],
+  types: ReadonlyMap<number, TypeFacts>,
+): string {
+  return quoteIdentifier(name) + (isXml(type, types) ? "::pg_catalog.text" : "");
+}
+
+function isXml(oid: number, types: ReadonlyMap<number, TypeFacts>): boolean {
+  const type = types.get(oid);
+  return type?.kind === "d" ? isXml(type.inner, types) : type?.name === "xml" && isBuiltIn(oid);
 }
 
 /** Oids below FirstNormalObjectId (access/transam.h) are the same in every database. */

@@ -77,7 +77,7 @@ const objectsQuery = `
     SELECT 10, CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, 'pg_catalog.pg_type'::pg_catalog.regclass, oid
       FROM pg_catalog.pg_type t
      WHERE typnamespace IN (SELECT oid FROM moved)
-       AND (typtype IN ('b', 'd', 'e', 'r')
+       AND (typtype IN ('b', 'd', 'e', 'r', 'p')
             OR EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
     UNION ALL
     SELECT 11, 'TEXT SEARCH CONFIGURATION', 'pg_catalog.pg_ts_config'::pg_catalog.regclass, oid

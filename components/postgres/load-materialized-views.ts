@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { withApplicationSettings } from "./application-settings.ts";
 import { quoteQualified } from "./identifiers.ts";
 import { loadFailed } from "./load-errors.ts";
 
@@ -35,11 +36,13 @@ export async function populateMaterializedViews(
     edges,
   );
   const byOid = new Map(views.map((view) => [view.oid, view]));
-  for (const oid of ordered) {
-    const view = byOid.get(oid);
-    if (view === undefined || !wanted.has(quoteQualified(view.schema, view.name))) continue;
-    await refresh(target, view);
-  }
+  await withApplicationSettings(target, async () => {
+    for (const oid of ordered) {
+      const view = byOid.get(oid);
+      if (view === undefined || !wanted.has(quoteQualified(view.schema, view.name))) continue;
+      await refresh(target, view);
+    }
+  });
 }
 
 /** Every given view after all that it reads, directly or through other views. */

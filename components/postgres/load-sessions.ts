@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
+import { useApplicationSettingsQuery } from "./application-settings.ts";
 import { type ConnectionTarget, connect, cutConnection, endConnection } from "./connection.ts";
 import { loaderSetting } from "./fence.ts";
 import { quoteLiteral } from "./identifiers.ts";
@@ -211,6 +212,7 @@ const silenceServerLogQuery = silenceLogQuery(
  * - lz4 compresses TOAST several times faster than the default pglz; older or special builds lack it.
  * - Without parallel workers an index build needs no shared memory, of which a container has 64 MB.
  * - The check interval ends a statement of ours soon after we are gone.
+ * - Indexes and generated columns may depend on the application's settings, immutable as their functions claim to be.
  */
 const targetSettingsQuery = `
   SELECT pg_catalog.set_config(setting.name,
@@ -226,6 +228,7 @@ const targetSettingsQuery = `
                  ('default_toast_compression', 'lz4')) AS setting(name, value)
     JOIN pg_catalog.pg_settings known USING (name)
    WHERE (known.enumvals IS NULL OR setting.value = ANY(known.enumvals))
+  UNION ALL ${useApplicationSettingsQuery}
   UNION ALL ${silenceServerLogQuery}`;
 
 function snapshotLost(cause: unknown): CutoverError {

@@ -70,6 +70,11 @@ export const valuesDdl = `
      '$.a ? (@ > 1)', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03:04:05', '((0,0),(1,1.5))', 'x', 'a', 4294967295, 'n'),
     (NULL, '(,)', '{}', '', '', '', '', '0/0', '0', 1e-20, 'infinity', '24:00:00', NULL, 'null', 'null', '$', '0.0.0.0', '0.0.0.0/0',
      '00:00:00:00:00:00:00:00', '((0,-0))', '', '', 0, '');
+  CREATE DOMAIN clinic.document AS xml;
+  CREATE TABLE clinic.documents (id int, body xml, "Domain" clinic.document);
+  INSERT INTO clinic.documents VALUES
+    (1, E'<?xml version="1.0" encoding="ISO-8859-1"?>\\n<a>é</a>', '<?xml version="1.0" standalone="yes"?><a/>'),
+    (2, '<?xml version="1.0"?><a b="1"/>', '<?xml version="1.0"?><b/>'), (3, E'no\tdocument', NULL);
 `;
 
 /** Names and shapes that break what is put together out of names; a vector of words with its language beside it. */

@@ -223,6 +223,32 @@ describe("an application with its habits", () => {
     }
   });
 
+  it("builds indexes, generated columns and materialised views under the settings of the applications", async () => {
+    const settings = ["TimeZone = 'Europe/Madrid'", "DateStyle = 'German'", "IntervalStyle = 'sql_standard'"];
+    const source = await newDatabase(
+      servers.source,
+      `${settings.map((setting) => `SET ${setting};`).join(" ")}
+       CREATE FUNCTION public.day(timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1::date::text';
+       CREATE TYPE public.kind AS ENUM ('a');
+       CREATE TABLE public.t (at timestamptz, long interval, day text GENERATED ALWAYS AS (public.day(at)) STORED, kinds public.kind[]);
+       INSERT INTO public.t VALUES ('2025-06-01 22:30+00', '-1 day -2:03:04');
+       CREATE INDEX t_day ON public.t (public.day(at));
+       CREATE MATERIALIZED VIEW public.days AS SELECT at::date::text AS day, long::text AS long, count(*) AS n FROM public.t GROUP BY 1, 2`,
+    );
+    const target = await newDatabase(
+      servers.target,
+      protectedDdl,
+      ...settings.map((setting) => bind(`SET ${setting}`)),
+    );
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    const built = "SELECT days.day, days.long, t.day AS kept FROM public.days, public.t";
+    expect(await ask(target, built)).toEqual([{ day: "02.06.2025", long: "-1 2:03:04", kept: "02.06.2025" }]);
+    const found = "SELECT count(*)::int AS n FROM public.t WHERE public.day(at) = '02.06.2025'";
+    await withConnection(target, { purpose: "test", settings: { enable_seqscan: "off" } }, async (client) => {
+      expect((await client.query(found)).rows).toEqual([{ n: 1 }]);
+    });
+  });
+
   it.skipIf(servers.target.majorVersion < 17)("outlives time limits of a newer server", async () => {
     const source = await newDatabase(
       servers.source,

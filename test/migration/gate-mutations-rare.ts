@@ -337,6 +337,11 @@ export const rareMutations: readonly Mutation[] = [
     "REVOKE USAGE ON TYPE rare.step FROM clinic_reader",
     [changed("enum rare.step", "acl")],
   ],
+  [
+    "a type that is only announced",
+    "CREATE TYPE rare.announced",
+    ["CATALOGUE_EXTRA shell type rare.announced"],
+  ],
   ["a type's owner", "ALTER TYPE rare.step OWNER TO clinic_owner", [changed("enum rare.step", "owner")]],
   [
     "a cast dropped",

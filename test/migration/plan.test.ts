@@ -456,6 +456,13 @@ const nothingSeen = {
   invalidProtectedIndexes: undefined,
   eventTriggersOff: undefined,
   serverSettings: undefined,
+  serverObjects: undefined,
+  inheritingTables: undefined,
+  loadObstacles: undefined,
+  unsaid: undefined,
+  boundColumns: undefined,
+  namedObjects: undefined,
+  outdatedRows: undefined,
   witness: undefined,
 };
 

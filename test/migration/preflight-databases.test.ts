@@ -326,6 +326,14 @@ describe("one bad thing gives its finding", () => {
     expect(summarise(await preflight(world.connections)).join()).not.toContain("SERVER_SETTING_DIFFERS");
   });
 
+  test("a setting that both databases have is none of their servers'", async () => {
+    const { connections } = await createWorld();
+    for (const connection of [connections.source, connections.target]) {
+      await run(connection, `ALTER DATABASE "${connection.database}" SET timezone = 'America/Bogota'`);
+    }
+    expect(summarise(await preflight(connections)).join()).not.toMatch(/SETTING_/);
+  });
+
   test("fewer connections in all than on the source", async () => {
     const { connections } = await createWorld();
     const { facts } = await preflight(connections);

@@ -118,6 +118,21 @@ const cases: readonly Case[] = [
     expected: "blocker NEEDS_OUTSIDE_OBJECT table shared.t",
   },
   {
+    name: "an operator class of a type that moves is a whole, and one in a family that stays needs that",
+    source: `CREATE TYPE public.version AS (major int);
+      CREATE FUNCTION public.compare(public.version, public.version) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1).major - ($2).major';
+      CREATE FUNCTION public.equal(public.version, public.version) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT ($1).major = ($2).major';
+      CREATE OPERATOR public.=== (LEFTARG = public.version, RIGHTARG = public.version, FUNCTION = public.equal);
+      CREATE OPERATOR CLASS public.versions DEFAULT FOR TYPE public.version USING btree AS
+        OPERATOR 3 public.===, FUNCTION 1 public.compare(public.version, public.version);
+      CREATE SCHEMA shared; CREATE OPERATOR FAMILY shared.versions USING hash;
+      CREATE FUNCTION public.hash(public.version) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1).major';
+      CREATE OPERATOR CLASS public.hashed FOR TYPE public.version USING hash FAMILY shared.versions AS
+        OPERATOR 1 public.===, FUNCTION 1 public.hash(public.version)`,
+    expected: "blocker NEEDS_OUTSIDE_OBJECT operator family shared.versions USING hash",
+    absent: /access method/,
+  },
+  {
     name: "a foreign key to a schema that stays, without the index and the triggers behind it",
     source:
       "CREATE SCHEMA auth; CREATE TABLE auth.u (id int PRIMARY KEY); CREATE TABLE public.s (u int REFERENCES auth.u)",

@@ -164,11 +164,14 @@ describe("diffCatalogues", () => {
     ]);
   });
 
-  it("allows MAINTAIN across 17 only to who holds everything else", () => {
+  it("allows MAINTAIN across 17 only to the owner and to who holds everything else", () => {
     const everything = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"].map(
       (privilege) => `a ${privilege}`,
     );
     expect(diffCatalogues(acl(15, ...everything), acl(17, ...everything, "a MAINTAIN"))).toEqual([]);
+    expect(diffCatalogues(acl(15, "(owner) SELECT"), acl(17, "(owner) SELECT", "(owner) MAINTAIN"))).toEqual(
+      [],
+    );
     expect(diffCatalogues(acl(15, "a SELECT"), acl(17, "a SELECT", "a MAINTAIN"))).toMatchObject([
       { code: "PRIVILEGES_WIDENED" },
     ]);

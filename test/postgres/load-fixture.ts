@@ -87,6 +87,7 @@ SELECT 'x;y' $$;
   CREATE OPERATOR public.=== (leftarg = int, rightarg = int, function = int4eq);
   CREATE COLLATION public.plain (locale = 'C');
   CREATE TYPE public.level AS RANGE (subtype = int);
+  CREATE TYPE public.undefined;
   CREATE FUNCTION public.of_row(u public.users) RETURNS int LANGUAGE sql AS 'SELECT u.id';
   SELECT setval('public.users_id_seq', 900), setval('medical_records.patient_id_seq', 5000, false);
 `,

@@ -1,5 +1,7 @@
 import { acceptanceDefinitions } from "./acceptances.ts";
 import { activityDefinitions } from "./database/activity.ts";
+import { boundValueDefinitions } from "./database/bound-values.ts";
+import { columnOrderDefinitions } from "./database/column-order.ts";
 import { contentDefinitions } from "./database/contents.ts";
 import { dependencyDefinitions } from "./database/dependencies.ts";
 import { eventTriggerDefinitions } from "./database/event-triggers.ts";
@@ -9,7 +11,9 @@ import { extensionDefinitions } from "./database/extensions.ts";
 import { identityDefinitions } from "./database/identity.ts";
 import { inheritanceDefinitions } from "./database/inheritance.ts";
 import { leftoverFenceDefinitions } from "./database/leftover-fence.ts";
+import { loadObstacleDefinitions } from "./database/load-obstacles.ts";
 import { lockDefinitions } from "./database/locks.ts";
+import { outdatedRowDefinitions } from "./database/outdated-rows.ts";
 import { outsideNameDefinitions } from "./database/outside-names.ts";
 import { protectedIndexDefinitions } from "./database/protected-indexes.ts";
 import { readOnlyDefinitions } from "./database/read-only.ts";
@@ -18,6 +22,7 @@ import { roleDefinitions } from "./database/roles.ts";
 import { scheduledJobDefinitions } from "./database/scheduled-jobs.ts";
 import { schemaDefinitions } from "./database/schemas.ts";
 import { serverDefinitions } from "./database/server.ts";
+import { serverObjectDefinitions } from "./database/server-objects.ts";
 import { serverSettingDefinitions } from "./database/server-settings.ts";
 import { settingDefinitions } from "./database/settings.ts";
 import type { FindingDefinitions } from "./definitions.ts";
@@ -41,6 +46,8 @@ export const findingDefinitions: FindingDefinitions = {
   ...acceptanceDefinitions,
   ...activityDefinitions,
   ...backupDefinitions,
+  ...boundValueDefinitions,
+  ...columnOrderDefinitions,
   ...contentDefinitions,
   ...dependencyDefinitions,
   ...deploymentDefinitions,
@@ -51,7 +58,9 @@ export const findingDefinitions: FindingDefinitions = {
   ...extensionRowDefinitions,
   ...inheritanceDefinitions,
   ...leftoverFenceDefinitions,
+  ...loadObstacleDefinitions,
   ...lockDefinitions,
+  ...outdatedRowDefinitions,
   ...outsideNameDefinitions,
   ...protectedIndexDefinitions,
   ...restrictedBuildDefinitions,
@@ -65,6 +74,7 @@ export const findingDefinitions: FindingDefinitions = {
   ...schemaDefinitions,
   ...serverDefinitions,
   ...serviceDefinitions,
+  ...serverObjectDefinitions,
   ...serverSettingDefinitions,
   ...settingDefinitions,
   ...targetServiceDefinitions,

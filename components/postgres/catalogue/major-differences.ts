@@ -22,14 +22,19 @@ export function sameDefinition(before: string, after: string, majors: Majors): b
   );
 }
 
-/** Whether both servers know such a property: NOT NULL has a name from 18 on. */
+/**
+ * Whether such a property means the same on both servers: NOT NULL has a name from 18 on, and a partition shares the
+ * identity columns of its table from 17 on, where it had its own or none before (commit 699586315).
+ */
 export function isKept(aspect: string, majors: Majors): boolean {
+  if (aspect === "partitionIdentity") return !straddles(majors, 17);
   return aspect !== "notNullName" || Math.min(...majors) >= 18;
 }
 
 /**
  * The entries of an access control list as `aclLines` writes it. When only one side knows MAINTAIN (17), it is left
- * out for whoever holds everything else on the table: `GRANT ALL` includes it there.
+ * out for whoever holds everything else on the table, because `GRANT ALL` includes it there, and for the owner, who has
+ * always had what it grants: no statement of an older server takes it away.
  */
 export function normaliseAcl(acl: string, majors: Majors): string[] {
   const entries = acl === "" ? [] : acl.split("\n");
@@ -37,6 +42,7 @@ export function normaliseAcl(acl: string, majors: Majors): string[] {
   return entries.filter((entry) => {
     const [, grantee, option] = /^(.*) MAINTAIN( WITH GRANT OPTION)?$/s.exec(entry) ?? [];
     if (grantee === undefined) return true;
+    if (grantee === "(owner)") return false;
     return !allBeforeMaintain.every((privilege) =>
       entries.includes(`${grantee} ${privilege}${option ?? ""}`),
     );

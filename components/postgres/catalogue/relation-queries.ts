@@ -55,7 +55,7 @@ export const relationQueries: readonly string[] = [
             'local', CASE WHEN a.attinhcount > 0 AND NOT c.relispartition THEN a.attislocal END,
             'default', pg_get_expr(d.adbin, d.adrelid),
             'generated', NULLIF(a.attgenerated, ''),
-            'identity', NULLIF(a.attidentity, ''),
+            CASE WHEN c.relispartition THEN 'partitionIdentity' ELSE 'identity' END, NULLIF(a.attidentity, ''),
             'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation END,
             'storage', a.attstorage,
             'compression', NULLIF(a.attcompression, ''),

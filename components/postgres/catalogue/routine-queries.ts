@@ -37,8 +37,8 @@ export const routineQueries: readonly string[] = [
               || ', ' || format_type(o.oprright, NULL) || ')' AS suffix,
           NULL AS parent,
           json_build_object(
-            'definition', concat_ws(' ', o.oprcode::regprocedure, o.oprcanmerge, o.oprcanhash, o.oprcom::regoperator,
-                                    o.oprnegate::regoperator, o.oprrest, o.oprjoin),
+            'definition', concat_ws(' ', o.oprcode::regprocedure, o.oprcanmerge, o.oprcanhash,
+                                    ${partnerOf("oprcom")}, ${partnerOf("oprnegate")}, o.oprrest, o.oprjoin),
             'owner', pg_get_userbyid(o.oprowner),
             'comment', ${comment("pg_operator", "o.oid")}) AS aspects
      FROM pg_operator o
@@ -81,3 +81,9 @@ export const routineQueries: readonly string[] = [
      JOIN pg_am am ON am.oid = f.opfmethod
     WHERE n.nspname = ANY($1::text[]) AND ${notOfExtension("pg_opfamily", "f.oid")}`,
 ];
+
+/** SQL for the partner of the operator `o`, whichever of the two names the other: 17 notes it with both, whatever the order. */
+function partnerOf(link: "oprcom" | "oprnegate"): string {
+  return `COALESCE(NULLIF(o.${link}, 0),
+                   (SELECT min(other.oid::int8)::oid FROM pg_operator other WHERE other.${link} = o.oid), 0)::regoperator`;
+}

@@ -6,7 +6,7 @@ import { aclLines, comment, notOfExtension } from "./fragments.ts";
  */
 export const typeQueries: readonly string[] = [
   `SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'c' THEN 'composite type'
-                         WHEN 'r' THEN 'range type' ELSE 'type' END AS kind,
+                         WHEN 'r' THEN 'range type' WHEN 'p' THEN 'shell type' ELSE 'type' END AS kind,
           ARRAY[n.nspname, t.typname]::text[] AS path, NULL AS suffix, NULL AS parent,
           json_build_object(
             'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
@@ -26,6 +26,7 @@ export const typeQueries: readonly string[] = [
                         JOIN pg_opclass o ON o.oid = r.rngsubopc
                         JOIN pg_namespace opclass_schema ON opclass_schema.oid = o.opcnamespace
                        WHERE r.rngtypid = t.oid),
+            'multirangeComment', (SELECT ${comment("pg_type", "r.rngmultitypid")} FROM pg_range r WHERE r.rngtypid = t.oid),
             'base', CASE WHEN t.typtype = 'b' THEN concat_ws(' ',
                       t.typlen, t.typbyval, t.typcategory, t.typispreferred, t.typdelim, t.typalign, t.typstorage,
                       t.typinput, t.typoutput, t.typreceive, t.typsend, t.typmodin, t.typmodout, t.typanalyze,
@@ -37,7 +38,7 @@ export const typeQueries: readonly string[] = [
      FROM pg_type t
      JOIN pg_namespace n ON n.oid = t.typnamespace
      LEFT JOIN pg_class c ON c.oid = t.typrelid
-    WHERE n.nspname = ANY($1::text[]) AND t.typtype IN ('e', 'd', 'c', 'r', 'b')
+    WHERE n.nspname = ANY($1::text[]) AND t.typtype IN ('e', 'd', 'c', 'r', 'b', 'p')
       AND (c.oid IS NULL OR c.relkind = 'c')
       AND t.oid NOT IN (SELECT element.typarray FROM pg_type element)
       AND ${notOfExtension("pg_type", "t.oid")}`,

@@ -1,6 +1,8 @@
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { checkSourceActivity, checkTargetActivity } from "./activity.ts";
+import { checkBoundValues } from "./bound-values.ts";
+import { checkColumnOrder } from "./column-order.ts";
 import { checkSourceContents } from "./contents.ts";
 import { checkSourceDependencies, checkTargetDependencies } from "./dependencies.ts";
 import { checkEventTriggers } from "./event-triggers.ts";
@@ -10,8 +12,11 @@ import { checkVector, compareExtensions } from "./extensions.ts";
 import { checkIdentity, checkSwapped } from "./identity.ts";
 import { checkInheritance } from "./inheritance.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
+import { checkLoadObstacles } from "./load-obstacles.ts";
 import { checkLockTable } from "./locks.ts";
+import { checkNamedObjects } from "./named-objects.ts";
 import type { DatabaseObservation } from "./observe.ts";
+import { checkOutdatedRows } from "./outdated-rows.ts";
 import { checkOutsideNames } from "./outside-names.ts";
 import { checkProtectedIndexes } from "./protected-indexes.ts";
 import { checkTargetPublications } from "./publications.ts";
@@ -21,8 +26,10 @@ import { checkSourceRoles, compareRoles } from "./roles.ts";
 import { checkScheduledJobs } from "./scheduled-jobs.ts";
 import { checkSourceSchemas, checkTargetSchemas } from "./schemas.ts";
 import { checkConnectionSlots, checkServer, checkSourceSlots, compareServers } from "./server.ts";
+import { compareServerObjects } from "./server-objects.ts";
 import { compareServerSettings } from "./server-settings.ts";
 import { compareSettings } from "./settings.ts";
+import { checkUnsaid } from "./unsaid.ts";
 
 /** Everything that the source tells by itself. */
 export function checkSource(source: DatabaseObservation, inputs: MigrationInputs): Finding[] {
@@ -36,6 +43,10 @@ export function checkSource(source: DatabaseObservation, inputs: MigrationInputs
     ...(dependencies ? checkSourceDependencies(dependencies) : []),
     ...checkExtensionRows(source.extensionRows ?? []),
     ...checkInheritance(source.splitFamilies ?? []),
+    ...checkColumnOrder(source.inheritingTables ?? []),
+    ...checkBoundValues(source.boundColumns ?? []),
+    ...checkNamedObjects(source.namedObjects ?? []),
+    ...checkOutdatedRows(source.outdatedRows ?? []),
     ...checkEventTriggers("source", source.eventTriggersOff ?? []),
     ...(server && roles ? checkSourceRoles(roles, server.bypassesRowSecurity) : []),
     ...(server && settings
@@ -85,6 +96,12 @@ export function compareDatabases(
     if (source.restrictedBuilds) {
       findings.push(...checkRestrictedBuilds(source.restrictedBuilds, target.server.major));
     }
+    if (source.loadObstacles) {
+      findings.push(...checkLoadObstacles(source.loadObstacles, target.server.major));
+    }
+    if (source.unsaid) {
+      findings.push(...checkUnsaid(source.unsaid, source.server.major, target.server.major));
+    }
     if (source.settings && target.settings) {
       findings.push(
         ...compareSettings(source.settings, target.settings, source.server.user, source.roles?.roles ?? []),
@@ -92,8 +109,14 @@ export function compareDatabases(
     }
     if (source.serverSettings && target.serverSettings) {
       findings.push(
-        ...compareServerSettings(source.serverSettings, target.serverSettings, target.settings ?? []),
+        ...compareServerSettings(source.serverSettings, target.serverSettings, {
+          source: source.settings ?? [],
+          target: target.settings ?? [],
+        }),
       );
+    }
+    if (source.serverObjects && target.serverObjects) {
+      findings.push(...compareServerObjects(source.serverObjects, target.serverObjects));
     }
     if (source.existingObjects && target.existingObjects && !isSame) {
       findings.push(

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { cutoverSchema } from "../../journal.ts";
 import { findingsOf, listNames } from "../definitions.ts";
-import { objectsInScope } from "./objects-in-scope.ts";
+import { objectsInScope, partsInScope } from "./objects-in-scope.ts";
 
 /** How the moved schemas hang together with the rest of their database, as `pg_depend` records it. */
 export interface DependencyFacts {
@@ -139,14 +139,20 @@ const dependenciesQuery = `
     SELECT classid, objid, refobjid AS extension FROM pg_depend
      WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
   ),
+  family_member AS MATERIALIZED (
+    SELECT 'pg_amop'::regclass AS classid, oid AS objid, amopfamily AS family FROM pg_amop WHERE oid >= 16384
+    UNION ALL SELECT 'pg_amproc'::regclass, oid, amprocfamily FROM pg_amproc WHERE oid >= 16384
+  ),
   inside AS MATERIALIZED (
     ${objectsInScope}
     UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser WHERE prsnamespace IN (SELECT oid FROM scope)
     UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template WHERE tmplnamespace IN (SELECT oid FROM scope)
-    UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint WHERE connamespace IN (SELECT oid FROM scope)
-    UNION ALL SELECT 'pg_attrdef'::regclass, oid FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM relation)
-    UNION ALL SELECT 'pg_trigger'::regclass, oid FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM relation)
-    UNION ALL SELECT 'pg_rewrite'::regclass, oid FROM pg_rewrite WHERE ev_class IN (SELECT oid FROM relation)
+    ${partsInScope}
+    UNION ALL SELECT member.classid, member.objid FROM family_member member
+     WHERE member.family IN (SELECT oid FROM pg_opfamily WHERE opfnamespace IN (SELECT oid FROM scope))
+        OR EXISTS (SELECT FROM pg_depend d
+                    WHERE d.classid = member.classid AND d.objid = member.objid AND d.refclassid = 'pg_opclass'::regclass
+                      AND d.refobjid IN (SELECT oid FROM pg_opclass WHERE opcnamespace IN (SELECT oid FROM scope)))
   ),
   moved AS MATERIALIZED (
     SELECT i.classid, i.objid FROM inside i

@@ -7,13 +7,18 @@ import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { attempt } from "../problems.ts";
 import { type ActivityFacts, readActivity } from "./activity.ts";
+import { type BoundColumn, readBoundColumns } from "./bound-values.ts";
+import { type FamilyMember, readFamilies } from "./column-order.ts";
 import { type ContentFacts, readContents } from "./contents.ts";
 import { type DependencyFacts, readDependencies } from "./dependencies.ts";
 import { readExistingObjects } from "./existing-objects.ts";
 import { type ExtensionRows, readExtensionRows } from "./extension-rows.ts";
 import { type ExtensionFacts, readExtensions } from "./extensions.ts";
 import { readSplitFamilies, type SplitFamily } from "./inheritance.ts";
+import { type LoadObstacles, readLoadObstacles } from "./load-obstacles.ts";
 import { type LockNeeds, readLockNeeds } from "./locks.ts";
+import { type NamedObject, readNamedObjects } from "./named-objects.ts";
+import { type OutdatedRows, readOutdatedRows } from "./outdated-rows.ts";
 import { readTextBodies, type TextBodies } from "./outside-names.ts";
 import { readInvalidProtectedIndexes } from "./protected-indexes.ts";
 import { readPublications } from "./publications.ts";
@@ -22,8 +27,10 @@ import { type RoleFacts, readRoles } from "./roles.ts";
 import { readScheduledJobs, type ScheduledJobs } from "./scheduled-jobs.ts";
 import { readSchemas, type SchemaFacts } from "./schemas.ts";
 import { readServer, type ServerFacts } from "./server.ts";
+import { readServerObjects, type ServerObjects } from "./server-objects.ts";
 import { readServerSettings } from "./server-settings.ts";
 import { type BoundSetting, readSettings } from "./settings.ts";
+import { readUnsaid, type UnsaidAspects } from "./unsaid.ts";
 
 /** What one database was seen to be; a part is `undefined` where its look-up failed, which is a finding of its own. */
 export interface DatabaseObservation {
@@ -35,12 +42,19 @@ export interface DatabaseObservation {
   readonly extensions: ExtensionFacts | undefined;
   readonly roles: RoleFacts | undefined;
   readonly settings: readonly BoundSetting[] | undefined;
+  readonly serverObjects: ServerObjects | undefined;
   readonly serverSettings: Readonly<Record<string, string>> | undefined;
   readonly activity: ActivityFacts | undefined;
+  readonly boundColumns: readonly BoundColumn[] | undefined;
   readonly contents: ContentFacts | undefined;
   readonly existingObjects: Catalogue["objects"] | undefined;
   readonly extensionRows: readonly ExtensionRows[] | undefined;
+  readonly inheritingTables: readonly FamilyMember[] | undefined;
+  readonly loadObstacles: LoadObstacles | undefined;
+  readonly unsaid: UnsaidAspects | undefined;
   readonly lockNeeds: LockNeeds | undefined;
+  readonly namedObjects: readonly NamedObject[] | undefined;
+  readonly outdatedRows: readonly OutdatedRows[] | undefined;
   readonly restrictedBuilds: RestrictedBuilds | undefined;
   readonly scheduledJobs: ScheduledJobs | undefined;
   readonly splitFamilies: readonly SplitFamily[] | undefined;
@@ -86,12 +100,19 @@ export async function observeDatabase(
     extensions: read("extensions", () => readExtensions(client)),
     roles: read("roles", () => readRoles(client, schemas)),
     settings: read("settings", () => readSettings(client)),
+    serverObjects: read("server objects", () => readServerObjects(client, schemas)),
     serverSettings: read("server settings", () => readServerSettings(client)),
     activity: read("activity", () => readActivity(client)),
+    boundColumns: read("columns", () => readBoundColumns(client, schemas)),
     contents: read("contents", () => readContents(client, schemas)),
     existingObjects: read("existing objects", () => readExistingObjects(client, schemas)),
     extensionRows: read("rows of extensions", () => readExtensionRows(client, schemas)),
+    inheritingTables: read("inheritance of columns", () => readFamilies(client, schemas)),
+    loadObstacles: read("history", () => readLoadObstacles(client, schemas)),
+    unsaid: read("what no dump says", () => readUnsaid(client, schemas)),
     lockNeeds: read("locks", () => readLockNeeds(client, schemas)),
+    namedObjects: read("names in rows", () => readNamedObjects(client, schemas)),
+    outdatedRows: read("rows", () => readOutdatedRows(client, schemas)),
     restrictedBuilds: read("functions", () => readRestrictedBuilds(client, schemas)),
     scheduledJobs: read("scheduled jobs", () => readScheduledJobs(client)),
     splitFamilies: read("inheritance", () => readSplitFamilies(client, schemas)),

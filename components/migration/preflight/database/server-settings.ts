@@ -34,19 +34,21 @@ export async function readServerSettings(client: ClientBase): Promise<Record<str
 
 const insufficientPrivilege = "42501";
 
-/** One that the target's database sets itself as the source's server does is the same for the applications. */
+/**
+ * One that the target's database sets itself as the source's server does is the same for the applications; what the
+ * source's database sets is compared with what the target's sets.
+ */
 export function compareServerSettings(
   source: Readonly<Record<string, string>>,
   target: Readonly<Record<string, string>>,
-  targetBound: readonly BoundSetting[],
+  bound: { readonly source: readonly BoundSetting[]; readonly target: readonly BoundSetting[] },
 ): Finding[] {
+  const inDatabase = (side: "source" | "target", name: string) =>
+    bound[side].find((each) => each.scope === "database" && each.name.toLowerCase() === name.toLowerCase());
   return Object.entries(source)
-    .filter(([name]) => name !== readOnlySetting)
+    .filter(([name]) => name !== readOnlySetting && inDatabase("source", name) === undefined)
     .filter(([name, value]) => {
-      const bound = targetBound.find(
-        (each) => each.scope === "database" && each.name.toLowerCase() === name.toLowerCase(),
-      );
-      const there = bound?.value ?? target[name];
+      const there = inDatabase("target", name)?.value ?? target[name];
       return there !== undefined && plain(there) !== plain(value);
     })
     .map(([name]) =>

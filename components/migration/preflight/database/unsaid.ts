@@ -1,0 +1,107 @@
+import type { ClientBase } from "pg";
+import { type CatalogueObject, readObjects } from "../../../postgres/catalogue/catalogue.ts";
+import { diffCatalogues } from "../../../postgres/catalogue/diff-catalogues.ts";
+import { aclLines, comment } from "../../../postgres/catalogue/fragments.ts";
+import type { Finding } from "../../finding.ts";
+import { findingsOf } from "../definitions.ts";
+import { existingObjectDefinitions } from "./existing-objects.ts";
+
+/** What pg_dump says nothing about, as it is, and as the copy will have it; named as the gate names it. */
+export interface UnsaidAspects {
+  readonly now: readonly CatalogueObject[];
+  readonly made: readonly CatalogueObject[];
+}
+
+const found = findingsOf(existingObjectDefinitions);
+
+export async function readUnsaid(client: ClientBase, schemas: readonly string[]): Promise<UnsaidAspects> {
+  const [now, made] = await Promise.all([
+    readObjects(
+      client,
+      unsaidQueries({
+        enforcement: "fires.how",
+        acl: "t.typacl",
+        comment: (type) => comment("pg_type", type),
+      }),
+      schemas,
+    ),
+    readObjects(
+      client,
+      unsaidQueries({ enforcement: "'O'", acl: "NULL::aclitem[]", comment: () => "NULL" }),
+      schemas,
+    ),
+  ]);
+  return { now, made };
+}
+
+export function checkUnsaid(
+  { now, made }: UnsaidAspects,
+  sourceMajor: number,
+  targetMajor: number,
+): Finding[] {
+  const byKey = (objects: readonly CatalogueObject[]) =>
+    new Map(objects.map((object) => [object.key, object]));
+  const differences = diffCatalogues(
+    { major: sourceMajor, objects: byKey(now) },
+    { major: targetMajor, objects: byKey(made) },
+  );
+  const firsts = new Map(
+    differences.map((difference) => [`${difference.code} ${difference.object}`, difference]),
+  );
+  return [...firsts.values()].map(({ code, object, aspect }) =>
+    aspect === "enforcement"
+      ? found(
+          code,
+          object,
+          "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
+          "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
+        )
+      : found(
+          code,
+          object,
+          "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
+          "Take them off on the source (COMMENT ON TYPE … IS NULL, GRANT USAGE ON TYPE … TO PUBLIC), or accept that they are lost: the gate then accepts it, too.",
+        ),
+  );
+}
+
+/**
+ * As the gate reads the same aspects. A partition's key has an entry more for each partition of the other table.
+ *
+ * @param aspects where each comes from: as it is, or as it is made
+ */
+function unsaidQueries(aspects: {
+  readonly enforcement: string;
+  readonly acl: string;
+  comment(type: string): string;
+}): string[] {
+  return [
+    `SELECT 'constraint' AS kind, ARRAY[n.nspname, c.relname, k.conname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('enforcement', ${aspects.enforcement}) AS aspects
+       FROM pg_constraint k
+       JOIN pg_class c ON c.oid = k.conrelid
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       LEFT JOIN pg_constraint origin ON origin.oid = k.conparentid
+       JOIN (SELECT tgconstraint, string_agg(DISTINCT tgenabled::text, '' ORDER BY tgenabled::text) AS how
+               FROM pg_trigger WHERE tgisinternal GROUP BY 1) AS fires ON fires.tgconstraint = k.oid AND fires.how <> 'O'
+      WHERE n.nspname = ANY ($1::text[]) AND origin.conrelid IS DISTINCT FROM k.conrelid`,
+
+    `SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+                           ELSE 'table' END AS kind,
+            ARRAY[n.nspname, c.relname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('rowTypeAcl', ${aclLines(aspects.acl, "T", "t.typowner")},
+                              'rowTypeComment', ${aspects.comment("t.oid")}) AS aspects
+       FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_type t ON t.oid = c.reltype
+      WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND (t.typacl IS NOT NULL OR ${comment("pg_type", "t.oid")} IS NOT NULL)`,
+
+    `SELECT 'range type' AS kind, ARRAY[n.nspname, t.typname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('multirangeComment', ${aspects.comment("r.rngmultitypid")}) AS aspects
+       FROM pg_range r
+       JOIN pg_type t ON t.oid = r.rngtypid
+       JOIN pg_namespace n ON n.oid = t.typnamespace
+      WHERE n.nspname = ANY ($1::text[]) AND ${comment("pg_type", "r.rngmultitypid")} IS NOT NULL`,
+  ];
+}
