@@ -14,7 +14,7 @@ import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
 import { hashTables, TableHashing } from "../postgres/hash-tables.ts";
 import { inTurn } from "../postgres/in-turn.ts";
-import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
+import { beginExportingSnapshot, readOnlyTransaction } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../postgres/sequences.ts";
 import { checkProtected } from "./gate-protected.ts";
@@ -144,13 +144,9 @@ async function readSide(client: pg.Client, schemas: readonly string[]): Promise<
 
 /** The target's side, in a transaction that stays open: its snapshot is what all of the target's rows are read under. */
 async function holdSide(client: pg.Client, schemas: readonly string[]): Promise<Side & { snapshot: string }> {
-  await client.query(readOnlyTransaction());
+  const snapshot = await beginExportingSnapshot(client);
   // It does nothing while others hash.
   await client.query("SET LOCAL idle_in_transaction_session_timeout = 0");
-  const { rows } = await client.query<{ snapshot: string }>(
-    "SELECT pg_catalog.pg_export_snapshot() AS snapshot",
-  );
-  const { snapshot } = rows[0] as { snapshot: string };
   return { ...(await readSide(client, schemas)), snapshot };
 }
 

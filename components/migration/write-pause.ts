@@ -3,6 +3,7 @@ import type pg from "pg";
 import { CutoverError, sqlState } from "../errors.ts";
 import { type ConnectionTarget, connect, cutConnection, endConnection } from "../postgres/connection.ts";
 import { quoteQualified } from "../postgres/identifiers.ts";
+import { beginExportingSnapshot } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { deadManTimeoutMs, Heartbeat } from "./heartbeat.ts";
 import { cancelReaderBlockers, describeBlockers, endBlockers } from "./lock-blockers.ts";
@@ -131,11 +132,10 @@ async function exportSnapshot({ source, schemas }: WritePauseOptions, lost: Abor
   lost.addEventListener("abort", cut);
   snapshotSession.once("end", () => lost.removeEventListener("abort", cut));
   try {
-    await snapshotSession.query("begin isolation level repeatable read read only");
-    const { rows } = await snapshotSession.query("select pg_export_snapshot() as snapshot");
+    const snapshot = await beginExportingSnapshot(snapshotSession);
     return {
       snapshotSession,
-      snapshot: rows[0].snapshot,
+      snapshot,
       tablesNow: await listTables(snapshotSession, schemas),
       beat: oneAtATime(() => snapshotSession.query("select 1")),
     };
