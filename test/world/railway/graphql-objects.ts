@@ -117,7 +117,8 @@ export function deploymentObject(deployment: DeploymentState) {
     meta: { reason },
     deploymentStopped: isOver && !inProgressStatuses.has(deployment.status),
     canRedeploy: ["SUCCESS", "FAILED", "CRASHED", "SLEEPING"].includes(deployment.status),
-    canRollback: deployment.status === "REMOVED",
+    // One that was cancelled never ran.
+    canRollback: deployment.status === "REMOVED" && instanceStatus !== null,
     instances: instanceStatus === null ? [] : [{ id: deployment.instanceId, status: instanceStatus }],
   };
 }
