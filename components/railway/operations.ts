@@ -19,6 +19,7 @@ import type { Operation } from "./transport.ts";
 
 export {
   deploymentLogs,
+  runOnceSettings,
   sandbox,
   sandboxCreate,
   sandboxDestroy,

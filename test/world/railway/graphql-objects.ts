@@ -91,6 +91,7 @@ export function instanceObject(view: RailwayState, instance: InstanceState) {
     overlapSeconds: null,
     drainingSeconds: instance.drainingSeconds ?? null,
     numReplicas: 1,
+    restartPolicyType: instance.restartPolicyType ?? "ON_FAILURE",
     sleepApplication: false,
     preDeployCommand: null,
     railwayConfigFile: null,
