@@ -20,11 +20,18 @@ const newHost = "pgvector.railway.internal";
 let here: CutoverWorld;
 let before: Awaited<ReturnType<CutoverWorld["protectedNow"]>>;
 
+const warnings: string[] = [];
+const noteWarning = ({ message }: Error) => warnings.push(message);
+
 beforeAll(async () => {
+  process.on("warning", noteWarning);
   here = await startCutoverWorld();
   before = await here.protectedNow();
 });
-afterAll(() => here?.stop());
+afterAll(async () => {
+  process.off("warning", noteWarning);
+  await here?.stop();
+});
 
 /** The kinds of what people were told, of one migration each; forgets them. */
 function toldKinds(): string[] {
@@ -344,6 +351,10 @@ test("once more it does nothing, and there is nothing to abort", async () => {
   expect(await here.journal()).toEqual(entry);
   expect(here.world.railway.mutations()).toHaveLength(earlier);
   expect(toldKinds()).toEqual([]);
+});
+
+test("no session was given a statement while another one was under way", () => {
+  expect(warnings.filter((message) => message.includes("already executing"))).toEqual([]);
 });
 
 test("with the journal lost, a fenced source is refused and left as it is", async () => {
