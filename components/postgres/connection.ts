@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import pg from "pg";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
+import { sendInOrder } from "./in-order.ts";
 import { keepAliveDelayMs, openPinnedSocket } from "./secure-socket.ts";
 
 /** How one database is reached. Held in memory only: neither serialised nor logged. */
@@ -93,6 +94,7 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
   });
   // Without a listener a lost connection ends the process; every query on it fails on its own anyway.
   client.on("error", () => {});
+  if (!client.pipeline) sendInOrder(client);
   try {
     await client.connect();
     await client.query(laterSettings);
