@@ -28,7 +28,8 @@ export interface LaunchOptions
 /**
  * Starts the job in a sandbox, or, where Railway refuses to make one, in a service that runs once.
  *
- * @throws CutoverError `REMOTE_RUN_EXISTS` when another command came first, those of `createRunnerSandbox`, `startInSandbox` and `startServiceRunner`
+ * @throws CutoverError `REMOTE_RUN_EXISTS` when another command came first, those of `createRunnerSandbox`, `startInSandbox` and
+ *   `startServiceRunner`
  */
 export async function launch(place: RunnerPlace, options: LaunchOptions): Promise<Runner> {
   const { kind, region, signal, now, versions, mark } = options;
