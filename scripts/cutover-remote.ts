@@ -54,6 +54,9 @@ Exit codes: those of the command inside; of this script itself
 /** How long Railway's API may be silent before the run inside is left alone. */
 const lostContactMs = 15 * 60_000;
 
+/** What a provider without its engine may need beside the pause of writes, such as to put services back, or for a hook. */
+const orphanAllowanceMs = 60 * 60_000;
+
 await runScript(async () => {
   const { values } = parseArgs({
     options: {
@@ -140,6 +143,7 @@ await runScript(async () => {
     start: (signal) =>
       launch(place, {
         ...{ kind, mark, archive, variables, versions, privateHosts, signal, now: new Date() },
+        orphanLimitSeconds: Math.ceil((settings.limits.writePauseMs + orphanAllowanceMs) / 1_000),
         region: values.region,
         command: commandLine(command, stack),
         report: reportLine(command, stack),

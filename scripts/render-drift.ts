@@ -38,7 +38,7 @@ export function exitCodeOf({ verdict }: DriftReport): number {
 }
 
 function renderItem({ code, severity, object, was, is, who, remedy }: DriftItem): string[] {
-  const mark = severity === "unseen" ? "NOT SEEN " : "";
+  const mark = { drift: "", unseen: "NOT SEEN ", note: "NOTE " }[severity];
   return [
     `  ${mark}${code}  ${object}`,
     `    was  ${was}`,
@@ -49,15 +49,16 @@ function renderItem({ code, severity, object, was, is, who, remedy }: DriftItem)
 }
 
 function conclusion({ verdict, items, complete }: DriftReport): string {
-  const count = items.filter(({ severity }) => severity === "drift").length;
-  const unseen = items.length - count;
+  const countOf = (wanted: DriftItem["severity"]) =>
+    items.filter(({ severity }) => severity === wanted).length;
+  const unseen = countOf("unseen");
   switch (verdict) {
     case "none":
       return "No drift.";
     case "unseen":
       return `No drift in what could be seen; ${unseen} could not be told.`;
     case "drift":
-      return `Drift: ${count} found${complete ? "" : `; ${unseen} could not be told`}. docs/drift.md has a heading for each code.`;
+      return `Drift: ${countOf("drift")} found${complete ? "" : `; ${unseen} could not be told`}. docs/drift.md has a heading for each code.`;
     default:
       return verdict satisfies never;
   }

@@ -28,7 +28,7 @@ export function statusDocument(status: Status, stack: string): StatusDocument {
 
 /** The status as one screen of text, label and value in two columns. */
 export function renderStatus(status: Status, stack: string): string {
-  const { migration, services, history, unseen } = status;
+  const { migration, rotation, services, history, unseen } = status;
   const lines = [
     ["stack", stack],
     [
@@ -37,6 +37,7 @@ export function renderStatus(status: Status, stack: string): string {
         ? noMigration(status)
         : `${migration.id}, ${migration.state} since ${migration.since}`,
     ],
+    ...(rotation === null ? [] : [["rotation", `unfinished, ${rotation.state} since ${rotation.since}`]]),
     ["who can write", status.writes.text],
     ["old database", status.source],
     ["", `reached ${status.transport.source}`],
@@ -73,6 +74,10 @@ function commandFor({ action }: NextStep, stack: string): string | null {
       return `pulumi up --stack ${stack}`;
     case "abort":
       return `npm run abort -- --stack ${stack} --yes`;
+    case "rotate":
+      return `npm run rotate-password -- --stack ${stack} --yes`;
+    case "put-rotation-back":
+      return `npm run rotate-password -- --stack ${stack} --put-back --yes`;
     case "wait":
     case "look-again":
       return `npm run status -- --stack ${stack}`;

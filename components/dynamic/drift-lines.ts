@@ -23,7 +23,7 @@ export async function driftOf(
     });
   }
   for (const item of items) {
-    const what = item.severity === "unseen" ? "not compared" : "drift";
+    const what = item.severity === "drift" ? "drift" : "not compared";
     reporter.detail(`${what} on ${options.only}: ${describeDrift(item)}`);
   }
   return items.filter(({ severity }) => severity === "drift");

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { CutoverError } from "../errors.ts";
-import { type ConnectionTarget, databaseUrl } from "../postgres/connection.ts";
+import { type ConnectionTarget, databaseUrl, withConnection } from "../postgres/connection.ts";
 import { admitRole, inTransaction, loaderSetting } from "../postgres/fence.ts";
 import { quoteIdentifier, quoteLiteral } from "../postgres/identifiers.ts";
 import { withRelay } from "../postgres/relay.ts";
@@ -20,45 +20,49 @@ import type { Reporter } from "./reporter.ts";
 export async function runBeforeSwitchHook(options: {
   command: string;
   target: ConnectionTarget;
-  client: pg.Client;
   schemas: readonly string[];
   /** Those of the schemas that the load made; the others keep their owner, and the role gets rights in them. */
   createdSchemas: readonly string[];
-  /** Lets `client` itself pass the fence around the copy; the role passes by its name. */
+  /** Lets our own sessions pass the fence around the copy; the role passes by its name. */
   loaderToken: string;
   reporter: Reporter;
   signal: AbortSignal;
 }): Promise<void> {
-  const { client, schemas, target } = options;
-  const role = `${await rolePrefix(client)}${randomBytes(6).toString("hex")}`;
+  const { schemas, target, createdSchemas, loaderToken } = options;
   const password = randomBytes(24).toString("base64url");
-  const owned = await ownedObjects(client, schemas, options.createdSchemas);
-  await client.query("select set_config($1, $2, false)", [loaderSetting, options.loaderToken]);
-  await inTransaction(client, async () => {
-    await client.query(
-      `create role ${quoteIdentifier(role)} login password ${quoteLiteral(scramVerifier(password))}`,
-    );
-    await admitRole(client, role);
-    for (const { kind, name } of owned)
-      await client.query(`alter ${kind} ${name} owner to ${quoteIdentifier(role)}`);
-    for (const schema of schemas.filter((name) => !options.createdSchemas.includes(name))) {
+  const asLoader = <Result>(work: (client: pg.Client) => Promise<Result>) =>
+    withConnection(target, { purpose: "hook", settings: { [loaderSetting]: loaderToken } }, work);
+  const { role, owned } = await asLoader(async (client) => {
+    const role = `${await rolePrefix(client)}${randomBytes(6).toString("hex")}`;
+    const owned = await ownedObjects(client, schemas, createdSchemas);
+    await inTransaction(client, async () => {
       await client.query(
-        `grant usage, create on schema ${quoteIdentifier(schema)} to ${quoteIdentifier(role)}`,
+        `create role ${quoteIdentifier(role)} login password ${quoteLiteral(scramVerifier(password))}`,
       );
-    }
+      await admitRole(client, role);
+      for (const { kind, name } of owned)
+        await client.query(`alter ${kind} ${name} owner to ${quoteIdentifier(role)}`);
+      for (const schema of schemas.filter((name) => !createdSchemas.includes(name))) {
+        await client.query(
+          `grant usage, create on schema ${quoteIdentifier(schema)} to ${quoteIdentifier(role)}`,
+        );
+      }
+    });
+    return { role, owned };
   });
   try {
     await withRelay({ ...target, user: role, password }, (reached) =>
       runCommand(options, databaseUrl(reached)),
     );
   } finally {
-    await endSessionsOf(client, role);
-    await inTransaction(client, async () => {
-      for (const object of owned) await giveBack(client, object);
-      await dropRole(client, role);
-      await admitRole(client, null);
+    await asLoader(async (client) => {
+      await endSessionsOf(client, role);
+      await inTransaction(client, async () => {
+        for (const object of owned) await giveBack(client, object);
+        await dropRole(client, role);
+        await admitRole(client, null);
+      });
     });
-    await client.query("select set_config($1, '', false)", [loaderSetting]);
   }
 }
 

@@ -102,7 +102,6 @@ async function verify(
     await runBeforeSwitchHook({
       command: inputs.hooks.beforeSwitch,
       target: world.target.connection,
-      client: run.exclusion.target,
       schemas: inputs.schemas,
       createdSchemas: record.load.createdSchemas,
       loaderToken,

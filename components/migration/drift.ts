@@ -27,7 +27,7 @@ export const driftReportSchema = z.object({
   /** When it was looked. */
   at: z.iso.datetime(),
   /**
-   * - `none`: everything was looked at, and it is as it was left.
+   * - `none`: everything was looked at that can be, and it is as it was left.
    * - `drift`: something is not; `complete` says whether everything else was seen.
    * - `unseen`: what was seen is as it was left, but not everything could be told.
    */
@@ -68,7 +68,7 @@ export async function readDrift(
 ): Promise<DriftReport> {
   const { entry, compared, items: found } = await look(railway, inputs, options);
   const items = found.filter(({ resource }) => options.only === undefined || resource === options.only);
-  const complete = items.every(({ severity }) => severity === "drift");
+  const complete = items.every(({ severity }) => severity !== "unseen");
   const hasDrift = items.some(({ severity }) => severity === "drift");
   return driftReportSchema.parse({
     version: 1,

@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import { CutoverError, hasCode } from "../errors.ts";
 import {
   applicationNamePrefix,
@@ -243,23 +242,7 @@ async function openControl(server: ConnectionTarget, database: string): Promise<
       where name in ('idle_session_timeout', 'idle_in_transaction_session_timeout')`,
     [String(silentHolderTimeoutMs)],
   );
-  return oneQueryAtATime(client);
-}
-
-/** Services move side by side, and all of them ask and write through this session; pg lets go of its own queue in version 9. */
-function oneQueryAtATime(client: pg.Client): pg.Client {
-  const query = client.query.bind(client) as (...request: unknown[]) => Promise<unknown>;
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = (...request: unknown[]) => {
-    const answer = last.then(() => {
-      const asked = query(...request);
-      // One whose rows are taken as they come (`eachRow`) is no promise.
-      return asked instanceof pg.Query ? once(asked, "end") : asked;
-    });
-    last = answer.catch(() => {});
-    return answer;
-  };
-  return Object.assign(client, { query: inTurn as typeof client.query });
+  return client;
 }
 
 async function takeLock(client: pg.Client, label: string, runKey: string): Promise<void> {

@@ -20,7 +20,7 @@ import type { TableName } from "../postgres/copy-format.ts";
 import type { ProtectedFingerprint } from "../postgres/fingerprint.ts";
 import { hashTables, TableHashing } from "../postgres/hash-tables.ts";
 import { inTurn } from "../postgres/in-turn.ts";
-import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
+import { beginExportingSnapshot, readOnlyTransaction } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../postgres/sequences.ts";
 import { brokenBodies, readUnresolvedBodies, type UnresolvedBody } from "./gate-bodies.ts";
@@ -207,13 +207,12 @@ interface HeldCopy {
 }
 
 async function beginTarget(client: pg.Client, schemas: readonly string[]): Promise<HeldCopy> {
-  const [, exported, tables] = await inTurn(client, [
+  const [snapshot, , tables] = await inTurn(client, [
+    () => beginExportingSnapshot(client),
     // It does nothing while others hash.
-    () => client.query(`${readOnlyTransaction()}; SET LOCAL idle_in_transaction_session_timeout = 0`),
-    () => client.query<{ snapshot: string }>("SELECT pg_catalog.pg_export_snapshot() AS snapshot"),
+    () => client.query("SET LOCAL idle_in_transaction_session_timeout = 0"),
     () => listTables(client, schemas),
   ]);
-  const { snapshot } = exported.rows[0] as { snapshot: string };
   return { tables, snapshot };
 }
 

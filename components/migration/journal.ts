@@ -2,6 +2,7 @@ import type pg from "pg";
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
 import type { RunNote } from "./evidence/run-note.ts";
+import { journalTable } from "./journal-table.ts";
 import {
   afterwardsSchema,
   type MigrationRecord,
@@ -76,18 +77,7 @@ const entryColumns = `id, epoch::int as epoch, record,
 
 /** Creates the journal and the row that opens the target's fence, closed. Safe to repeat. */
 export async function ensureJournal(target: pg.Client): Promise<void> {
-  await target.query(`
-    create schema if not exists pgvector_cutover;
-    revoke all on schema pgvector_cutover from public;
-    create table if not exists pgvector_cutover.migration (
-      id text primary key,
-      epoch bigint not null,
-      state text not null,
-      record jsonb not null,
-      started_at timestamptz not null default now(),
-      updated_at timestamptz not null default now()
-    );
-    create unique index if not exists migration_live on pgvector_cutover.migration ((true)) where state <> 'aborted';
+  await target.query(`${journalTable("migration", ["aborted"])}
     create table if not exists pgvector_cutover.event (
       number bigint generated always as identity primary key,
       migration_id text not null,

@@ -1,4 +1,5 @@
 import { describeError, hasCode } from "../errors.ts";
+import { deploymentFailures } from "../railway/deployment-wait.ts";
 import { type AbortContext, incomplete } from "./abort.ts";
 import { findServing } from "./adopt-deployment.ts";
 import { formerValues } from "./former-values.ts";
@@ -90,14 +91,6 @@ async function restoreService(
     return serving;
   }
 }
-
-const deploymentFailures = [
-  "DEPLOYMENT_FAILED",
-  "DEPLOYMENT_SKIPPED",
-  "DEPLOYMENT_NEEDS_APPROVAL",
-  "DEPLOYMENT_TIMEOUT",
-  "DEPLOYMENT_NOT_STARTED",
-] as const;
 
 const ended: ReadonlySet<string> = new Set(["FAILED", "SKIPPED", "REMOVED", "CRASHED"]);
 

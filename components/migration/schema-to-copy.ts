@@ -2,7 +2,7 @@ import type pg from "pg";
 import { readCatalogueMark } from "../postgres/catalogue/catalogue-mark.ts";
 import { withConnection } from "../postgres/connection.ts";
 import { dumpSchema, type SchemaDump } from "../postgres/dump.ts";
-import { readOnlyTransaction } from "../postgres/read-only-transaction.ts";
+import { beginExportingSnapshot } from "../postgres/read-only-transaction.ts";
 import type { ExclusiveRun } from "./exclusive-run.ts";
 
 /** The source's schema as it was read before writes were paused. */
@@ -21,10 +21,9 @@ export interface EarlySchema {
  */
 export function readSchemaEarly(run: ExclusiveRun, minimumMajor: number): Promise<EarlySchema> {
   return withConnection(run.world.source.connection, { purpose: "dump", readOnly: true }, async (client) => {
-    await client.query(readOnlyTransaction());
-    const { rows } = await client.query("select pg_export_snapshot() as snapshot");
+    const snapshot = await beginExportingSnapshot(client);
     const mark = await readCatalogueMark(client);
-    return { mark, minimumMajor, dump: await dump(run, minimumMajor, rows[0].snapshot) };
+    return { mark, minimumMajor, dump: await dump(run, minimumMajor, snapshot) };
   });
 }
 

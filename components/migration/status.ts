@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Railway } from "../railway/railway.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import { migrationStates } from "./record.ts";
+import { rotationStates } from "./rotation/record.ts";
 import { describeServices, describeSource, describeTarget } from "./status/describe.ts";
 import { look } from "./status/look.ts";
 import { nextSteps } from "./status/next.ts";
@@ -12,12 +13,23 @@ import { describeTransport } from "./transport.ts";
  * What the operator does next:
  * - `begin`: nothing is under way: preview, then up.
  * - `up`, `abort`: that command.
+ * - `rotate`, `put-rotation-back`: a rotation of the target's password is unfinished: on, or back.
  * - `wait`: a run is at work.
  * - `look-again`: something could not be looked at; the status again once it can.
  * - `by-hand`: the commands refuse; a human has to look first.
  * - `nothing`: all done.
  */
-export const nextActions = ["begin", "up", "abort", "wait", "look-again", "by-hand", "nothing"] as const;
+export const nextActions = [
+  "begin",
+  "up",
+  "abort",
+  "rotate",
+  "put-rotation-back",
+  "wait",
+  "look-again",
+  "by-hand",
+  "nothing",
+] as const;
 
 export const nextStepSchema = z.object({ action: z.enum(nextActions), why: z.string() });
 
@@ -32,6 +44,8 @@ export const statusSchema = z.object({
   unseen: z.array(z.object({ what: z.enum(["railway", "source", "target", "services"]), why: z.string() })),
   /** The journal's newest migration; `null` where it holds none, or could not be read. */
   migration: z.object({ id: z.string(), state: z.enum(migrationStates), since: z.iso.datetime() }).nullable(),
+  /** A rotation of the target's password that is not finished; `null` where none is known of. */
+  rotation: z.object({ state: z.enum(rotationStates), since: z.iso.datetime() }).nullable(),
   writes: z.object({
     /** Which database acknowledges the application's writes now. `both` takes somebody's hand. */
     to: z.enum(["source", "target", "nobody", "both", "unknown"]),
@@ -87,6 +101,10 @@ export async function readStatus(railway: Railway, inputs: MigrationInputs): Pro
     unseen: [...seen.unseen],
     migration:
       entry === undefined ? null : { id: entry.id, state: entry.record.state, since: entry.updatedAt },
+    rotation:
+      seen.rotation === undefined
+        ? null
+        : { state: seen.rotation.record.state, since: seen.rotation.updatedAt },
     writes: { to: writes.to, since: writes.since, text: writes.text },
     pause: writes.pause,
     source: describeSource(seen),

@@ -5,6 +5,7 @@ import { CutoverError, sqlState } from "../errors.ts";
 import { type ConnectionTarget, connect, cutConnection, endConnection } from "../postgres/connection.ts";
 import { quoteQualified } from "../postgres/identifiers.ts";
 import { inTurn } from "../postgres/in-turn.ts";
+import { beginExportingSnapshot } from "../postgres/read-only-transaction.ts";
 import { listTables, type MovedTable } from "../postgres/relations.ts";
 import { deadManTimeoutMs, Heartbeat } from "./heartbeat.ts";
 import { cancelReaderBlockers, describeBlockers, endBlockers } from "./lock-blockers.ts";
@@ -146,12 +147,11 @@ async function exportSnapshot(
   const cut = () => cutConnection(session);
   lost.addEventListener("abort", cut);
   session.once("end", () => lost.removeEventListener("abort", cut));
-  const [, exported, tablesNow] = await inTurn(session, [
-    () => session.query("begin isolation level repeatable read read only"),
-    () => session.query<{ snapshot: string }>("select pg_export_snapshot() as snapshot"),
+  const [snapshot, tablesNow] = await inTurn(session, [
+    () => beginExportingSnapshot(session),
     () => listTables(session, schemas),
   ]);
-  return { snapshot: exported.rows[0]?.snapshot ?? "", tablesNow };
+  return { snapshot, tablesNow };
 }
 
 /** On a silent connection they would queue up. */

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import pg from "pg";
 import { allOf } from "../all-of.ts";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
+import { sendInOrder } from "./in-order.ts";
 import { inTurn } from "./in-turn.ts";
 import { keepAliveDelayMs, openPinnedSocket } from "./secure-socket.ts";
 
@@ -95,6 +96,7 @@ export async function connect(target: ConnectionTarget, options: SessionOptions)
   });
   // Without a listener a lost connection ends the process; every query on it fails on its own anyway.
   client.on("error", () => {});
+  if (!client.pipeline) sendInOrder(client);
   const settingUp = async (step: () => Promise<unknown>) => {
     try {
       await step();

@@ -33,6 +33,7 @@ export const deploymentAnswer = z.object({
   serviceId: z.string().nullish(),
   environmentId: z.string(),
   deploymentStopped: z.boolean(),
+  canRollback: z.boolean(),
   instances: z.array(z.object({ id: z.string(), status: z.string() })),
 });
 

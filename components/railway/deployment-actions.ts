@@ -14,17 +14,63 @@ const strangerPatienceMs = 5_000;
 const stopTimeoutMs = 180_000;
 
 /**
- * Deploys the commit or image a service has, with its present variables. The id that Railway returns is trusted only if
- * it is new and of this service (it was reported not to be); otherwise the newest deployment that was not there before
- * counts, after a while: somebody else's may show first.
+ * Deploys the commit or image a service has, with its present variables.
  *
  * @returns the id of the new deployment
  * @throws CutoverError `DEPLOYMENT_NOT_STARTED`, and those of the transport
  */
-export async function deployService(
+export function deployService(
   context: RailwayContext,
   scope: EnvironmentScope,
   serviceId: string,
+): Promise<string> {
+  const { environmentId } = scope;
+  return startDeployment(context, scope, serviceId, {
+    name: `deploy ${serviceId}`,
+    request: async () => {
+      const answer = await context.transport.request(operations.serviceDeploy, { environmentId, serviceId });
+      return answer.serviceInstanceDeployV2;
+    },
+  });
+}
+
+/**
+ * Deploys once more what an earlier deployment ran: its image, without a build, and the variables that it was given. What is
+ * stored of the variables stays (guides/roll-back-bad-deploy).
+ *
+ * @returns the id of the new deployment
+ * @throws CutoverError `DEPLOYMENT_NOT_STARTED`, and those of the transport
+ */
+export function rollBackService(
+  context: RailwayContext,
+  scope: EnvironmentScope,
+  serviceId: string,
+  deploymentId: string,
+): Promise<string> {
+  return startDeployment(context, scope, serviceId, {
+    name: `roll back ${serviceId}`,
+    request: async () => {
+      await context.transport.request(operations.deploymentRollback, { id: deploymentId });
+      return undefined;
+    },
+  });
+}
+
+interface DeploymentRequest {
+  readonly name: string;
+  /** Asks for the deployment; gives its id where Railway tells one. */
+  readonly request: () => Promise<string | undefined>;
+}
+
+/**
+ * The id that Railway returns is trusted only if it is new and of this service (it was reported not to be); otherwise the
+ * newest deployment that was not there before counts, after a while: somebody else's may show first.
+ */
+async function startDeployment(
+  context: RailwayContext,
+  scope: EnvironmentScope,
+  serviceId: string,
+  { name, request }: DeploymentRequest,
 ): Promise<string> {
   const { environmentId } = scope;
   const before = await listDeployments(context, scope, serviceId, deploymentsToRemember);
@@ -38,10 +84,9 @@ export async function deployService(
   let returnedId: string | undefined;
   const stranger: { deployment?: Deployment | undefined; since?: number } = {};
   const started = await applyAndConfirm(context, {
-    name: `deploy ${serviceId}`,
+    name,
     apply: async () => {
-      const answer = await context.transport.request(operations.serviceDeploy, { environmentId, serviceId });
-      returnedId = answer.serviceInstanceDeployV2;
+      returnedId = await request();
     },
     observe: async () => {
       // Looked up in the list: asked by its id, a project token is refused what Railway's lagging reads do not show yet.

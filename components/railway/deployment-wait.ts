@@ -11,6 +11,15 @@ export interface DeploymentWaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Codes by which a wait for a deployment tells that it came to nothing. */
+export const deploymentFailures = [
+  "DEPLOYMENT_FAILED",
+  "DEPLOYMENT_SKIPPED",
+  "DEPLOYMENT_NEEDS_APPROVAL",
+  "DEPLOYMENT_TIMEOUT",
+  "DEPLOYMENT_NOT_STARTED",
+] as const;
+
 /** Enough to see ours and whatever was deployed after it. */
 export const recentDeployments = 20;
 

@@ -17,6 +17,8 @@ export interface Deployment {
   readonly environmentId: string;
   /** Taken down on request; its status may still read SUCCESS. */
   readonly stopped: boolean;
+  /** Whether Railway still has its image, so that it can be started once more. */
+  readonly canRollBack: boolean;
   readonly instances: readonly { readonly id: string; readonly status: string }[];
 }
 
@@ -116,6 +118,7 @@ export function toDeployment(answer: z.infer<typeof deploymentAnswer>): Deployme
     serviceId: answer.serviceId ?? null,
     environmentId: answer.environmentId,
     stopped: answer.deploymentStopped,
+    canRollBack: answer.canRollback,
     instances: answer.instances,
   };
 }

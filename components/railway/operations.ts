@@ -19,6 +19,7 @@ import type { Operation } from "./transport.ts";
 
 export {
   deploymentLogs,
+  runOnceSettings,
   sandbox,
   sandboxCreate,
   sandboxDestroy,
@@ -30,7 +31,7 @@ export {
 
 const pageInfo = "pageInfo { hasNextPage endCursor }";
 const deploymentFields =
-  "id status createdAt statusUpdatedAt serviceId environmentId deploymentStopped instances { id status }";
+  "id status createdAt statusUpdatedAt serviceId environmentId deploymentStopped canRollback instances { id status }";
 const serviceInstanceFields = `serviceId serviceName deletedAt source { image repo } healthcheckPath
   healthcheckTimeout overlapSeconds drainingSeconds numReplicas sleepApplication startCommand preDeployCommand
   railwayConfigFile latestDeployment { ${deploymentFields} meta } activeDeployments { ${deploymentFields} }`;
@@ -324,6 +325,12 @@ export const deploymentRestart = mutation(
   "CutoverDeploymentRestart",
   `mutation CutoverDeploymentRestart($id: String!) { deploymentRestart(id: $id) }`,
   z.object({ deploymentRestart: z.boolean() }),
+);
+
+export const deploymentRollback = mutation(
+  "CutoverDeploymentRollback",
+  `mutation CutoverDeploymentRollback($id: String!) { deploymentRollback(id: $id) }`,
+  z.object({ deploymentRollback: z.boolean() }),
 );
 
 export const deploymentStop = mutation(

@@ -7,7 +7,13 @@ import {
 } from "./access.ts";
 import { type AppliedEdit, type Edit, listAppliedEdits, readDeployer, readStagedEdit } from "./changes.ts";
 import { createContext, type RailwayContext } from "./context.ts";
-import { cancelDeployment, deployService, restartDeployment, stopDeployment } from "./deployment-actions.ts";
+import {
+  cancelDeployment,
+  deployService,
+  restartDeployment,
+  rollBackService,
+  stopDeployment,
+} from "./deployment-actions.ts";
 import { type DeploymentWaitOptions, waitForDeployment, waitUntilRemoved } from "./deployment-wait.ts";
 import { type DeploymentWatch, type DeploymentWatchOptions, watchDeployment } from "./deployment-watch.ts";
 import { type Deployment, listDeployments, readDeployment, readDeploymentVariables } from "./deployments.ts";
@@ -129,6 +135,8 @@ export interface Railway {
   deleteVariable(scope: EnvironmentScope, serviceId: string, name: string): Promise<void>;
 
   deploy(scope: EnvironmentScope, serviceId: string): Promise<string>;
+  /** Deploys once more what an earlier deployment ran, without a build and with the variables that it was given. */
+  rollBack(scope: EnvironmentScope, serviceId: string, deploymentId: string): Promise<string>;
   deployment(id: string): Promise<Deployment>;
   listDeployments(scope: EnvironmentScope, serviceId: string, limit: number): Promise<readonly Deployment[]>;
   deploymentVariables(id: string): Promise<ReadonlyMap<string, string | null> | undefined>;
@@ -218,6 +226,7 @@ function clientOf(context: RailwayContext): Railway {
     setVariable: (scope, serviceId, name, value) => setVariable(context, scope, serviceId, name, value),
     deleteVariable: (scope, serviceId, name) => deleteVariable(context, scope, serviceId, name),
     deploy: (scope, serviceId) => deployService(context, scope, serviceId),
+    rollBack: (scope, serviceId, deploymentId) => rollBackService(context, scope, serviceId, deploymentId),
     deployment: (id) => readDeployment(context, id),
     listDeployments: (scope, serviceId, limit) => listDeployments(context, scope, serviceId, limit),
     deploymentVariables: (id) => readDeploymentVariables(context, id),

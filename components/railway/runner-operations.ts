@@ -100,6 +100,27 @@ export const serviceInstanceUpdate: Operation<{ serviceInstanceUpdate: boolean }
   answer: z.object({ serviceInstanceUpdate: z.boolean() }),
 };
 
+const runOnceSettingsAnswer = z.object({
+  serviceInstance: z.object({
+    source: z.object({ image: z.string().nullish() }).nullish(),
+    startCommand: z.string().nullish(),
+    restartPolicyType: z.string(),
+    numReplicas: z.number().nullish(),
+  }),
+});
+
+/** What decides what a service runs, and how often. */
+export const runOnceSettings: Operation<z.infer<typeof runOnceSettingsAnswer>> = {
+  kind: "query",
+  name: "CutoverRunOnceSettings",
+  document: `query CutoverRunOnceSettings($environmentId: String!, $serviceId: String!) {
+    serviceInstance(environmentId: $environmentId, serviceId: $serviceId) {
+      source { image } startCommand restartPolicyType numReplicas
+    }
+  }`,
+  answer: runOnceSettingsAnswer,
+};
+
 const logsAnswer = z.object({
   deploymentLogs: z.array(z.object({ message: z.string(), timestamp: z.string() })),
 });

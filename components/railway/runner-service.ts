@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { CutoverError, hasCode } from "../errors.ts";
 import { applyAndConfirm } from "./confirmed-mutation.ts";
 import type { RailwayContext } from "./context.ts";
@@ -18,8 +19,8 @@ export interface RunOnceRequest {
   readonly marks: Readonly<Record<string, string>>;
   /** May be secret. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Ends it, by throwing its reason, as long as nothing was deployed. */
-  readonly signal?: AbortSignal | undefined;
+  /** Called when everything is there but the deployment; what it throws prevents that. */
+  readonly beforeDeployment: (serviceId: string) => Promise<void>;
 }
 
 export interface LogLine {
@@ -33,7 +34,8 @@ export interface LogLine {
  * that is no fork; only this one's gets a source, and the variables, which hold secrets.
  *
  * @returns ids of the service and of its deployment
- * @throws CutoverError `RUNNER_SERVICE_NOT_CREATED`, `DEPLOYMENT_NOT_STARTED`, and those of the transport
+ * @throws CutoverError `RUNNER_SERVICE_NOT_CREATED`, `DEPLOYMENT_NOT_STARTED`, what `beforeDeployment` throws, and those of the
+ *   transport
  */
 export async function runOnce(
   context: RailwayContext,
@@ -67,24 +69,27 @@ export async function runOnce(
         environmentId,
         serviceId,
         // Without a number of replicas Railway sets it to 1 anyway; a job that runs twice must never happen.
-        input: {
-          source: { image },
-          startCommand,
-          drainingSeconds,
-          restartPolicyType: "NEVER",
-          numReplicas: 1,
-        },
+        input: { source: { image }, startCommand, drainingSeconds, ...once },
       }),
     observe: async () => {
-      const seen = await findByName(context, scope, name);
-      return seen?.image === image && seen.startCommand === startCommand ? true : undefined;
+      const where = { environmentId, serviceId };
+      const { serviceInstance } = await context.transport.request(operations.runOnceSettings, where);
+      const { source, ...seen } = serviceInstance;
+      return isDeepStrictEqual({ image: source?.image, ...seen }, { image, startCommand, ...once })
+        ? true
+        : undefined;
     },
   });
-  if (configured === undefined) throw notCreated(name, "did not take its image and command");
+  if (configured === undefined) {
+    throw notCreated(name, "did not take its image, its command, or that it is started once and never again");
+  }
   await setVariables(context, scope, serviceId, variables);
-  request.signal?.throwIfAborted();
+  await request.beforeDeployment(serviceId);
   return { serviceId, deploymentId: await deployService(context, scope, serviceId) };
 }
+
+/** Railway's own default starts a command that failed again, ten times. */
+const once = { restartPolicyType: "NEVER", numReplicas: 1 };
 
 /** Sets several variables of a service at once, without a deployment, and reads until they are there. */
 export async function setVariables(

@@ -20,6 +20,7 @@ import {
   listSandboxes,
   type Sandbox,
   type SandboxRequest,
+  waitUntilMade,
 } from "./sandboxes.ts";
 import { deleteService, type RailwayService, readInventory } from "./services.ts";
 import { readRawVariables } from "./variables.ts";
@@ -36,6 +37,8 @@ export interface RunnerClient {
     isOurs: (sandbox: Sandbox) => Promise<boolean>,
     timeoutMs: number,
   ): Promise<Sandbox>;
+  /** Waits for one that is being made; `undefined` when it still is. */
+  sandboxMade(scope: EnvironmentScope, id: string, timeoutMs: number): Promise<Sandbox | undefined>;
   exec(
     scope: EnvironmentScope,
     id: string,
@@ -81,6 +84,7 @@ export function createRunnerClient(options: RailwayOptions): RunnerClient {
     listSandboxes: (scope) => listSandboxes(context, scope),
     createSandbox: (scope, request, isOurs, timeoutMs) =>
       createSandbox(context, scope, request, isOurs, timeoutMs),
+    sandboxMade: (scope, id, timeoutMs) => waitUntilMade(context, scope, id, timeoutMs),
     exec: (scope, id, command, timeoutSeconds) => execInSandbox(context, scope, id, command, timeoutSeconds),
     heartbeat: (scope, id) => heartbeatSandbox(context, scope, id),
     destroySandbox: (scope, id) => destroySandbox(context, scope, id),

@@ -242,8 +242,12 @@ async function waitUntilRunning(
   return made;
 }
 
-/** @returns `undefined` for one that is still being made, or never showed */
-function waitUntilMade(
+/**
+ * Waits until a sandbox is made, or came to nothing.
+ *
+ * @returns `undefined` for one that is still being made, or never showed
+ */
+export function waitUntilMade(
   context: RailwayContext,
   scope: EnvironmentScope,
   id: string,

@@ -1,4 +1,5 @@
 import { hasCode } from "../errors.ts";
+import { type Beginner, refuseBeside } from "./beside.ts";
 import type { Leftover, Runner, RunnerJob, RunnerPlace } from "./runner.ts";
 import {
   createRunnerSandbox,
@@ -15,7 +16,7 @@ import { neededTools, type ToolVersions } from "./tools.ts";
 export const runnerKinds = ["auto", "sandbox", "service"] as const;
 
 export interface LaunchOptions
-  extends Pick<ScriptOptions, "privateHosts" | "command" | "report">,
+  extends Pick<ScriptOptions, "privateHosts" | "command" | "report" | "orphanLimitSeconds">,
     Omit<RunnerJob, "script"> {
   readonly kind: (typeof runnerKinds)[number];
   readonly versions: ToolVersions;
@@ -27,10 +28,12 @@ export interface LaunchOptions
 /**
  * Starts the job in a sandbox, or, where Railway refuses to make one, in a service that runs once.
  *
- * @throws CutoverError those of `createRunnerSandbox`, `startInSandbox` and `startServiceRunner`
+ * @throws CutoverError `REMOTE_RUN_EXISTS` when another command came first, those of `createRunnerSandbox`, `startInSandbox` and
+ *   `startServiceRunner`
  */
 export async function launch(place: RunnerPlace, options: LaunchOptions): Promise<Runner> {
-  const { kind, region, signal, now, versions } = options;
+  const { kind, region, signal, now, versions, mark } = options;
+  const beforeStart = async (own: Beginner) => refuseBeside(own, await findRunners(place, mark));
   if (kind !== "service") {
     const job = jobOf(options, unpackInSandbox);
     // Only where none could be made: one that was may have begun the job.
@@ -40,10 +43,11 @@ export async function launch(place: RunnerPlace, options: LaunchOptions): Promis
         `Railway makes no sandbox (${error.code}); a temporary service of this environment runs it instead`,
       );
     });
-    if (sandbox !== undefined) return startInSandbox(place, job, sandbox, signal);
+    if (sandbox !== undefined) return startInSandbox(place, job, sandbox, { signal, beforeStart });
   }
   const image = `node:${versions.node}-bookworm`;
-  return startServiceRunner(place, jobOf(options, unpackInService), { image, now, signal });
+  const job = jobOf(options, unpackInService);
+  return startServiceRunner(place, job, { image, now, signal, beforeStart });
 }
 
 /** Every runner of this project and stack, whatever kind it is of. */
@@ -53,7 +57,7 @@ export async function findRunners(place: RunnerPlace, mark: string): Promise<Lef
 }
 
 function jobOf(options: LaunchOptions, unpack: string): RunnerJob {
-  const { mark, archive, variables, privateHosts, command, report, versions } = options;
-  const script = runnerScript({ tools: neededTools(versions), unpack, privateHosts, command, report });
+  const { mark, archive, variables, versions } = options;
+  const script = runnerScript({ ...options, tools: neededTools(versions), unpack });
   return { mark, archive, variables, script };
 }

@@ -1,8 +1,8 @@
 import { gunzipSync } from "node:zlib";
 import { controlMark } from "./script.ts";
 
-/** Where the script inside was when it ended. */
-export type Phase = "prepare" | "network" | "command";
+/** Where the script inside was when it ended; `orphan`: it had to end what the command had left at work. */
+export type Phase = "prepare" | "network" | "command" | "orphan";
 
 export interface Ending {
   readonly phase: Phase;

@@ -1,4 +1,5 @@
 import { CutoverError } from "../errors.ts";
+import { runExists } from "./beside.ts";
 import { type Followed, follow } from "./follow.ts";
 import type { Interruptions } from "./interruptions.ts";
 import type { Leftover, Runner, RunnerPlace } from "./runner.ts";
@@ -26,8 +27,8 @@ export const detachedExitCode = 130;
  * Runs the job in a new runner, and removes the runner, whatever became of the job.
  *
  * @returns the exit code of the command inside, or {@link detachedExitCode}
- * @throws CutoverError `REMOTE_RUN_EXISTS`, `REMOTE_PREPARATION_FAILED`, `REMOTE_RESULT_UNKNOWN`, `REMOTE_CONTACT_LOST`, those
- *   of making a runner, and those of the transport
+ * @throws CutoverError `REMOTE_RUN_EXISTS`, `REMOTE_PREPARATION_FAILED`, `REMOTE_RESULT_UNKNOWN`, `REMOTE_ORPHAN_ENDED`,
+ *   `REMOTE_CONTACT_LOST`, those of making a runner, and those of the transport
  */
 export async function runRemotely(run: RemoteRun): Promise<number> {
   await removeLeftovers(run);
@@ -118,10 +119,12 @@ async function followToTheEnd(run: RemoteRun, runner: Runner): Promise<number> {
 async function conclude(run: RemoteRun, runner: Runner, output: Followed["output"]): Promise<number> {
   const { ending, report } = output;
   if (ending === undefined) throw resultUnknown(runner);
-  if (ending.phase !== "command") throw preparationFailed(runner, ending.phase);
-  run.place.log(`the command inside ended with exit code ${ending.exitCode}`);
+  const { phase, exitCode } = ending;
+  if (phase === "prepare" || phase === "network") throw preparationFailed(runner, phase);
+  run.place.log(`the command inside ended with exit code ${exitCode}`);
   if (report !== undefined) await run.saveReport(report);
-  return ending.exitCode;
+  if (phase === "orphan") throw orphanEnded(runner);
+  return exitCode;
 }
 
 async function only(run: RemoteRun, fits: (state: Leftover["state"]) => boolean): Promise<Leftover> {
@@ -135,17 +138,6 @@ const stateNames: Readonly<Record<Leftover["state"], string>> = {
   running: "which was running",
   over: "whose run is over",
 };
-
-function runExists({ name }: Runner, state: "running" | "preparing"): CutoverError {
-  return new CutoverError({
-    code: "REMOTE_RUN_EXISTS",
-    message:
-      state === "running"
-        ? `A run of this stack is under way in the ${name}. Nothing was begun.`
-        : `The ${name} of this stack is being prepared by another command, or one that was killed minutes ago. Nothing was begun.`,
-    remedy: "`--attach` follows a run, `--stop` ends it and removes what was never started.",
-  });
-}
 
 function noRun(): CutoverError {
   return new CutoverError({
@@ -174,6 +166,15 @@ function preparationFailed({ name }: Runner, phase: "prepare" | "network"): Cuto
       phase === "network"
         ? "Look whether the environment's private network is on and the two database services are deployed, then run the same command again."
         : "Mend what the lines name (most often a download), then run the same command again.",
+  });
+}
+
+function orphanEnded({ name }: Runner): CutoverError {
+  return new CutoverError({
+    code: "REMOTE_ORPHAN_ENDED",
+    message: `The command in the ${name} had ended, and what it left at work did not end in its time: it was killed. docs/remote.md says what that leaves.`,
+    remedy:
+      "`npm run cutover:remote -- --run status` says how far the cutover is; then run the same command again.",
   });
 }
 

@@ -1,6 +1,7 @@
 import { describeError } from "../errors.ts";
 import type { EnvironmentScope } from "../railway/environment.ts";
 import type { RunnerClient } from "../railway/runners.ts";
+import type { Beginner } from "./beside.ts";
 
 /** What runs inside Railway, and what it may know. */
 export interface RunnerJob {
@@ -20,6 +21,13 @@ export interface RunnerPlace {
   readonly remover: Pick<RunnerClient, "deleteService">;
   readonly scope: EnvironmentScope;
   readonly log: (line: string) => void;
+}
+
+export interface StartOptions {
+  /** Ends it, by throwing its reason, as long as the job was not started. */
+  readonly signal: AbortSignal;
+  /** Called when everything is there but the start of the job; what it throws prevents that. */
+  readonly beforeStart: (own: Beginner) => Promise<void>;
 }
 
 /** What was read of a runner's output. */

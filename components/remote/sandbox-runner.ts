@@ -8,6 +8,7 @@ import {
   type RunnerJob,
   type RunnerPlace,
   removeInVain,
+  type StartOptions,
 } from "./runner.ts";
 import { quoted } from "./script.ts";
 
@@ -63,14 +64,14 @@ export async function createRunnerSandbox(
 /**
  * Brings script and project into the sandbox, and starts the job in the background.
  *
- * @throws CutoverError `RUNNER_COMMAND_FAILED`, and those of the transport; by then the sandbox is removed again, and the job
+ * @throws CutoverError `RUNNER_COMMAND_FAILED`, what `beforeStart` throws, and those of the transport; by then the sandbox is removed again, and the job
  *   was certainly not started
  */
 export async function startInSandbox(
   place: RunnerPlace,
   job: RunnerJob,
   sandbox: Sandbox,
-  signal: AbortSignal,
+  { signal, beforeStart }: StartOptions,
 ): Promise<Runner> {
   const { log } = place;
   const runner = sandboxRunner(place, sandbox.id);
@@ -80,6 +81,7 @@ export async function startInSandbox(
     );
     await upload(place, sandbox.id, "project.tar.gz", job.archive, signal);
     await upload(place, sandbox.id, "runner.sh", Buffer.from(job.script), signal);
+    await beforeStart({ name: runner.name, since: sandbox.createdAt });
     signal.throwIfAborted();
     await startJob(place, sandbox.id);
     return runner;
@@ -115,8 +117,25 @@ export async function findSandboxRunners(place: RunnerPlace, mark: string): Prom
   const candidates = alive.filter(
     (one) => one.idleTimeoutMinutes === idleTimeoutMinutes && one.networkIsolation === "PRIVATE",
   );
-  const found = await Promise.all(candidates.map((sandbox) => inspect(place, sandbox, mark)));
+  const found = await Promise.all(
+    candidates.map(async (candidate) => {
+      const sandbox = await untilMade(place, candidate);
+      return sandbox === undefined ? undefined : inspect(place, sandbox, mark);
+    }),
+  );
   return found.filter((one) => one !== undefined);
+}
+
+/** Nobody can look into one that is still being made, and another command may be about to begin in it. */
+async function untilMade(
+  { client, scope, log }: RunnerPlace,
+  sandbox: Sandbox,
+): Promise<Sandbox | undefined> {
+  if (sandbox.status !== "CREATING") return sandbox;
+  log(
+    `the sandbox ${sandbox.id} is being made, perhaps by another command; waiting until one can look into it`,
+  );
+  return client.sandboxMade(scope, sandbox.id, startTimeoutMs);
 }
 
 async function inspect(place: RunnerPlace, sandbox: Sandbox, mark: string): Promise<Leftover | undefined> {

@@ -16,15 +16,19 @@ export interface ScriptOptions {
    * became of that.
    */
   readonly report: readonly string[] | null;
+  /** How long what the command leaves at work may take to end by itself. */
+  readonly orphanLimitSeconds: number;
 }
 
 /**
  * What runs inside: prepares the machine, looks for the private network, runs the command and says how it ended. It writes
  * to its output only; whoever started it reads that. SIGINT or SIGTERM ends the preparation; to the command it goes on as
  * SIGINT, which finishes what it has begun, and only once, whoever asks how often: a second one would break Pulumi off. What
- * the command leaves at work, such as a provider that outlives its engine, is waited for, because the machine is removed then.
+ * the command leaves at work, such as a provider that outlives its engine, is waited for, because the machine is removed then;
+ * what does not end in its time is killed, or a machine that holds secrets would stay for ever.
  */
-export function runnerScript({ tools, unpack, privateHosts, command, report }: ScriptOptions): string {
+export function runnerScript(options: ScriptOptions): string {
+  const { tools, unpack, privateHosts, command, report, orphanLimitSeconds } = options;
   return `set -um
 umask 077
 runner=\${runner:-$HOME/cutover-runner}
@@ -83,10 +87,20 @@ tell phase command
 family=CUTOVER_RUNNER_FAMILY=$(cat /proc/sys/kernel/random/uuid)
 run env "$family" ${command.map(quoted).join(" ")}
 result=$code
-works() { grep -qszxF -- "$family" /proc/[0-9]*/environ; }
-! works || say 'the command ended, and something that it started still works: waiting for that'
-while works; do sleep 1; done
-${report === null ? "" : reportPart(report)}phase=command
+orphans() { grep -lszxF -- "$family" /proc/[0-9]*/environ | cut -d / -f 3; }
+ended=command
+if [ -n "$(orphans)" ]; then
+  say 'the command ended, and something that it started still works: waiting for that'
+  SECONDS=0
+  while [ -n "$(orphans)" ] && [ "$SECONDS" -lt ${orphanLimitSeconds} ]; do sleep 1; done
+  left=$(orphans)
+  if [ -n "$left" ]; then
+    say "still at work after ${orphanLimitSeconds} s, and ended now as if it were killed:" $(for one in $left; do cat "/proc/$one/comm"; done)
+    ended=orphan
+    kill -KILL $left
+  fi
+fi
+${report === null ? "" : reportPart(report)}phase=$ended
 finish "$result"
 `;
 }

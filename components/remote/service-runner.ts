@@ -1,7 +1,14 @@
 import { CutoverError, describeError, hasCode } from "../errors.ts";
 import type { Deployment, LogLine } from "../railway/runners.ts";
 import type { RailwayService } from "../railway/services.ts";
-import { type Leftover, type Runner, type RunnerJob, type RunnerPlace, removeInVain } from "./runner.ts";
+import {
+  type Leftover,
+  type Runner,
+  type RunnerJob,
+  type RunnerPlace,
+  removeInVain,
+  type StartOptions,
+} from "./runner.ts";
 
 /** What a command of the operator's may take to finish after Ctrl-C, at most. */
 const drainingSeconds = 3_600;
@@ -26,20 +33,24 @@ const startCommand = `/bin/bash -c 'eval "$(printf %s "$${scriptVariable}" | bas
  * Makes a service in the project's own network that runs the job once, and deploys it. Everything reaches it as variables,
  * because nobody can run a command in a service through the API.
  *
- * @throws CutoverError `RUNNER_SERVICE_NOT_CREATED`, `DEPLOYMENT_NOT_STARTED`, `RAILWAY_ALREADY_EXISTS`, and those of the
- *   transport; by then the service is removed again, unless somebody else's has its name
+ * @throws CutoverError `RUNNER_SERVICE_NOT_CREATED`, `DEPLOYMENT_NOT_STARTED`, `RAILWAY_ALREADY_EXISTS`, what
+ *   `beforeStart` throws, and those of the transport; by then the service is removed again, unless somebody else's has its name
  */
 export async function startServiceRunner(
   place: RunnerPlace,
   job: RunnerJob,
-  { image, now, signal }: { readonly image: string; readonly now: Date; readonly signal: AbortSignal },
+  { image, now, signal, beforeStart }: StartOptions & { readonly image: string; readonly now: Date },
 ): Promise<Runner> {
   const { client, scope } = place;
   const name = serviceName(job.mark);
   signal.throwIfAborted();
   try {
     const { serviceId, deploymentId } = await client.runOnce(scope, {
-      ...{ name, image, startCommand, drainingSeconds, signal },
+      ...{ name, image, startCommand, drainingSeconds },
+      beforeDeployment: async (serviceId) => {
+        await beforeStart({ name: runnerName(serviceId), since: now });
+        signal.throwIfAborted();
+      },
       marks: { [markVariable]: job.mark, [sinceVariable]: now.toISOString() },
       variables: {
         ...job.variables,
@@ -87,7 +98,7 @@ function serviceRunner(place: RunnerPlace, serviceId: string, deploymentId: stri
   const seen = new SeenLines();
   let overSince: number | undefined;
   return {
-    name: `service ${serviceId}`,
+    name: runnerName(serviceId),
     async read() {
       if (deploymentId === undefined) return { text: "", running: false, more: false };
       const fresh = seen.take(await client.logs(deploymentId, seen.since));
@@ -190,6 +201,10 @@ function piecesOf(archive: Buffer): Record<string, string> {
       encoded.slice(index * pieceLength, (index + 1) * pieceLength),
     ]),
   );
+}
+
+function runnerName(serviceId: string): string {
+  return `service ${serviceId}`;
 }
 
 function serviceName(mark: string): string {

@@ -3,9 +3,11 @@ import { CutoverError } from "../../components/errors.ts";
 
 /**
  * Runs `pulumi` with this process's terminal, and gives its exit code. However often the request to stop arrives, Pulumi gets it
- * once: the first lets the operation in flight end, a second one breaks off. In a terminal a Ctrl-C reaches it by itself, because
- * it belongs to the same process group. Without one it leads a group of its own, so that a signal to the whole group of this
- * process misses it; and npm passes on to this process what this process has got already (@npmcli/run-script, signal-manager.js).
+ * once: the first, SIGINT or SIGTERM, lets the operation in flight end, a second one breaks off (pulumi/pkg,
+ * backend/cancellation_scope.go). In a terminal it belongs to the same process group, so a Ctrl-C reaches it by itself, and so may a
+ * SIGTERM, which nobody can tell from one to this process alone: neither is passed on. Without a terminal it leads a group of
+ * its own, so that a signal to the whole group of this process misses it; and npm passes on to this process what this process has
+ * got already (@npmcli/run-script, signal-manager.js).
  *
  * @throws CutoverError `PULUMI_MISSING`
  */
@@ -17,9 +19,11 @@ export async function runPulumi(
   const child = spawn("pulumi", args, { stdio, detached: !isInTerminal });
   let isToldToStop = false;
   const passOn = (signal: NodeJS.Signals) => {
-    const hasReachedIt = signal === "SIGINT" && isInTerminal;
-    // Pulumi lets the operation in flight end for SIGINT; a SIGTERM would leave the provider without its engine.
-    if (!isToldToStop && !hasReachedIt) child.kill("SIGINT");
+    if (isInTerminal) {
+      if (signal === "SIGTERM") console.error(notPassedOn);
+    } else if (!isToldToStop) {
+      child.kill("SIGINT");
+    }
     isToldToStop = true;
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
@@ -33,6 +37,9 @@ export async function runPulumi(
     for (const signal of signals) process.off(signal, passOn);
   }
 }
+
+const notPassedOn =
+  "SIGTERM is not passed on in a terminal. Where Pulumi does not say that it has got it too, Ctrl-C lets it finish what it has begun.";
 
 function missing(cause: unknown): CutoverError {
   return new CutoverError({

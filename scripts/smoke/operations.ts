@@ -85,12 +85,6 @@ export const serviceDomainCreate = mutation(
   z.object({ serviceDomainCreate: z.object({ domain: z.string() }) }),
 );
 
-export const deploymentRollback = mutation(
-  "SmokeDeploymentRollback",
-  "mutation SmokeDeploymentRollback($id: String!) { deploymentRollback(id: $id) }",
-  z.object({ deploymentRollback: z.boolean() }),
-);
-
 export const stageChanges = mutation(
   "SmokeStageChanges",
   `mutation SmokeStageChanges($environmentId: String!, $input: EnvironmentConfig!, $merge: Boolean) {

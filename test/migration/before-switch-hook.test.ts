@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { runBeforeSwitchHook } from "../../components/migration/before-switch-hook.ts";
 import { ensureJournal } from "../../components/migration/journal.ts";
 import { hashCatalogue } from "../../components/postgres/catalogue/catalogue.ts";
@@ -52,7 +52,6 @@ function hook(statements: string, { suffix = "", signal }: { suffix?: string; si
   return runBeforeSwitchHook({
     command: `HOOK_SQL=${JSON.stringify(statements)} '${process.execPath}' '${program}'${suffix}`,
     target: database.connection,
-    client,
     schemas: richSchemas,
     createdSchemas: richSchemas.filter((schema) => schema !== "public"),
     loaderToken: "only the loader knows",
@@ -134,16 +133,14 @@ describe("the hook before the switch", () => {
   });
 
   it("passes by what nobody can read: neither a setting of its role nor a statement holds the token", async () => {
-    const statements: string[] = [];
-    const { query } = client;
-    client.query = ((text: string, ...rest: unknown[]) => {
-      statements.push(text);
-      return (query as (...all: unknown[]) => unknown).call(client, text, ...rest);
-    }) as typeof client.query;
+    const query = vi.spyOn(pg.Client.prototype, "query");
     // Divides by zero when anything of ours is bound to a role.
     await hook(
       "select 1 / (1 - least(1, count(*))) from pg_db_role_setting where setconfig::text like '%pgvector_cutover%'",
     );
+    // Parameters as well: a server that logs statements logs theirs.
+    const statements = query.mock.calls.map((call) => JSON.stringify(call));
+    query.mockRestore();
     expect(statements.join()).toContain("create role");
     expect(statements.filter((text) => text.includes("only the loader knows"))).toEqual([]);
   });
@@ -205,18 +202,15 @@ describe("a server whose certificate is pinned", () => {
   afterAll(() => pinned?.drop());
 
   const hookAt = (port: number) =>
-    withConnection(pinned.connection, { purpose: "test" }, (session) =>
-      runBeforeSwitchHook({
-        command: `HOOK_SQL="insert into public.seen select ssl from pg_stat_ssl where pid = pg_backend_pid()" '${process.execPath}' '${program}'`,
-        target: { ...pinned.connection, port, tls: { fingerprint } },
-        client: session,
-        schemas: ["public"],
-        createdSchemas: [],
-        loaderToken: "only the loader knows",
-        reporter: { step: () => {}, detail: () => {} },
-        signal: new AbortController().signal,
-      }),
-    );
+    runBeforeSwitchHook({
+      command: `HOOK_SQL="insert into public.seen select ssl from pg_stat_ssl where pid = pg_backend_pid()" '${process.execPath}' '${program}'`,
+      target: { ...pinned.connection, port, tls: { fingerprint } },
+      schemas: ["public"],
+      createdSchemas: [],
+      loaderToken: "only the loader knows",
+      reporter: { step: () => {}, detail: () => {} },
+      signal: new AbortController().signal,
+    });
   const onServer = (text: string) =>
     withConnection(
       pinned.connection,

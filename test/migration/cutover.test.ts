@@ -20,11 +20,18 @@ const newHost = "pgvector.railway.internal";
 let here: CutoverWorld;
 let before: Awaited<ReturnType<CutoverWorld["protectedNow"]>>;
 
+const warnings: string[] = [];
+const noteWarning = ({ message }: Error) => warnings.push(message);
+
 beforeAll(async () => {
+  process.on("warning", noteWarning);
   here = await startCutoverWorld();
   before = await here.protectedNow();
 });
-afterAll(() => here?.stop());
+afterAll(async () => {
+  process.off("warning", noteWarning);
+  await here?.stop();
+});
 
 /** The kinds of what people were told, of one migration each; forgets them. */
 function toldKinds(): string[] {
@@ -383,6 +390,10 @@ test("another database in the place of the old one has no effect, and is left as
   } finally {
     await onServer(`drop database ${database} with (force)`, `alter database kept rename to ${database}`);
   }
+});
+
+test("no session was given a statement while another one was under way", () => {
+  expect(warnings.filter((message) => message.includes("already executing"))).toEqual([]);
 });
 
 test("with the journal lost, a fenced source is refused and left as it is", async () => {

@@ -204,6 +204,7 @@ export function deployment(serviceId: string, status: string) {
     serviceId,
     environmentId: "environment",
     stopped: false,
+    canRollBack: false,
     instances: [],
   };
 }

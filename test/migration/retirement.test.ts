@@ -528,6 +528,12 @@ describe("the removal", () => {
     expect(await refusal(removeLegacy(blind))).toEqual([expect.stringMatching(/BACKUP_CREDENTIALS_MISSING/)]);
   });
 
+  test("finds the final backup under the service's name, also where it is configured by its id since", async () => {
+    const { inputs, ...run } = withoutStaging();
+    const byId = { ...run, inputs: { ...inputs, source: run.serviceId } };
+    expect(await retirementFailures(byId)).toEqual([]);
+  });
+
   test("is refused while its volume is another service's, or nobody's", async () => {
     const { railway } = retirement.world;
     const { mutations } = railway;

@@ -6,9 +6,11 @@ import { resolveDatabase } from "../../components/migration/resolve.ts";
 import { planRotation } from "../../components/migration/rotation/plan.ts";
 import { rotatePassword, undoRotation } from "../../components/migration/rotation/rotate.ts";
 import { isAccepted, rotationRole } from "../../components/migration/rotation/server.ts";
+import { readStatus } from "../../components/migration/status.ts";
 import { connect } from "../../components/postgres/connection.ts";
 import { quoteLiteral } from "../../components/postgres/identifiers.ts";
 import { renderRotation } from "../../scripts/render-rotation.ts";
+import { renderStatus, statusDocument } from "../../scripts/render-status.ts";
 import { inputsFor } from "../dynamic/quiet-world.ts";
 import { makeStackFolder } from "../scripts/stack-folder.ts";
 import { healthcareServiceNames } from "../world/railway/healthcare-world.ts";
@@ -275,6 +277,41 @@ describe("when something happens meanwhile", () => {
     await expectRotated();
   });
 
+  test("a push that had to be cancelled on the way back is deployed again", async () => {
+    await here.killAt("Deploy every service");
+    here.world.railway.failNext("@healthcare/api", "HANG_BUILDING");
+    here.world.railway.pushDeployment("@healthcare/api");
+    expect(await undoRotation(here.run())).toBe("put back");
+    await here.world.railway.settle();
+    await expectAsBefore();
+    const [push, again] = here.world.railway.deployments("@healthcare/api").slice(-2);
+    expect([push?.reason, push?.status]).toEqual(["push", "REMOVED"]);
+    expect([again?.status, given("@healthcare/api")]).toEqual(["SUCCESS", old]);
+  });
+
+  test("a service that was deployed after the variables were changed is put back as well", async () => {
+    await here.killAt("Wait for the deployments");
+    here.world.railway.setVariableByHand(metrics, "GF_DATABASE_URL", reference, { deploy: true });
+    await here.world.railway.settle();
+    expect(given(metrics)).toBe(here.storedPassword());
+    expect(await undoRotation(here.run())).toBe("put back");
+    await here.world.railway.settle();
+    expect(given(metrics)).toBe(old);
+    here.world.railway.removeVariableByHand(metrics, "GF_DATABASE_URL");
+    await expectAsBefore();
+  });
+
+  test("a service whose deployment with the old password is still under way is deployed with the new one", async () => {
+    here.world.railway.crash(metrics);
+    here.world.railway.failNext(metrics, "HANG_DEPLOYING");
+    here.world.railway.setVariableByHand(metrics, "GF_DATABASE_URL", reference, { deploy: true });
+    expect(await rotateAgain()).toBe("rotated");
+    await here.world.railway.settle();
+    expect(given(metrics)).toBe(here.storedPassword());
+    here.world.railway.removeVariableByHand(metrics, "GF_DATABASE_URL");
+    await expectRotated();
+  });
+
   test("a restart of the server interrupts it, and the next run goes on", async () => {
     const restarts: Promise<void>[] = [];
     const restart = async () => {
@@ -349,7 +386,10 @@ describe("when a deployment fails", () => {
     here.world.railway.setPace({ healthcheckTimeoutMs: 1_000 });
     here.world.railway.failNext("@healthcare/api", "HEALTHCHECK");
     const run = rotateAgain((line) => {
-      if (line.startsWith("Put the old")) here.world.railway.failNext("@healthcare/doctor", "BUILD");
+      if (!line.startsWith("Put the old")) return;
+      here.world.railway.failNext("@healthcare/doctor", "BUILD");
+      // What it ran before, once more.
+      here.world.railway.failNext("@healthcare/doctor", "HEALTHCHECK");
     });
     const error = await run.catch((thrown: unknown) => thrown);
     here.world.railway.setPace({ healthcheckTimeoutMs: 15_000 });
@@ -359,7 +399,24 @@ describe("when a deployment fails", () => {
     await here.world.railway.settle();
     await expectAsBefore();
   });
+
+  test("a service that nobody can build any more goes back to what it ran before", async () => {
+    await here.killAt("runs on the new password");
+    await here.world.railway.settle();
+    for (const name of healthcareServiceNames) here.world.railway.failNext(name, "BUILD");
+    expect(await undoRotation(here.run())).toBe("put back");
+    await here.world.railway.settle();
+    await expectAsBefore();
+    for (const name of healthcareServiceNames) expect(given(name)).toBe(old);
+  });
 });
+
+/** The password that a service's serving deployment was given. */
+function given(name: string): string | undefined {
+  const serving = here.world.railway.deployments(name).findLast(({ status }) => status === "SUCCESS");
+  const url = Object.values(serving?.variables ?? {}).find((text) => text.includes(`//${owner}:`));
+  return url === undefined ? undefined : new URL(url).password;
+}
 
 /** Lines of a run, in their order: what is killed there has done all that came before. */
 const places = [
@@ -401,6 +458,38 @@ describe("killed", () => {
       await expectAsBefore();
     },
   );
+
+  test.for([
+    // The variables have the new password, and the server does not.
+    ["is given the new password", "begun"],
+    ["Wait for the deployments", "changed"],
+  ] as const)("at “%s”, the status tells both ways", async ([place, state]) => {
+    await here.killAt(place);
+    expect(await status()).toMatchObject({
+      ...{ complete: true, unseen: [], rotation: { state } },
+      next: { action: "rotate", command: "npm run rotate-password -- --stack trial --yes" },
+      alternative: {
+        action: "put-rotation-back",
+        command: "npm run rotate-password -- --stack trial --put-back --yes",
+      },
+    });
+    await here.killAt("the server has the old password", "back");
+    const { screen, ...told } = await status();
+    expect(told).toMatchObject({
+      rotation: { state: "putting-back" },
+      ...{ next: { action: "put-rotation-back" }, alternative: null },
+    });
+    expect(screen).toContain("unfinished, putting-back since ");
+    expect(await undoRotation(here.run())).toBe("put back");
+    expect(await status()).toMatchObject({ rotation: null, next: { action: "nothing" } });
+    await here.world.railway.settle();
+    await expectAsBefore();
+  });
+
+  async function status() {
+    const told = await readStatus(here.railway, here.inputs);
+    return { ...statusDocument(told, "trial"), screen: renderStatus(told, "trial") };
+  }
 
   test("the password is in no line, no statement and no row", async () => {
     await here.killAt("Wait for the deployments");

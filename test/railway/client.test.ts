@@ -619,6 +619,7 @@ function deployment(id: string, number: number, status: string) {
     serviceId: "s",
     environmentId: "e",
     deploymentStopped: false,
+    canRollback: false,
     instances: [],
   };
 }

@@ -106,6 +106,7 @@ function deployment(number: number, status: string, instances: string[] = []): D
     serviceId: "s",
     environmentId: "e",
     stopped: false,
+    canRollBack: false,
     instances: instances.map((instance, index) => ({ id: String(index), status: instance })),
   };
 }

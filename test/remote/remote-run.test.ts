@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { findRunners } from "../../components/remote/launch.ts";
-import { attach, detachedExitCode, runRemotely, stopRemotely } from "../../components/remote/remote-run.ts";
+import {
+  attach,
+  detachedExitCode,
+  type RemoteRun,
+  runRemotely,
+  stopRemotely,
+} from "../../components/remote/remote-run.ts";
 import { machineObstacle } from "../world/machine/machine.ts";
 import { defaultPace } from "../world/railway/pace.ts";
 import { eventually } from "../world/railway/test-world.ts";
@@ -321,6 +327,48 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(await remote.run("").find()).toEqual([]);
   });
 
+  test("one of another command that is still being made is waited for, and nothing is begun beside it", async () => {
+    await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [1_500, 1_500] } });
+    await using other = await sameWorld(remote);
+    const first = runRemotely(remote.run("echo first"));
+    await eventually(() => sandboxStates(remote).includes("CREATING"));
+    await expect(runRemotely(other.run("echo second"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    expect(await first).toBe(0);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test("of two commands that saw nobody, the one whose machine is younger begins nothing", async () => {
+    await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [500, 500] } });
+    await using other = await sameWorld(remote);
+    let arrived = 0;
+    const meet = (run: RemoteRun): RemoteRun => ({
+      ...run,
+      start: async (signal) => {
+        arrived += 1;
+        await eventually(() => arrived === 2);
+        return run.start(signal);
+      },
+    });
+    const ends = await Promise.allSettled([
+      runRemotely(meet(remote.run("echo begun; sleep 0.5"))),
+      runRemotely(meet(other.run("echo begun; sleep 0.5"))),
+    ]);
+    expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(ends.find(({ status }) => status === "rejected")).toMatchObject({
+      reason: { code: "REMOTE_RUN_EXISTS" },
+    });
+    expect(`${remote.printed()}${other.printed()}`.match(/^begun$/gm)).toHaveLength(1);
+    expect(sandboxStates(remote)).toEqual(["DESTROYED", "DESTROYED"]);
+  });
+
+  test("what the command leaves at work for too long is ended with its machine, and that is an error", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run("setsid bash -c 'exec sleep 300' & exit 0", { orphanLimitSeconds: 1 });
+    await expect(runRemotely(run)).rejects.toMatchObject({ code: "REMOTE_ORPHAN_ENDED" });
+    expect(remote.printed()).toContain("ended now as if it were killed: sleep");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
   test("a killed command inside is an unknown result, not a success", async () => {
     await using remote = await startRemoteWorld();
     const run = remote.run('kill -9 "$(cat "$HOME/cutover-runner/pid")"; sleep 1');
@@ -377,6 +425,36 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
     expect(await runRemotely(remote.run("echo begun; exit 1"))).toBe(1);
     expect(remote.printed().match(/begun/g)).toHaveLength(1);
+  });
+
+  test("nothing is begun where Railway would start a runner that died again and again", async () => {
+    const quirks = { ...refused.quirks, restartPolicyStays: true };
+    await using remote = await startRemoteWorld({ quirks, tokenKind: "workspace" });
+    await expect(runRemotely(remote.run("echo begun"))).rejects.toMatchObject({
+      code: "RUNNER_SERVICE_NOT_CREATED",
+    });
+    expect(remote.printed()).toBe("");
+    expect(runnerServices(remote)).toEqual([]);
+  });
+
+  test("nothing is begun beside a sandbox of another command", async () => {
+    await using remote = await startRemoteWorld({ tokenKind: "workspace" });
+    await using other = await sameWorld(remote);
+    let sandbox: Promise<unknown> | undefined;
+    const run = remote.run("echo begun", { kind: "service" });
+    const beside: RemoteRun = {
+      ...run,
+      start: async (signal) => {
+        sandbox = runRemotely(other.run(`echo begun; ${untilTold}`)).catch((error: unknown) => error);
+        await eventually(async () => (await other.run("").find())[0]?.state === "running");
+        return run.start(signal);
+      },
+    };
+    await expect(runRemotely(beside)).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    expect(remote.printed()).toBe("");
+    expect(runnerServices(remote)).toEqual([]);
+    destroyAll(remote);
+    expect(await sandbox).toMatchObject({ code: "SANDBOX_GONE" });
   });
 
   test("Ctrl-C reaches the command as SIGINT; a token that may not delete leaves a service without secrets", async () => {

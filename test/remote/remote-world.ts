@@ -26,7 +26,10 @@ export interface RemoteWorld extends AsyncDisposable {
   printed(): string;
   report(): string | undefined;
   /** A run of a shell command. */
-  run(command: string, changes?: Partial<RemoteRun & Pick<LaunchOptions, "privateHosts">>): RemoteRun;
+  run(
+    command: string,
+    changes?: Partial<RemoteRun & Pick<LaunchOptions, "privateHosts" | "kind" | "orphanLimitSeconds">>,
+  ): RemoteRun;
   interruptions: { readonly first: AbortController; readonly second: AbortController };
 }
 
@@ -64,12 +67,12 @@ export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): P
     printed: () => printed,
     report: () => report,
     interruptions: { first: new AbortController(), second: new AbortController() },
-    run: (command, changes = {}) => ({
+    run: (command, { kind = "auto", orphanLimitSeconds = 60, ...changes } = {}) => ({
       place,
       find: () => findRunners(place, mark),
       start: (signal) =>
         launch(place, {
-          ...{ kind: "auto", mark, archive, signal, now: new Date() },
+          ...{ kind, mark, archive, signal, orphanLimitSeconds, now: new Date() },
           variables: { SECRET: secret },
           versions: { node: process.versions.node, pulumi: null },
           privateHosts: changes.privateHosts ?? ["postgres.railway.internal", "pgvector.railway.internal"],

@@ -19,6 +19,7 @@ const options: ScriptOptions = {
   privateHosts: ["localhost"],
   command: ["true"],
   report: null,
+  orphanLimitSeconds: 60,
 };
 
 function play(changes: Partial<ScriptOptions>) {
@@ -90,6 +91,16 @@ describe("the script inside", () => {
     const { shown, output } = play({ command: ["bash", "-c", orphan] });
     expect(shown).toMatch(/still works: waiting for that\nput back\n$/);
     expect(output.ending).toEqual({ phase: "command", exitCode: 8 });
+  });
+
+  test("what the command left at work has its time, is named and ended then, and the report is still brought", () => {
+    const orphan = "setsid bash -c 'exec sleep 300' & echo page > made; exit 8";
+    const { shown, output } = play({
+      ...{ command: ["bash", "-c", orphan], report: ["cp", "made"], orphanLimitSeconds: 1 },
+    });
+    expect(shown).toMatch(/still at work after 1 s, and ended now as if it were killed: sleep\n$/);
+    expect(output.ending).toEqual({ phase: "orphan", exitCode: 8 });
+    expect(output.report).toBe("page\n");
   });
 
   test("a SIGTERM during the preparation ends it at once, and the command is not started", async () => {

@@ -25,6 +25,8 @@ echo "$@" >> "$PULUMI_CALLS"
 if [ "$1" = preview ]; then echo '{}' > "$5"; exit "\${PREVIEW_EXIT:-0}"; fi
 test -f "$5" || exit 99
 trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; interrupted=yes; kill $!' INT
+trap 'echo "stand-in terminated" >> "$PULUMI_CALLS"; interrupted=yes' TERM
+if [ -n "$TERMINATE_GROUP" ]; then kill -TERM 0; fi
 if [ -n "$UP_LASTS" ]; then sleep "$UP_LASTS" & echo up-is-running; wait $!; fi
 if [ -n "$interrupted" ]; then sleep 1; exit 8; fi
 exit "\${UP_EXIT:-0}"
@@ -260,6 +262,7 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
   async function type(
     keys: ReadonlyArray<readonly [after: string, typed: string]>,
     args: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = { UP_LASTS: keys.length > 1 ? "60" : "" },
   ) {
     const command = [
       // Some shells stay in front of what they run, and end with 130 of their own when Ctrl-C is typed.
@@ -272,7 +275,7 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
     ].join(" ");
     const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
       cwd: stack.path,
-      env: { ...process.env, ...environmentWith({ UP_LASTS: keys.length > 1 ? "60" : "" }) },
+      env: { ...process.env, ...environmentWith(environment) },
       stdio: ["pipe", "pipe", "inherit"],
     });
     const left = [...keys];
@@ -327,5 +330,13 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
     expect(exitCode, screen).toBe(1);
     expect(screen).toContain("pulumi up ended with exit code 8");
     expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
+  });
+
+  test("a SIGTERM to everything in the terminal reaches Pulumi once: twice would break it off", async () => {
+    const { exitCode, screen } = await type([["Type go", "go\r"]], [], { TERMINATE_GROUP: "yes" });
+    expect(exitCode, screen).toBe(1);
+    expect(screen).toContain("pulumi up ended with exit code 8");
+    expect(screen).toContain("Ctrl-C lets it finish");
+    expect(await pulumiCalls()).toEqual([preview, up, "stand-in terminated"]);
   });
 });

@@ -4,8 +4,9 @@ import { describeError } from "../../errors.ts";
 /**
  * - `drift`: it is not as the cutover left it.
  * - `unseen`: it could not be looked at, or there is nothing to compare it with. Never taken for "all is well".
+ * - `note`: it can never be looked at, and stays so night after night. Told, and no reason to wake anybody.
  */
-export const driftSeverities = ["drift", "unseen"] as const;
+export const driftSeverities = ["drift", "unseen", "note"] as const;
 
 export type DriftSeverity = (typeof driftSeverities)[number];
 
@@ -158,7 +159,7 @@ export const driftDefinitions = {
     remedy: "Look at the deployment's variables in Railway's dashboard; its API does not show them.",
   },
   VARIABLE_UNREADABLE: {
-    severity: "unseen",
+    severity: "note",
     remedy:
       "Ask its owner whether it holds the old database's address. If not, accept it: code VARIABLE_UNREADABLE with the object as it stands here.",
   },

@@ -15,6 +15,7 @@ import { createLike, dropDatabase, scratchDatabases } from "../../postgres/archi
 import type { ConnectionTarget } from "../../postgres/connection.ts";
 import type { Reporter } from "../reporter.ts";
 import type { RestoredBackup } from "./evidence.ts";
+import type { FinishedEntry } from "./finished-entry.ts";
 
 export interface FinalBackupWork {
   readonly to: "path" | "s3";
@@ -35,9 +36,13 @@ export interface FinalBackupWork {
   readonly reporter: Reporter;
 }
 
-/** The name under which the final backup of a migration's source is stored: another migration never overwrites it. */
-export function backupName(source: string, migrationId: string): string {
-  return `${source.replaceAll(/[^A-Za-z0-9._-]/g, "_")}-${migrationId}.dump.age`;
+/**
+ * The name under which the final backup of a migration's source is stored: another migration never overwrites it. The journal
+ * says what the service was called, so that one that is renamed, or configured by its id from now on, keeps it.
+ */
+export function backupName({ id, record }: Pick<FinishedEntry, "id" | "record">): string {
+  const { serviceName } = record.context.source;
+  return `${serviceName.replaceAll(/[^A-Za-z0-9._-]/g, "_")}-${id}.dump.age`;
 }
 
 /**

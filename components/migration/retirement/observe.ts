@@ -9,9 +9,9 @@ import type { Primary } from "../primary.ts";
 import type { RecordIn } from "../record.ts";
 import { resolveDatabase } from "../resolve.ts";
 import { consumersOf, type VariableHolder } from "./consumers.ts";
-import type { FinalBackupEvidence } from "./evidence.ts";
 import type { RetirementFacts, StoredBackupFacts, VolumeFacts } from "./facts.ts";
 import { backupName } from "./final-backup.ts";
+import type { FinishedEntry } from "./finished-entry.ts";
 import type { RetirementRun } from "./run.ts";
 import { readServerFacts, type ServerFacts } from "./server-facts.ts";
 
@@ -55,16 +55,16 @@ export async function observeRetirement(
 /** Looks at the final backup where the journal says that it is. Reads nothing of its content. */
 export async function observeBackup(
   { inputs, credentials }: Pick<RetirementRun, "inputs" | "credentials">,
-  evidence: FinalBackupEvidence | undefined,
-  migrationId: string,
+  entry: Pick<FinishedEntry, "id" | "record">,
 ): Promise<StoredBackupFacts> {
+  const evidence = entry.record.retirement?.finalBackup;
   if (evidence === undefined || evidence.to === "own") return { kind: "missing" };
   const destination = inputs.removal.finalBackup;
   if (destination === null || destination.to === "own") {
     return { kind: "unknown", why: "removal.finalBackup does not name its place any more" };
   }
   try {
-    const store = openStore(destination, backupName(inputs.source, migrationId), credentials);
+    const store = openStore(destination, backupName(entry), credentials);
     if (store.place !== evidence.place) {
       return { kind: "unknown", why: `removal.finalBackup names another place now (${store.place})` };
     }

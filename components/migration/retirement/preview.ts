@@ -24,6 +24,6 @@ async function reasonsNow(run: RetirementRun): Promise<string[]> {
   const serviceId = run.serviceId || record.context.source.serviceId;
   const facts = await observeRetirement({ ...run, serviceId }, primary, record);
   if (inputs.lifecycle === "stop") return reasonsAgainstStopping(facts, inputs.removal.finalBackup);
-  const backup = await observeBackup(run, record.retirement?.finalBackup, entry.id);
+  const backup = await observeBackup(run, { ...entry, record });
   return reasonsAgainstRemoving(facts, inputs.removal, backup);
 }

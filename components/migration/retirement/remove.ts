@@ -44,11 +44,12 @@ export async function removeLegacy(run: RetirementRun): Promise<RetirementRecord
 async function provenOrRefused(
   run: RetirementRun,
   primary: Primary,
-  { id, record }: FinishedEntry,
+  entry: FinishedEntry,
 ): Promise<RetirementRecord> {
+  const { record } = entry;
   const { retirement } = record;
   const facts = await observeRetirement(run, primary, record);
-  const backup = await observeBackup(run, retirement?.finalBackup, id);
+  const backup = await observeBackup(run, entry);
   const reasons = reasonsAgainstRemoving(facts, run.inputs.removal, backup);
   if (reasons.length > 0 || retirement === undefined) throw refused("remove", reasons);
   return retirement;
@@ -56,12 +57,12 @@ async function provenOrRefused(
 
 async function readBackupAgain(
   { inputs, credentials, reporter }: RetirementRun,
-  { id }: FinishedEntry,
+  entry: FinishedEntry,
   { finalBackup }: RetirementRecord,
 ): Promise<void> {
   const destination = inputs.removal.finalBackup;
   if (finalBackup.to === "own" || destination === null || destination.to === "own") return;
-  const store = openStore(destination, backupName(inputs.source, id), credentials);
+  const store = openStore(destination, backupName(entry), credentials);
   await assertBackupWhole(store, finalBackup);
   reporter.detail(
     `final backup at ${store.place} read again: all ${finalBackup.bytes} bytes are those that were restored`,

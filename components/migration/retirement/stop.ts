@@ -187,13 +187,13 @@ function isAsConfigured(run: RetirementRun, entry: FinishedEntry, { server }: Re
   return made?.place === place && isForKeys(made, run.inputs.removal.finalBackup);
 }
 
-function openStoreOf({ inputs, credentials }: RetirementRun, { id }: FinishedEntry) {
+function openStoreOf({ inputs, credentials }: RetirementRun, entry: FinishedEntry) {
   const destination = inputs.removal.finalBackup;
   if (destination === null || destination.to === "own") return undefined;
   return {
     to: destination.to,
     recipients: destination.recipients,
-    store: openStore(destination, backupName(inputs.source, id), credentials),
+    store: openStore(destination, backupName(entry), credentials),
   };
 }
 

@@ -12,11 +12,19 @@ import type { Dependent } from "./survey.ts";
 export async function notYetDeployed(
   railway: Railway,
   scope: EnvironmentScope,
-  { service, variables }: Dependent,
+  dependent: Dependent,
 ): Promise<RotatedService> {
-  const recent = await railway.listDeployments(scope, service.id, recentDeployments);
+  const recent = await railway.listDeployments(scope, dependent.service.id, recentDeployments);
+  return untouched(
+    dependent,
+    recent.map(({ id }) => id),
+  );
+}
+
+/** A service that this rotation has done nothing with. */
+export function untouched({ service, variables }: Dependent, replaces: readonly string[]): RotatedService {
   return {
-    ...{ serviceId: service.id, variables: [...variables], replaces: recent.map(({ id }) => id) },
+    ...{ serviceId: service.id, variables: [...variables], replaces: [...replaces] },
     ...{ askedAt: null, deploymentId: null, provenAt: null },
   };
 }
@@ -30,6 +38,21 @@ export async function deployedSince(
   const recent = await railway.listDeployments(scope, serviceId, recentDeployments);
   const known = recent.findIndex(({ id }) => replaces.includes(id));
   return known === -1 ? recent : recent.slice(0, known);
+}
+
+/** The same; what a run may have asked for, and nobody noted, is looked for as long as Railway's reads may lag. */
+export async function surelyDeployedSince(
+  railway: Railway,
+  scope: EnvironmentScope,
+  service: RotatedService,
+): Promise<readonly Deployment[]> {
+  const look = () => deployedSince(railway, scope, service);
+  if (!mayBeUnseen(service)) return look();
+  const seen = async () => {
+    const found = await look();
+    return found.length === 0 ? undefined : found;
+  };
+  return (await railway.settle(seen)) ?? [];
 }
 
 /**
@@ -48,8 +71,21 @@ export async function findDeployed(
     const given = await readGiven(railway, newest.id, service.variables, passwords);
     return given === "old" ? undefined : newest.id;
   };
-  const mayBeUnseen = service.askedAt !== null && service.deploymentId === null;
-  return mayBeUnseen ? railway.settle(look) : look();
+  return mayBeUnseen(service) ? railway.settle(look) : look();
+}
+
+/** The newest deployment from before the rotation that Railway can start once more, given the old password. */
+export async function findFormer(
+  railway: Railway,
+  scope: EnvironmentScope,
+  { serviceId, variables }: RotatedService,
+  passwords: Passwords,
+): Promise<string | undefined> {
+  const recent = await railway.listDeployments(scope, serviceId, recentDeployments);
+  for (const { id } of recent.filter(({ canRollBack }) => canRollBack)) {
+    if ((await readGiven(railway, id, variables, passwords)) === "old") return id;
+  }
+  return undefined;
 }
 
 export interface Passwords {
@@ -135,6 +171,10 @@ export async function waitForRightMoment(
     remedy:
       "Look at the deployments in Railway's dashboard; if they are only slow, raise the deployment timeout.",
   });
+}
+
+function mayBeUnseen({ askedAt, deploymentId }: RotatedService): boolean {
+  return askedAt !== null && deploymentId === null;
 }
 
 /** It will not come to a container any more, or only when a human acts. */

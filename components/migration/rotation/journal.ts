@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { z } from "zod";
 import { CutoverError } from "../../errors.ts";
+import { journalTable } from "../journal-table.ts";
 import { type RotationRecord, rotationRecordSchema } from "./record.ts";
 
 /** One rotation as the journal holds it. `epoch` names the run that owns it: each takeover raises it. */
@@ -31,20 +32,7 @@ export async function readRotation(target: pg.Client): Promise<RotationEntry | u
 
 /** Writes the first row of a rotation, or the same one anew. The unique index refuses a second unfinished one. */
 export async function beginRotation(target: pg.Client, id: string, record: RotationRecord): Promise<void> {
-  await target.query(`
-    create schema if not exists pgvector_cutover;
-    revoke all on schema pgvector_cutover from public;
-    create table if not exists pgvector_cutover.rotation (
-      id text primary key,
-      epoch bigint not null,
-      state text not null,
-      record jsonb not null,
-      started_at timestamptz not null default now(),
-      updated_at timestamptz not null default now()
-    );
-    create unique index if not exists rotation_live on pgvector_cutover.rotation ((true))
-      where state not in ('finished', 'put-back');
-  `);
+  await target.query(journalTable("rotation", ["finished", "put-back"]));
   await target.query(
     `insert into pgvector_cutover.rotation (id, epoch, state, record) values ($1, 1, $2, $3)
      on conflict (id) do update

@@ -1,4 +1,5 @@
 import { parseDatabaseUrl } from "../../postgres/connection.ts";
+import { isPending } from "../../railway/deployment-verdict.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { addressesOf, classifyVariable, type DatabaseAddresses } from "../preflight/railway/addresses.ts";
 import { carriesPassword } from "./password-texts.ts";
@@ -9,9 +10,9 @@ import { refersTo } from "./reference-path.ts";
 export interface RotationSurvey {
   /** The database's own variables that hold it. */
   readonly holders: readonly Holder[];
-  /** Services that get it through a reference and run: each is deployed once. */
+  /** Services that get it through a reference and run, or are about to: each is deployed once. */
   readonly dependents: readonly Dependent[];
-  /** Services that would get it, but have no deployment. */
+  /** Services that would get it, but have no deployment that runs or may. */
   readonly idle: readonly string[];
   /** Variables with a copy that no rotation reaches: `metrics (production): DATABASE_URL`. */
   readonly copies: readonly string[];
@@ -93,12 +94,11 @@ export async function surveyPassword(
     })),
   );
   const kinds = [...own.raw.keys()].map((one) => ({ name: one, kind: kindOf(one, own.raw, passwords) }));
-  const isServing = ({ service }: Dependent) => service.activeDeployments.length > 0;
   return {
     holders: kinds.flatMap(({ name, kind }) => (kind === "whole" || kind === "url" ? [{ name, kind }] : [])),
     unfit: kinds.filter(({ kind }) => kind === "inside").map((one) => one.name),
-    dependents: affected.filter(isServing),
-    idle: affected.filter((one) => !isServing(one)).map(({ service }) => service.name),
+    dependents: affected.filter(isInUse),
+    idle: affected.filter((one) => !isInUse(one)).map(({ service }) => service.name),
     copies: copies.filter(({ leadsHere }) => leadsHere).map(({ text }) => text),
     sameElsewhere: copies.filter(({ leadsHere }) => !leadsHere).map(({ text }) => text),
     unreadable: places.flatMap((place) =>
@@ -161,6 +161,10 @@ async function readElsewhere(
 
 function namesAnAddress(target: DatabaseAddresses): (text: string) => boolean {
   return (text) => classifyVariable(text, undefined, { target }) !== "other";
+}
+
+function isInUse({ service: { activeDeployments, latestDeployment } }: Dependent): boolean {
+  return activeDeployments.length > 0 || (latestDeployment !== null && isPending(latestDeployment));
 }
 
 function isDatabase({ image }: RailwayService): boolean {

@@ -1,7 +1,13 @@
 import type pg from "pg";
 import { CutoverError } from "../../errors.ts";
-import { readRotation } from "./journal.ts";
+import { type RotationEntry, readRotation } from "./journal.ts";
 import { isUnfinished } from "./record.ts";
+
+/** The rotation that the target's journal holds as unfinished, if it does. Reads only. */
+export async function readUnfinishedRotation(target: pg.Client): Promise<RotationEntry | undefined> {
+  const rotation = await readRotation(target);
+  return rotation !== undefined && isUnfinished(rotation.record) ? rotation : undefined;
+}
 
 /**
  * Refuses whatever else works on the target while its password is half changed: services that are deployed now could be
@@ -10,8 +16,8 @@ import { isUnfinished } from "./record.ts";
  * @throws CutoverError `ROTATION_UNFINISHED`
  */
 export async function assertNoRotation(target: pg.Client): Promise<void> {
-  const rotation = await readRotation(target);
-  if (rotation === undefined || !isUnfinished(rotation.record)) return;
+  const rotation = await readUnfinishedRotation(target);
+  if (rotation === undefined) return;
   throw new CutoverError({
     code: "ROTATION_UNFINISHED",
     message: `A rotation of the target's password was interrupted (${rotation.record.state}, ${rotation.updatedAt}). Nothing was changed.`,

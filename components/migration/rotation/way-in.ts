@@ -46,22 +46,15 @@ export interface WayIn {
 export async function findWayIn({ railway, inputs }: RotationRun): Promise<WayIn> {
   const scope = await railway.resolveEnvironment(inputs);
   const { service, connection: own } = await resolveDatabase(railway, scope, inputs, "target");
-  const look = async (account: WayIn["account"]) => {
-    const connection = account === "own" ? own : asRotationRole(own, own.password);
-    return withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => ({
-      ...{ scope, service, own, account },
-      migration: await readJournal(client),
-      rotation: await readRotation(client),
-      role: await readRole(client, own.user),
-    }));
-  };
   try {
-    return await look("own");
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-  }
-  try {
-    return await look("rotation");
+    return await asWhoIsLetIn(own, (connection, account) =>
+      withConnection(connection, { purpose: "observe", readOnly: true }, async (client) => ({
+        ...{ scope, service, own, account },
+        migration: await readJournal(client),
+        rotation: await readRotation(client),
+        role: await readRole(client, own.user),
+      })),
+    );
   } catch (error) {
     if (!isRefusal(error)) throw error;
     throw new CutoverError({
@@ -70,6 +63,26 @@ export async function findWayIn({ railway, inputs }: RotationRun): Promise<WayIn
       remedy:
         "Somebody changed it on one side only. Set the variable to the password that the server has, or give the server the variable's: in the service's shell on Railway `psql -U postgres` needs none.",
       cause: error,
+    });
+  }
+}
+
+/**
+ * Works on the target as the role that the variables name or, where the server refuses that one in the middle of a rotation, as
+ * the rotation's own. What is done must be such that it may be begun twice.
+ *
+ * @throws CutoverError `WRONG_PASSWORD` when the server refuses both
+ */
+export async function asWhoIsLetIn<Result>(
+  own: ConnectionTarget,
+  work: (connection: ConnectionTarget, account: WayIn["account"]) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(own, "own");
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return await work(asRotationRole(own, own.password), "rotation").catch((other: unknown) => {
+      throw isRefusal(other) ? error : other;
     });
   }
 }

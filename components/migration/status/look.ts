@@ -7,7 +7,10 @@ import type { MigrationInputs } from "../inputs.ts";
 import { type JournalEntry, readEvents, readJournal } from "../journal.ts";
 import { maintenanceDatabase } from "../maintenance.ts";
 import { looking, observeSource, observeTarget, schemasOf } from "../observe.ts";
-import { resolveDatabase } from "../resolve.ts";
+import { type ResolvedDatabase, resolveDatabase } from "../resolve.ts";
+import type { RotationEntry } from "../rotation/journal.ts";
+import { readUnfinishedRotation } from "../rotation/unfinished.ts";
+import { asWhoIsLetIn } from "../rotation/way-in.ts";
 import type { SourceObservation, TargetObservation } from "../stand.ts";
 import { type ActiveRun, noRun, readActiveRun, readLocksSince, unknownRun } from "./activity.ts";
 
@@ -16,6 +19,8 @@ export interface Look {
   readonly unseen: ReadonlyArray<{ what: "railway" | "source" | "target" | "services"; why: string }>;
   readonly isJournalRead: boolean;
   readonly entry: JournalEntry | undefined;
+  /** One that is not finished. */
+  readonly rotation: RotationEntry | undefined;
   readonly context: ContextComparison;
   readonly source: SourceObservation | null;
   readonly target: TargetObservation | null;
@@ -54,6 +59,7 @@ export async function look(railway: Railway, inputs: MigrationInputs): Promise<L
     unseen,
     isJournalRead: target !== null,
     entry: target?.entry,
+    rotation: target?.rotation,
     context: compareContext(target?.entry, inputs, ids, new Date()),
     source: source?.observation ?? null,
     target: target?.observation ?? null,
@@ -67,6 +73,10 @@ export async function look(railway: Railway, inputs: MigrationInputs): Promise<L
 
 async function lookAtTarget(railway: Railway, scope: EnvironmentScope, inputs: MigrationInputs) {
   const target = await resolveDatabase(railway, scope, inputs, "target");
+  return asWhoIsLetIn(target.connection, (connection) => lookInside({ ...target, connection }, inputs));
+}
+
+async function lookInside(target: ResolvedDatabase, inputs: MigrationInputs) {
   const inside = await withConnection(
     target.connection,
     { ...looking, purpose: "status" },
@@ -75,6 +85,7 @@ async function lookAtTarget(railway: Railway, scope: EnvironmentScope, inputs: M
       return {
         entry,
         history: entry === undefined ? [] : await readEvents(client, entry.id),
+        rotation: await readUnfinishedRotation(client),
         run: await readActiveRun(client),
       };
     },

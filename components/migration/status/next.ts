@@ -1,5 +1,6 @@
 import { decide, type UpDecision } from "../decide.ts";
 import type { MigrationInputs } from "../inputs.ts";
+import type { RotationEntry } from "../rotation/journal.ts";
 import type { NextStep, Status } from "../status.ts";
 import type { Look } from "./look.ts";
 
@@ -10,6 +11,7 @@ export function nextSteps(
   pause: Status["pause"],
 ): Pick<Status, "next" | "alternative"> {
   if (seen.target === null) return { next: lookAgain(seen, inputs), alternative: null };
+  if (seen.rotation !== undefined) return stepsOfRotation(seen.rotation, seen.run);
   const observed = { ...seen.context, source: seen.source, target: seen.target };
   const up = decide("up", seen.entry, observed);
   const abort = decide("abort", seen.entry, observed);
@@ -20,7 +22,7 @@ export function nextSteps(
       next: { action: "wait", why: "a run is at work, and ends by itself" },
       alternative: back && {
         ...back,
-        why: `${back.why}, once the run is stopped (Ctrl-C twice where it runs)`,
+        why: `${back.why}, once the run is stopped (Ctrl-C twice where it runs; inside Railway: its machine destroyed)`,
       },
     };
   }
@@ -32,6 +34,30 @@ export function nextSteps(
     };
   }
   return { next: forwardStep(up, seen), alternative: back };
+}
+
+/** Until it is ended, everything else that works on the target is refused. */
+function stepsOfRotation(
+  { record: { state } }: RotationEntry,
+  { isActive }: Look["run"],
+): Pick<Status, "next" | "alternative"> {
+  if (isActive === true) {
+    return {
+      next: { action: "wait", why: "a rotation of the target's password is at work, and ends by itself" },
+      alternative: null,
+    };
+  }
+  const back = { action: "put-rotation-back", why: "puts the old password back everywhere" } as const;
+  if (state === "putting-back") {
+    return {
+      next: { ...back, why: "a rotation of the target's password was being put back: goes on with that" },
+      alternative: null,
+    };
+  }
+  return {
+    next: { action: "rotate", why: "goes on with the rotation of the target's password" },
+    alternative: back,
+  };
 }
 
 function forwardStep(decision: UpDecision, seen: Look): NextStep {

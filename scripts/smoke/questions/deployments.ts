@@ -116,13 +116,13 @@ export const deploymentQuestions: readonly Question[] = [
     ground: "scratch",
     seconds: 40,
     needs: ["deploy-id"],
-    sends: [send(operations.deploymentRollback, { id: "<the worker's first deployment>" })],
+    sends: [send(product.deploymentRollback, { id: "<the worker's first deployment>" })],
     reads: [...waiting, ...names(product.rawVariables)],
     ask: async (stage) => {
       const first = (await recentDeployments(stage, workerName)).at(-1);
       if (first === undefined) throw new NoAnswer("there is no deployment to go back to");
       const known = await deploymentIds(stage, workerName);
-      await stage.context.transport.request(operations.deploymentRollback, { id: first.id });
+      await stage.context.transport.request(product.deploymentRollback, { id: first.id });
       if ((await newDeployment(stage, workerName, known)) === undefined) return "no deployment shows";
       const version = await rawOf(stage, workerName, "SMOKE_VERSION");
       return either(version === "2", "the stored ones stay", "the stored ones go back");

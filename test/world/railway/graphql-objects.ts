@@ -91,6 +91,7 @@ export function instanceObject(view: RailwayState, instance: InstanceState) {
     overlapSeconds: null,
     drainingSeconds: instance.drainingSeconds ?? null,
     numReplicas: 1,
+    restartPolicyType: instance.restartPolicyType ?? "ON_FAILURE",
     sleepApplication: false,
     preDeployCommand: null,
     railwayConfigFile: null,
@@ -117,7 +118,8 @@ export function deploymentObject(deployment: DeploymentState) {
     meta: { reason },
     deploymentStopped: isOver && !inProgressStatuses.has(deployment.status),
     canRedeploy: ["SUCCESS", "FAILED", "CRASHED", "SLEEPING"].includes(deployment.status),
-    canRollback: deployment.status === "REMOVED",
+    // One that was cancelled never ran.
+    canRollback: deployment.status === "REMOVED" && instanceStatus !== null,
     instances: instanceStatus === null ? [] : [{ id: deployment.instanceId, status: instanceStatus }],
   };
 }

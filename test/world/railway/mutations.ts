@@ -194,7 +194,12 @@ export function buildMutations({
         where.environmentId != null
           ? [lookUpInstance(live, caller, where.serviceId, where.environmentId)]
           : live.instances.filter((one) => one.serviceId === where.serviceId);
-      updateInstance(store, instances, where.input);
+      const { restartPolicyType, ...others } = where.input;
+      updateInstance(
+        store,
+        instances,
+        quirks.restartPolicyStays || restartPolicyType === undefined ? others : where.input,
+      );
       return true;
     },
 

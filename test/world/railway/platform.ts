@@ -95,7 +95,7 @@ export class Platform {
   cancel(deployment: DeploymentState): void {
     if (!inProgressStatuses.has(deployment.status)) return;
     this.#inProgress.get(deployment.id)?.abort();
-    setStatus(this.#store, deployment.id, "REMOVED", "REMOVED");
+    setStatus(this.#store, deployment.id, "REMOVED");
   }
 
   /** Starts the same container again with the variables it was given. */
@@ -184,7 +184,7 @@ export class Platform {
         return setStatus(this.#store, deployment.id, fault);
       if (fault === "HANG_QUEUED") return setStatus(this.#store, deployment.id, "QUEUED");
       if (fault === "HANG_WAITING") return setStatus(this.#store, deployment.id, "WAITING");
-      if (this.#instanceOf(deployment)?.image === null) {
+      if (this.#instanceOf(deployment)?.image === null && deployment.reason !== "rollback") {
         setStatus(this.#store, deployment.id, "BUILDING");
         if (fault === "HANG_BUILDING") return;
         await pause(draw(this.#pace.buildingMs), signal);

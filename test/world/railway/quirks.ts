@@ -21,6 +21,8 @@ export interface Quirks {
   readonly sandboxesRefused: string | null;
   /** Whether a sandbox that was asked for in the private network comes up outside of it. */
   readonly sandboxesStayIsolated: boolean;
+  /** Whether a service keeps its restart policy, whatever it is told. */
+  readonly restartPolicyStays: boolean;
 }
 
 export const defaultQuirks: Quirks = {
@@ -35,4 +37,5 @@ export const defaultQuirks: Quirks = {
   deploymentsDisallowed: null,
   sandboxesRefused: null,
   sandboxesStayIsolated: false,
+  restartPolicyStays: false,
 };
