@@ -157,12 +157,17 @@ function sandboxRunner(place: RunnerPlace, id: string): Runner {
   let rest = Buffer.alloc(0);
 
   async function readPiece(): Promise<{ piece: Buffer; running: boolean }> {
-    for (;;) {
+    for (let isAgain = false; ; ) {
       // Alive before the output: whatever a job wrote before its end is then in the output.
       const text = `cd ${folder} && ${aliveProbe} && tail -c +${offset + 1} log | head -c ${bytes} | base64 -w 0`;
       const { exitCode, output, truncated } = await client.exec(scope, id, text);
       if (truncated && bytes > smallestReadingBytes) {
         bytes = Math.max(smallestReadingBytes, bytes >> 1);
+        continue;
+      }
+      // A machine on its way out fails first, and says that it is gone when it is asked again.
+      if (exitCode !== 0 && !isAgain) {
+        isAgain = true;
         continue;
       }
       if (truncated || exitCode !== 0) throw unreadable(id);

@@ -136,7 +136,9 @@ describe("databases that are not what they should be", () => {
   });
 
   test("a wrong password", async () => {
-    expect(await findingsWith("Postgres", "POSTGRES_PASSWORD", "not-the-password")).toContainEqual(
+    const address =
+      "postgresql://${{PGUSER}}:not-the-password@${{RAILWAY_TCP_PROXY_DOMAIN}}:${{RAILWAY_TCP_PROXY_PORT}}/${{PGDATABASE}}";
+    expect(await findingsWith("Postgres", "DATABASE_PUBLIC_URL", address)).toContainEqual(
       expect.stringMatching(/WRONG_PASSWORD source.*Remedy: \S/),
     );
   });

@@ -276,7 +276,7 @@ describe("reaching the servers", () => {
         const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
         client.query = ((text: string, ...rest: unknown[]) =>
           query(
-            text.includes("pg_available_extensions") ? "SELECT 1 / 0" : text,
+            typeof text === "string" && text.includes("pg_available_extensions") ? "SELECT 1 / 0" : text,
             ...rest,
           )) as typeof client.query;
         return client;

@@ -149,7 +149,7 @@ it("between the locks and all that the snapshot shows there is one", async () =>
         }),
       );
     });
-    expect(waits.slice(waits.indexOf("lock table"))).toEqual(["lock table", "begin isolation"]);
+    expect(waits.slice(waits.indexOf("lock table"))).toEqual(["lock table", "begin transaction"]);
     expect(paused[0]?.tables.map(({ name }) => name)).toEqual(["a", "b", "c", "d"]);
   } finally {
     await paused[0]?.release();

@@ -4,6 +4,7 @@ import {
   type Catalogue,
   hashCatalogue,
   readCatalogue,
+  visitCatalogue,
 } from "../../components/postgres/catalogue/catalogue.ts";
 import { diffCatalogues } from "../../components/postgres/catalogue/diff-catalogues.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
@@ -36,6 +37,13 @@ it("is the same on two majors for the same definitions", async () => {
     readCatalogue(target, richSchemas),
   ]);
   expect(diffCatalogues(before, after)).toEqual([]);
+});
+
+it("hands over each object once, for a comparison forgets what it has seen on both sides", async () => {
+  const keys: string[] = [];
+  await visitCatalogue(source, richSchemas, ({ key }) => keys.push(key));
+  expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([]);
+  expect(keys.length).toBeGreaterThan(100);
 });
 
 it("covers every kind of object", async () => {

@@ -134,6 +134,8 @@ export class EffectReader {
         return this.#rowOnSourceControl(statement);
       case "target load":
         return "6";
+      case "target hook":
+        return "7";
       case "target fence":
         return /loader_hash = null/.test(statement) ? "8" : "6";
       case "target control":
