@@ -335,19 +335,22 @@ test("a reader on the target, such as a backup, does not hold up the rows of a f
 }, async () => {
   const source = await newDatabase(
     "source",
-    "CREATE TABLE public.note (id int); INSERT INTO public.note SELECT generate_series(1, 500)",
+    // The larger one comes first, and takes long enough for the backup to have its lock on the other.
+    `CREATE TABLE public.note (id int); INSERT INTO public.note SELECT generate_series(1, 500);
+     CREATE TABLE public.page (body text); INSERT INTO public.page SELECT repeat(md5(g::text), 8) FROM generate_series(1, 100000) g`,
   );
   const target = await newDatabase("target");
   const backup = await connect(target, { purpose: "test" });
   let locked: Promise<unknown> | undefined;
   const report = await copyAll(source, target, {
-    ...{ schemas: ["public"], thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 } },
+    ...{ schemas: ["public"], workers: 1 },
+    thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 },
     onProgress: ({ phase }) => {
       if (phase === "rows") locked ??= backup.query("BEGIN; LOCK TABLE public.note IN ACCESS SHARE MODE");
     },
   }).finally(() => backup.end());
   await locked;
-  expect(report.rows).toBe(500);
+  expect(report.rows).toBe(100_500);
   expect(await ask(target, "SELECT relallvisible FROM pg_class WHERE relname = 'note'")).toEqual([
     { relallvisible: 0 },
   ]);
@@ -508,10 +511,10 @@ describe("failures", () => {
        CREATE FUNCTION public.is_zone(int) RETURNS boolean LANGUAGE sql AS
          'SELECT EXISTS (SELECT FROM public.zone WHERE id = $1)';
        CREATE TABLE public.visit (zone int, body text, CONSTRAINT in_zone CHECK (public.is_zone(zone)));
-       INSERT INTO public.visit SELECT 1, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 500) g;`,
+       INSERT INTO public.visit SELECT 1, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 20000) g;`,
     );
     const target = await newDatabase("target");
-    // The larger table comes first.
+    // The larger table comes first, and is more than what can be on its way while the other one is begun.
     const copy = () => copyAll(source, target, { schemas: ["public"], workers: 1 });
     const failure = await copy().catch((error) => error);
     expect(failure).toMatchObject({ code: "COPY_FAILED", message: expect.stringContaining("public.visit") });
@@ -526,7 +529,7 @@ describe("failures", () => {
     );
     await copy();
     await ask(target, "ALTER TABLE public.visit VALIDATE CONSTRAINT in_zone");
-    expect(await ask(target, "SELECT count(*)::int AS n FROM public.visit")).toEqual([{ n: 500 }]);
+    expect(await ask(target, "SELECT count(*)::int AS n FROM public.visit")).toEqual([{ n: 20_000 }]);
   });
 
   test("a foreign key that the rows break is named, without the rows", async () => {
