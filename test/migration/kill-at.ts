@@ -15,16 +15,16 @@ export async function killProgramAt(
   environment: Readonly<Record<string, string>>,
   lines: string[] = [],
 ): Promise<void> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url))], {
-    env: { ...process.env, ...environment },
+  const [preload = "", main = ""] = ["end-at-line.ts", program].map((file) =>
+    fileURLToPath(new URL(file, import.meta.url)),
+  );
+  const child = spawn(process.execPath, ["--import", preload, main], {
+    env: { ...process.env, ...environment, END_AT_LINE: text },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
-    if (!line.includes(text)) continue;
-    child.kill("SIGKILL");
-    await once(child, "close");
-    return;
-  }
+  const ended = once(child, "close");
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  const [, signal] = await ended;
+  if (signal === "SIGKILL") return;
   throw new Error(`the run ended before it could be killed at "${text}": ${lines.slice(-5).join(" | ")}`);
 }
