@@ -285,7 +285,7 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
       async () => false,
       5_000,
     );
-    const left = remote.run("echo of the earlier run; exit 4", {
+    const left = remote.run("echo of the earlier run; sleep 1; exit 4", {
       print: () => remote.interruptions.second.abort(),
     });
     expect(await runRemotely(left)).toBe(detachedExitCode);
