@@ -173,7 +173,7 @@ export class EffectReader {
   #rowOnTargetControl(statement: string, parameters: readonly (string | null)[]): CrashRow | undefined {
     if (/advisory_lock/i.test(statement)) return "1";
     if (/pg_terminate_backend/i.test(statement)) {
-      if (/usename/.test(statement)) return this.#state === "aborting" ? "h" : "7";
+      if (/usename/.test(statement)) return "h";
       return this.#state === "aborting" ? "c" : "1";
     }
     if (/^create schema if not exists pgvector_cutover/i.test(statement)) return "3";
@@ -187,8 +187,7 @@ export class EffectReader {
       return this.#rowOfTransition(parameters);
     if (/setval\(/i.test(statement)) return this.#isSealed ? "16" : "11";
     if (this.#state === "promoted" || this.#state === "finished") return "19";
-    if (this.#state === "aborting") return "h";
-    return this.#state === "loading" ? "7" : undefined;
+    return this.#state === "aborting" ? "h" : undefined;
   }
 
   #rowOfTransition([, , from, to, record]: readonly (string | null)[]): CrashRow | undefined {
