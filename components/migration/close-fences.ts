@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
-import { connect, endConnection, withConnection } from "../postgres/connection.ts";
+import { connect, endOnceOpen, withConnection } from "../postgres/connection.ts";
 import { closeSourceFence, isSealed, limitSourceFence, readWitness, setSeal } from "../postgres/fence.ts";
 import { commit } from "../postgres/transaction.ts";
 import type { StartedAttempt } from "./attempt.ts";
@@ -47,7 +47,7 @@ export async function closeFences(
     reporter.detail("both databases refuse writes in the moved schemas; reads go on");
     return switching;
   } finally {
-    await opening.then(endConnection, () => {});
+    await endOnceOpen(opening);
   }
 }
 

@@ -11,7 +11,7 @@ import { CatalogueComparison, type ComparedCatalogues } from "../postgres/catalo
 import {
   type ConnectionTarget,
   connect,
-  endConnection,
+  endOnceOpen,
   withConnection,
   withConnections,
 } from "../postgres/connection.ts";
@@ -178,7 +178,7 @@ function openAhead({ target, workers }: GateOptions): { take(): Promise<pg.Clien
   return {
     take: () => ahead.shift() ?? open(),
     close: async () => {
-      await Promise.all(ahead.map((each) => each.then(endConnection, () => {})));
+      await Promise.all(ahead.map(endOnceOpen));
     },
   };
 }

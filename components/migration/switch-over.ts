@@ -1,6 +1,6 @@
 import { allOf } from "../all-of.ts";
 import { CutoverError } from "../errors.ts";
-import { connect, endConnection, withConnection } from "../postgres/connection.ts";
+import { connect, endOnceOpen, withConnection } from "../postgres/connection.ts";
 import { isSealed, isWhole, limitSourceFence, readFence, setSeal } from "../postgres/fence.ts";
 import type { SequenceState } from "../postgres/sequences.ts";
 import { sourceFenceBroken } from "./close-fences.ts";
@@ -152,7 +152,7 @@ async function sealSource(
     ]);
     return sequences;
   } finally {
-    await opening.then(endConnection, () => {});
+    await endOnceOpen(opening);
   }
 }
 

@@ -2,7 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { allOf } from "../all-of.ts";
 import { CutoverError, sqlState } from "../errors.ts";
-import { type ConnectionTarget, connect, cutConnection, endConnection } from "../postgres/connection.ts";
+import {
+  type ConnectionTarget,
+  connect,
+  cutConnection,
+  endConnection,
+  endOnceOpen,
+} from "../postgres/connection.ts";
 import { quoteQualified } from "../postgres/identifiers.ts";
 import { inTurn } from "../postgres/in-turn.ts";
 import { beginExportingSnapshot } from "../postgres/read-only-transaction.ts";
@@ -58,8 +64,7 @@ export async function pauseWrites(options: WritePauseOptions): Promise<WritePaus
     const [monitor, snapshotSession] = (await allOf(opening)) as [pg.Client, pg.Client];
     return await pauseWith(options, { monitor, snapshotSession });
   } catch (error) {
-    for (const session of await Promise.allSettled(opening))
-      if (session.status === "fulfilled") await endConnection(session.value);
+    await Promise.all(opening.map(endOnceOpen));
     throw error;
   }
 }

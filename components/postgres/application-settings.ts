@@ -54,21 +54,30 @@ function listOf(names: readonly string[]): string {
   return `(VALUES ${names.map((name) => `('${name}')`).join(", ")})`;
 }
 
-/** The most specific of the four kinds of `pg_db_role_setting` rows wins (manual, "ALTER ROLE"). */
+/**
+ * SQL for the value that the current role has been given for a setting in this database, in at most one row. The most
+ * specific of the four kinds of `pg_db_role_setting` rows wins (manual, "ALTER ROLE").
+ *
+ * @param name SQL for the setting's name
+ */
+export function boundSetting(name: string): string {
+  return `
+      SELECT pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') + 1) AS value
+        FROM pg_catalog.pg_db_role_setting setting
+       CROSS JOIN pg_catalog.unnest(setting.setconfig) AS entry
+       WHERE lower(pg_catalog.split_part(entry, '=', 1)) = lower(${name})
+         AND setting.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+         AND setting.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))
+       ORDER BY (setting.setrole <> 0)::int + (setting.setdatabase <> 0)::int DESC, setting.setrole <> 0 DESC
+       LIMIT 1`;
+}
+
 function settingsQuery(names: readonly string[]): string {
   return `
   SELECT known.name, COALESCE(bound.value, written.setting, known.boot_val) AS value
     FROM ${listOf(names)} AS wanted(name)
     JOIN pg_catalog.pg_settings known ON known.name = wanted.name
-    LEFT JOIN LATERAL (
-      SELECT pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') + 1) AS value
-        FROM pg_catalog.pg_db_role_setting setting
-       CROSS JOIN pg_catalog.unnest(setting.setconfig) AS entry
-       WHERE lower(pg_catalog.split_part(entry, '=', 1)) = lower(known.name)
-         AND setting.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
-         AND setting.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))
-       ORDER BY (setting.setrole <> 0)::int + (setting.setdatabase <> 0)::int DESC, setting.setrole <> 0 DESC
-       LIMIT 1) AS bound ON true
+    LEFT JOIN LATERAL (${boundSetting("known.name")}) AS bound ON true
     LEFT JOIN LATERAL (
       SELECT file.setting FROM pg_catalog.pg_file_settings file
        WHERE lower(file.name) = lower(known.name) AND file.error IS NULL

@@ -169,11 +169,13 @@ export async function withConnections<const Targets extends readonly ConnectionT
   try {
     return await use((await allOf(connecting)) as never);
   } finally {
-    const opened = await Promise.allSettled(connecting);
-    await Promise.all(
-      opened.flatMap((one) => (one.status === "fulfilled" ? [endConnection(one.value)] : [])),
-    );
+    await Promise.all(connecting.map(endOnceOpen));
   }
+}
+
+/** Ends a session that may still be opening. One that cannot be opened is none to end: whoever waits for it is told. */
+export async function endOnceOpen(opening: Promise<pg.Client>): Promise<void> {
+  await opening.then(endConnection, () => {});
 }
 
 /** Ends a session in order, or cuts it where the server does not say goodbye: a silent connection would hang here. */

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { boundSetting } from "./application-settings.ts";
 import { quoteIdentifier } from "./identifiers.ts";
 
 /**
@@ -28,16 +29,8 @@ export function splitPath(path: string): string[] {
   return [...names].map(([bare, quoted]) => quoted?.replaceAll('""', '"') ?? bare.toLowerCase());
 }
 
-/** The most specific of the four kinds of `pg_db_role_setting` rows wins (manual, "ALTER ROLE"). */
 const effectivePathQuery = `
-  SELECT pg_catalog.substr(entry, pg_catalog.length('search_path=') + 1) AS path, current_user::text AS "user"
-    FROM pg_catalog.pg_db_role_setting setting
-   CROSS JOIN pg_catalog.unnest(setting.setconfig) AS entry
-   WHERE entry LIKE 'search\\_path=%'
-     AND setting.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
-     AND setting.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))
-   ORDER BY (setting.setrole <> 0)::int + (setting.setdatabase <> 0)::int DESC, setting.setrole <> 0 DESC
-   LIMIT 1`;
+  SELECT bound.value AS path, current_user::text AS "user" FROM (${boundSetting("'search_path'")}) AS bound`;
 
 const extensionSchemasQuery = `
   SELECT DISTINCT n.nspname::text AS schema
