@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { runTasks } from "../components/postgres/load-schedule.ts";
+import { runTasks } from "../components/postgres/load/schedule.ts";
 
 /** Works the items off in their order, on all sessions at once, one at a time on each. Throws the first failure. */
 export function eachOf<Item>(

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { lastMessagesMs, reporter, webhook } from "../components/dynamic/session.ts";
-import { announceBy } from "../components/migration/announcement.ts";
 import { runAbort } from "../components/migration/cutover.ts";
+import { announceBy } from "../components/migration/prepare/announcement.ts";
 import { readStatus } from "../components/migration/status.ts";
 import { renderStatus } from "./render-status.ts";
 import { readStack, runScript } from "./stack.ts";

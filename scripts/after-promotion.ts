@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, describeError } from "../components/errors.ts";
+import { readPrimary } from "../components/migration/decide/primary.ts";
 import { recordBaseline } from "../components/migration/drift/baseline.ts";
 import { migrationInputsSchema } from "../components/migration/inputs.ts";
-import { addEvent, readEvents } from "../components/migration/journal.ts";
-import { readPrimary } from "../components/migration/primary.ts";
+import { addEvent, readEvents } from "../components/migration/journal/journal.ts";
 import { databaseUrl, withConnection } from "../components/postgres/connection.ts";
 import { withRelay } from "../components/postgres/relay.ts";
 import { createRailway } from "../components/railway/railway.ts";

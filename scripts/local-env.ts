@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { CutoverError } from "../components/errors.ts";
+import { resolveDatabase } from "../components/migration/decide/resolve.ts";
 import { type Transport, transportSchema } from "../components/migration/inputs.ts";
-import { resolveDatabase } from "../components/migration/resolve.ts";
 import { databaseUrl, withConnection } from "../components/postgres/connection.ts";
 import { type Change, planSetting, planUndo, variableName } from "./local-env/changes.ts";
 import { type EnvFile, findRoot, readEnvFiles, writeEnvFile } from "./local-env/env-files.ts";

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { readOutlook } from "../components/migration/outlook.ts";
+import { readOutlook } from "../components/migration/decide/outlook.ts";
 import { makePlan } from "../components/migration/plan.ts";
 import { runPreflight } from "../components/migration/preflight/run-preflight.ts";
 import { exitCodeOf, planDocument, renderDocument, renderDocumentAsMarkdown } from "./render-plan.ts";

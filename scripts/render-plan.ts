@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Outlook } from "../components/migration/outlook.ts";
+import type { Outlook } from "../components/migration/decide/outlook.ts";
 import { code, prose } from "../components/migration/plan/markdown.ts";
 import {
   type Plan,

@@ -1,13 +1,13 @@
 import { CutoverError } from "../errors.ts";
-import { announceBy } from "../migration/announcement.ts";
-import { sameMembers } from "../migration/context.ts";
 import { runCutover } from "../migration/cutover.ts";
+import { sameMembers } from "../migration/decide/context.ts";
+import { readOutlook } from "../migration/decide/outlook.ts";
 import { describeDrift } from "../migration/drift/item.ts";
 import { describeFinding } from "../migration/finding.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
-import { readOutlook } from "../migration/outlook.ts";
 import { makePlan, renderPlan } from "../migration/plan.ts";
 import { runPreflight } from "../migration/preflight/run-preflight.ts";
+import { announceBy } from "../migration/prepare/announcement.ts";
 import { isSameWay } from "../migration/transport.ts";
 import { checkInputs, encodeProperties, knownInputs, withoutProvider } from "./codec.ts";
 import { driftOf } from "./drift-lines.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { PromotedMigration } from "../migration/exclusive-run.ts";
+import type { PromotedMigration } from "../migration/exclusion/exclusive-run.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../migration/inputs.ts";
 
 /** The outputs of the DataMigration resource: evidence of a promoted cutover, free of secrets and stable. */

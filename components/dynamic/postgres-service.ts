@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
+import { readPrimary } from "../migration/decide/primary.ts";
 import type { DriftItem } from "../migration/drift/item.ts";
 import {
   adoptPostgresService,
@@ -12,7 +13,6 @@ import {
   retire,
   retirementSchema,
 } from "../migration/postgres-service.ts";
-import { readPrimary } from "../migration/primary.ts";
 import { retirementFailures } from "../migration/retirement/preview.ts";
 import type { RetirementRun } from "../migration/retirement/run.ts";
 import { isSameWay, isUnpinned } from "../migration/transport.ts";

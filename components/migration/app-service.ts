@@ -3,17 +3,17 @@ import { CutoverError } from "../errors.ts";
 import { isNotPinned } from "../postgres/secure-socket.ts";
 import type { EnvironmentScope, Railway } from "../railway/railway.ts";
 import { normaliseReference } from "../railway/references.ts";
+import { type Primary, readPrimary } from "./decide/primary.ts";
+import { type ResolvedDatabase, resolveDatabase } from "./decide/resolve.ts";
 import { migrationInputsSchema } from "./inputs.ts";
-import { type Primary, readPrimary } from "./primary.ts";
 import type { Reporter } from "./reporter.ts";
-import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";
 import {
   applyVariables,
   deployWithVariables,
   proveDeployment,
   type ServiceSwitch,
   waitUntilAlone,
-} from "./service-switch.ts";
+} from "./switch/service-switch.ts";
 
 /** One application service and the database its variables shall name: the inputs of AppServiceVariables. */
 export const appServiceInputsSchema = migrationInputsSchema

@@ -1,21 +1,26 @@
 import { randomUUID } from "node:crypto";
-import { type StartedAttempt, startAttempt } from "./attempt.ts";
-import { closeFences, settleBehindFence } from "./close-fences.ts";
-import { copyAndVerify } from "./copy-and-verify.ts";
-import { decide } from "./decide.ts";
+import { copyAndVerify } from "./copy/copy-and-verify.ts";
+import { decide } from "./decide/decide.ts";
+import { observe } from "./decide/observe.ts";
+import { notedServices, readPrimary } from "./decide/primary.ts";
+import { alreadyPromoted, refused } from "./decide/refusals.ts";
+import { resolveDatabases, resolveWorld } from "./decide/resolve.ts";
 import { noteRun } from "./evidence/note-run.ts";
-import { type CutoverRun, type ExclusiveRun, exclusively, type PromotedMigration } from "./exclusive-run.ts";
-import { finishPromoted } from "./finish-promoted.ts";
-import { type JournalEntry, readJournal, takeOver } from "./journal.ts";
-import { observe } from "./observe.ts";
-import { withinPauseLimit } from "./pause-limit.ts";
-import { notedServices, readPrimary } from "./primary.ts";
-import type { RecordIn } from "./record.ts";
-import { finishPromotion, forwardOrBack, putBackFrom } from "./recover.ts";
-import { alreadyPromoted, refused } from "./refusals.ts";
-import { resolveDatabases, resolveWorld } from "./resolve.ts";
-import { assertNotBehind } from "./source-position.ts";
-import { switchOver } from "./switch-over.ts";
+import {
+  type CutoverRun,
+  type ExclusiveRun,
+  exclusively,
+  type PromotedMigration,
+} from "./exclusion/exclusive-run.ts";
+import { closeFences, settleBehindFence } from "./fence/close-fences.ts";
+import { assertNotBehind } from "./fence/source-position.ts";
+import { finishPromoted } from "./finish/finish-promoted.ts";
+import { type JournalEntry, readJournal, takeOver } from "./journal/journal.ts";
+import type { RecordIn } from "./journal/record.ts";
+import { type StartedAttempt, startAttempt } from "./pause/attempt.ts";
+import { withinPauseLimit } from "./pause/pause-limit.ts";
+import { finishPromotion, forwardOrBack, putBackFrom } from "./recover/recover.ts";
+import { switchOver } from "./switch/switch-over.ts";
 
 /**
  * The whole cutover in one operation: from wherever an earlier run left things to `finished`, or back to where

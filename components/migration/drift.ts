@@ -3,6 +3,8 @@ import { hasCode } from "../errors.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../railway/railway.ts";
 import { reference } from "../railway/references.ts";
 import { compareText } from "../text-order.ts";
+import { type Primary, readPrimary } from "./decide/primary.ts";
+import { resolveDatabase } from "./decide/resolve.ts";
 import { readConsumers } from "./drift/consumers.ts";
 import { type DriftItem, drifted, driftItemSchema, notSeen, seeing } from "./drift/item.ts";
 import { compareProxies, readNewDatabaseDrift } from "./drift/new-database.ts";
@@ -14,12 +16,10 @@ import { readStagedEdits } from "./drift/staged.ts";
 import { baselineOf, readStructureDrift } from "./drift/structure.ts";
 import { readAuthors } from "./drift/who.ts";
 import type { MigrationInputs, ServiceInputs } from "./inputs.ts";
-import type { JournalEntry } from "./journal.ts";
+import type { JournalEntry } from "./journal/journal.ts";
+import { migrationStates, type PromotedRecord } from "./journal/record.ts";
 import { addressesOf, type DatabaseAddresses } from "./preflight/railway/addresses.ts";
 import type { AddressPair } from "./preflight/railway/variables.ts";
-import { type Primary, readPrimary } from "./primary.ts";
-import { migrationStates, type PromotedRecord } from "./record.ts";
-import { resolveDatabase } from "./resolve.ts";
 
 /** What differs from how a cutover left things. Plain data without a secret or row content. */
 export const driftReportSchema = z.object({

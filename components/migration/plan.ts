@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { MovedTable } from "../postgres/relations.ts";
 import { reference } from "../railway/references.ts";
 import { type Finding, findingSchema } from "./finding.ts";
-import { gateDifferenceCodes } from "./gate-report.ts";
+import { gateDifferenceCodes } from "./gate/report.ts";
 import { acceptanceSchema, transportSchema } from "./inputs.ts";
 import { planBackups, plannedBackupsSchema } from "./plan/backups.ts";
 import { estimateCutover, estimatesSchema } from "./plan/estimates.ts";

@@ -1,4 +1,4 @@
-import type { LoadProgress } from "../postgres/load.ts";
+import type { LoadProgress } from "../postgres/load/load.ts";
 import type { Reporter } from "./reporter.ts";
 
 /** Passes on at most one progress line every few seconds: the engine's log has no line that could refresh. */

@@ -3,12 +3,12 @@ import { CutoverError } from "../errors.ts";
 import { withConnection } from "../postgres/connection.ts";
 import type { Railway } from "../railway/railway.ts";
 import { reference } from "../railway/references.ts";
-import { backupsRecordSchema } from "./backup-record.ts";
-import { gateReportSchema } from "./gate-report.ts";
+import { readPrimary } from "./decide/primary.ts";
+import { gateReportSchema } from "./gate/report.ts";
 import type { MigrationInputs } from "./inputs.ts";
-import { type JournalEntry, readEvents } from "./journal.ts";
-import { readPrimary } from "./primary.ts";
-import { type MigrationState, migrationStates, type PreviousValue } from "./record.ts";
+import { backupsRecordSchema } from "./journal/backup-record.ts";
+import { type JournalEntry, readEvents } from "./journal/journal.ts";
+import { type MigrationState, migrationStates, type PreviousValue } from "./journal/record.ts";
 
 /** What became of one migration, as the journal tells it. Plain data without secrets, values, hashes or row content. */
 export const reportSchema = z.object({

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Railway } from "../railway/railway.ts";
 import type { MigrationInputs } from "./inputs.ts";
-import { migrationStates } from "./record.ts";
+import { migrationStates } from "./journal/record.ts";
 import { rotationStates } from "./rotation/record.ts";
 import { describeServices, describeSource, describeTarget } from "./status/describe.ts";
 import { look } from "./status/look.ts";

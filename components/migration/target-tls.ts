@@ -1,10 +1,10 @@
 import { withConnection } from "../postgres/connection.ts";
 import type { ServerCertificate } from "../postgres/secure-socket.ts";
 import type { Railway } from "../railway/railway.ts";
-import { exclusivelyOnTarget } from "./exclusive-run.ts";
+import { type ResolvedDatabase, resolveDatabase } from "./decide/resolve.ts";
+import { exclusivelyOnTarget } from "./exclusion/exclusive-run.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import type { Reporter } from "./reporter.ts";
-import { type ResolvedDatabase, resolveDatabase } from "./resolve.ts";
 import { type ClientVariable, readClientVariables } from "./target-tls/client-variables.ts";
 import { observeTargetTls, type TargetTlsObservation } from "./target-tls/observe.ts";
 import {

@@ -1,6 +1,6 @@
-import { isRunActive } from "../../components/migration/exclusion.ts";
-import { looking } from "../../components/migration/observe.ts";
-import { readPrimary } from "../../components/migration/primary.ts";
+import { looking } from "../../components/migration/decide/observe.ts";
+import { readPrimary } from "../../components/migration/decide/primary.ts";
+import { isRunActive } from "../../components/migration/exclusion/exclusion.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import type { StackContext } from "../stack.ts";
 

@@ -1,8 +1,8 @@
-import { backupsRecordSchema } from "../../components/migration/backup-record.ts";
 import type { Assembled } from "../../components/migration/evidence/assemble.ts";
 import type { Evidence } from "../../components/migration/evidence/documents.ts";
 import type { FingerprintDigest } from "../../components/migration/evidence/fingerprint-digest.ts";
 import { findingSchema } from "../../components/migration/finding.ts";
+import { backupsRecordSchema } from "../../components/migration/journal/backup-record.ts";
 import { type Html, html, type Part } from "../html.ts";
 import { lines, seconds, table } from "../render-report.ts";
 import { reportHead } from "../report-style.ts";

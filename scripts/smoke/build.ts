@@ -1,6 +1,6 @@
 import { describeError, sqlState } from "../../components/errors.ts";
-import { describeTarget } from "../../components/migration/create-target.ts";
-import { resolveDatabase } from "../../components/migration/resolve.ts";
+import { resolveDatabase } from "../../components/migration/decide/resolve.ts";
+import { describeTarget } from "../../components/migration/prepare/create-target.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { deployService } from "../../components/railway/deployment-actions.ts";
 import { waitForDeployment } from "../../components/railway/deployment-wait.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type pg from "pg";
 import { newEphemeralKey } from "../../components/backup/encryption.ts";
-import { resolveDatabase } from "../../components/migration/resolve.ts";
+import { resolveDatabase } from "../../components/migration/decide/resolve.ts";
 import { findArchiveClient } from "../../components/postgres/archive/client.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { createEngine, type Engine } from "../../test/world/engine/engine.ts";

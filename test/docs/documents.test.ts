@@ -1,7 +1,7 @@
 import { access, readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { migrationStates } from "../../components/migration/record.ts";
+import { migrationStates } from "../../components/migration/journal/record.ts";
 import { anchorsOf, inlineCode, linksIn, readDocuments, root } from "./markdown.ts";
 
 const documents = await readDocuments();

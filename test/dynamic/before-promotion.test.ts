@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
-import { excludeOtherRuns } from "../../components/migration/exclusion.ts";
+import { excludeOtherRuns } from "../../components/migration/exclusion/exclusion.ts";
 import type { World } from "../world/world.ts";
 import { expectPassivity } from "./passivity.ts";
 import { type ProviderProcess, type RemoteProvider, startProviderProcess } from "./provider-process.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { beginMigration, ensureJournal } from "../../components/migration/journal.ts";
+import { beginMigration, ensureJournal } from "../../components/migration/journal/journal.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { abortingRecord, switchingRecord } from "../migration/records.ts";
 import type { World } from "../world/world.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordBaseline } from "../../components/migration/drift/baseline.ts";
-import { readJournal } from "../../components/migration/journal.ts";
+import { readJournal } from "../../components/migration/journal/journal.ts";
 import { stackOutputsSchema } from "../../components/outputs.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { createRailway } from "../../components/railway/railway.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "vitest";
-import { type JournalEntry, readEvents, readJournal } from "../../components/migration/journal.ts";
+import { type JournalEntry, readEvents, readJournal } from "../../components/migration/journal/journal.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import { type CliEngine, createCliEngine } from "../world/engine/cli-engine.ts";
 import { pulumiVersion } from "../world/engine/engine.ts";

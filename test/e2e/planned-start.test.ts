@@ -5,7 +5,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readJournal } from "../../components/migration/journal.ts";
+import { readJournal } from "../../components/migration/journal/journal.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { root } from "../docs/markdown.ts";
 import { secretsOf, startQuietWorld } from "../dynamic/quiet-world.ts";

@@ -24,7 +24,7 @@ describe.each(engines)("a copy that differs, on the engine “$kind”", ({ kind
   beforeAll(async () => {
     if (!isThere) return;
     world = await startWorld({ pace: quickPace, rows: 2_000, password: oddPassword });
-    const program = path.join(import.meta.dirname, "../migration/hook-program.ts");
+    const program = path.join(import.meta.dirname, "../migration/switch/hook-program.ts");
     const damage = `update medical_records.clinical_notes set body = 'other' where id = (select id from medical_records.clinical_notes order by id limit 1)`;
     const config = {
       ...world.config,

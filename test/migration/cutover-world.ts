@@ -1,11 +1,14 @@
 import type pg from "pg";
-import type { Announcement } from "../../components/migration/announcement.ts";
 import { runAbort, runCutover } from "../../components/migration/cutover.ts";
-import type { PromotedMigration } from "../../components/migration/exclusive-run.ts";
+import type { PromotedMigration } from "../../components/migration/exclusion/exclusive-run.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../../components/migration/inputs.ts";
-import { type JournalEntry, readJournal } from "../../components/migration/journal.ts";
+import { type JournalEntry, readJournal } from "../../components/migration/journal/journal.ts";
+import type { Announcement } from "../../components/migration/prepare/announcement.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
-import { fingerprintProtected, type ProtectedFingerprint } from "../../components/postgres/fingerprint.ts";
+import {
+  fingerprintProtected,
+  type ProtectedFingerprint,
+} from "../../components/postgres/fingerprint/fingerprint.ts";
 import { createRailway, type Railway } from "../../components/railway/railway.ts";
 import { createRailwayToken } from "../../components/railway/token.ts";
 import { migrationInputs, parseSettings } from "../../components/settings.ts";

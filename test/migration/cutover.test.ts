@@ -1,14 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sqlState } from "../../components/errors.ts";
-import { ensureJournal } from "../../components/migration/journal.ts";
+import { ensureJournal } from "../../components/migration/journal/journal.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import {
   closeSourceFence,
   inTransaction,
   openSourceFence,
   setSeal,
-} from "../../components/postgres/fence.ts";
+} from "../../components/postgres/fence/fence.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { type CutoverWorld, startCutoverWorld } from "./cutover-world.ts";
 
@@ -227,13 +227,13 @@ test("a copy that fails in one of its sessions fails as a whole and leaves nothi
 });
 
 test("a hook that fails half way leaves nothing", async () => {
-  const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
+  const program = fileURLToPath(new URL("switch/hook-program.ts", import.meta.url));
   const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}' && exit 3`;
   await expectAborted(here.run({ inputs: { hooks: { beforeSwitch } } }), "BEFORE_SWITCH_HOOK_FAILED");
 });
 
 test("what a hook has changed is red, and stops before anything is fenced", async () => {
-  const program = fileURLToPath(new URL("hook-program.ts", import.meta.url));
+  const program = fileURLToPath(new URL("switch/hook-program.ts", import.meta.url));
   const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}'`;
   await expectAborted(here.run({ inputs: { hooks: { beforeSwitch } } }), "GATE_RED");
 });

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { BackupsRecord } from "../../components/migration/backup-record.ts";
 import { assemble } from "../../components/migration/evidence/assemble.ts";
 import { canonicalJson, sha256 } from "../../components/migration/evidence/canonical.ts";
 import { listConfiguration } from "../../components/migration/evidence/configuration.ts";
@@ -10,7 +9,8 @@ import type { RunNote } from "../../components/migration/evidence/run-note.ts";
 import { contentsDigest, parseSums, renderSums } from "../../components/migration/evidence/sums.ts";
 import { verifyBundle } from "../../components/migration/evidence/verify.ts";
 import { type MigrationInputs, migrationInputsSchema } from "../../components/migration/inputs.ts";
-import { rememberValue } from "../../components/migration/previous-value.ts";
+import type { BackupsRecord } from "../../components/migration/journal/backup-record.ts";
+import { rememberValue } from "../../components/migration/recover/previous-value.ts";
 import type { Railway } from "../../components/railway/railway.ts";
 import { makeBundle } from "../../scripts/evidence/bundle.ts";
 import { renderIndex } from "../../scripts/evidence/render-index.ts";

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /**
- * Runs a program of this folder and kills it, with SIGKILL, at the first line that holds the text.
+ * Runs a program below this folder and kills it, with SIGKILL, at the first line that holds the text.
  *
  * @param lines gets what it printed until then
  * @throws Error when it ends before

@@ -11,7 +11,7 @@ import {
 } from "../../components/migration/plan.ts";
 import type { PreflightFacts, PreflightResult } from "../../components/migration/preflight/run-preflight.ts";
 import type { MovedTable } from "../../components/postgres/relations.ts";
-import { healthyInputs } from "./preflight-world.ts";
+import { healthyInputs } from "./preflight/world.ts";
 
 const connection = (label: string) => ({
   label,

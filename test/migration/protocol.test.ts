@@ -1,24 +1,29 @@
 import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AbortContext, putBack } from "../../components/migration/abort.ts";
+import type { ResolvedWorld } from "../../components/migration/decide/resolve.ts";
+import { maintenanceDatabase } from "../../components/migration/fence/maintenance.ts";
 import {
   beginMigration,
   ensureJournal,
   readJournal,
   transition,
-} from "../../components/migration/journal.ts";
-import { maintenanceDatabase } from "../../components/migration/maintenance.ts";
-import { rememberValue } from "../../components/migration/previous-value.ts";
-import type { MigrationRecord, RecordIn, ServiceRecord } from "../../components/migration/record.ts";
-import type { ResolvedWorld } from "../../components/migration/resolve.ts";
+} from "../../components/migration/journal/journal.ts";
+import type { MigrationRecord, RecordIn, ServiceRecord } from "../../components/migration/journal/record.ts";
+import { type AbortContext, putBack } from "../../components/migration/recover/abort.ts";
+import { rememberValue } from "../../components/migration/recover/previous-value.ts";
 import { connect } from "../../components/postgres/connection.ts";
-import { closeSourceFence, closeTargetFence, readWitness, setSeal } from "../../components/postgres/fence.ts";
-import { hashTables } from "../../components/postgres/hash-tables.ts";
+import { hashTables } from "../../components/postgres/content/hash-tables.ts";
+import {
+  closeSourceFence,
+  closeTargetFence,
+  readWitness,
+  setSeal,
+} from "../../components/postgres/fence/fence.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
-import { FakeRailway } from "./fake-railway.ts";
 import { abortingRecord, loadingRecord, switchingRecord } from "./records.ts";
+import { FakeRailway } from "./switch/fake-railway.ts";
 
 const servers = sharedServers();
 const ddl = "create table public.patient (id int); insert into public.patient values (1), (2)";

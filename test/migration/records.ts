@@ -1,4 +1,4 @@
-import type { RecordIn, ServiceRecord } from "../../components/migration/record.ts";
+import type { RecordIn, ServiceRecord } from "../../components/migration/journal/record.ts";
 
 /** Journal records for tests: complete, and of no real database. */
 export function loadingRecord(changes: Partial<RecordIn<"loading">["load"]> = {}): RecordIn<"loading"> {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import { readStatus } from "../../components/migration/status.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
-import { setSeal } from "../../components/postgres/fence.ts";
+import { setSeal } from "../../components/postgres/fence/fence.ts";
 import { createRailway, type Railway } from "../../components/railway/railway.ts";
 import { createRailwayToken } from "../../components/railway/token.ts";
 import { renderStatus, statusDocument, statusDocumentSchema } from "../../scripts/render-status.ts";

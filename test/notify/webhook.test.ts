@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createWebhook, parseWebhookUrl } from "../../components/notify/webhook.ts";
-import { closedPort } from "../migration/preflight-closed-port.ts";
+import { closedPort } from "../migration/preflight/closed-port.ts";
 import { startWebhookServer, webhookSecret } from "../world/chat/webhook-server.ts";
 
 /** A webhook that loses no time, and what it reported. */

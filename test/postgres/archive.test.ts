@@ -18,7 +18,7 @@ import {
   dropDatabase,
 } from "../../components/postgres/archive/scratch-database.ts";
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
-import { setSeal } from "../../components/postgres/fence.ts";
+import { setSeal } from "../../components/postgres/fence/fence.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { loadSourceFixture, sentinelMarker } from "../world/postgres/source-fixture.ts";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
 import { createDatabase, type TestDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
-import { ask, copyAll } from "./load-fixture.ts";
+import { ask, copyAll } from "./load/fixture.ts";
 
 const servers = sharedServers();
 let databases: TestDatabase[];

@@ -11,7 +11,7 @@ import { type ConnectionTarget, databaseUrl, withConnection } from "../../compon
 import { clientEnvironment } from "../../components/postgres/dump/client-environment.ts";
 import { findInstalledClients, runInstalledDump } from "../../components/postgres/dump/installed.ts";
 import { openRelay, withRelay } from "../../components/postgres/relay.ts";
-import { closedPort } from "../migration/preflight-closed-port.ts";
+import { closedPort } from "../migration/preflight/closed-port.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { startImpostor } from "./impostor.ts";

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type ConnectionTarget, connect, withConnection } from "../../components/postgres/connection.ts";
 import { offersTls, openPinnedSocket, readCertificate } from "../../components/postgres/secure-socket.ts";
-import { closedPort } from "../migration/preflight-closed-port.ts";
+import { closedPort } from "../migration/preflight/closed-port.ts";
 import { sharedServers } from "../world/postgres/shared.ts";
 import { startImpostor } from "./impostor.ts";
 

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeError } from "../../components/errors.ts";
-import { ensureJournal } from "../../components/migration/journal.ts";
+import { ensureJournal } from "../../components/migration/journal/journal.ts";
 import { findArchiveClient } from "../../components/postgres/archive/client.ts";
 import { dumpArchive } from "../../components/postgres/archive/dump-archive.ts";
 import { restoreArchive } from "../../components/postgres/archive/restore-archive.ts";
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
-import { closeTargetFence } from "../../components/postgres/fence.ts";
+import { closeTargetFence } from "../../components/postgres/fence/fence.ts";
 import { quoteIdentifier } from "../../components/postgres/identifiers.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
-import { ask, copyAll } from "./load-fixture.ts";
+import { ask, copyAll } from "./load/fixture.ts";
 
 const logs = { source: [] as string[], target: [] as string[] };
 let source: PostgresServer;

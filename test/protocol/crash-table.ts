@@ -1,4 +1,4 @@
-import type { MigrationState, RecordIn } from "../../components/migration/record.ts";
+import type { MigrationState, RecordIn } from "../../components/migration/journal/record.ts";
 import type { StatementOnTheWire } from "./wire-proxy.ts";
 
 /** The rows of the crash table in docs/protocol.md whose effects are seen on the wire, in its order. */

@@ -1,4 +1,4 @@
-import type { MigrationState } from "../../components/migration/record.ts";
+import type { MigrationState } from "../../components/migration/journal/record.ts";
 import type { Hold, ModelEntry, ModelRun, ModelWorld, Side } from "./model-world.ts";
 
 /** Between two steps anything may happen; one step is what a server or Railway does at once. */

@@ -3,9 +3,9 @@ import {
   decide,
   type Observation,
   type UpDecision,
-} from "../../components/migration/decide.ts";
-import type { JournalEntry } from "../../components/migration/journal.ts";
-import type { MigrationRecord, MigrationState } from "../../components/migration/record.ts";
+} from "../../components/migration/decide/decide.ts";
+import type { JournalEntry } from "../../components/migration/journal/journal.ts";
+import type { MigrationRecord, MigrationState } from "../../components/migration/journal/record.ts";
 import { abortingRecord, loadingRecord, switchingRecord } from "../migration/records.ts";
 
 /**

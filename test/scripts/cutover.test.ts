@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { beginMigration, ensureJournal } from "../../components/migration/journal.ts";
+import { beginMigration, ensureJournal } from "../../components/migration/journal/journal.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { root } from "../docs/markdown.ts";
 import { secretsOf, startQuietWorld } from "../dynamic/quiet-world.ts";

@@ -86,7 +86,7 @@ test("before anything has begun there is nothing to write", async () => {
 
 describe("of cutovers that were put back", () => {
   test("a red gate: the whole verdict, and that nothing had been fenced", async () => {
-    const program = fileURLToPath(new URL("../migration/hook-program.ts", import.meta.url));
+    const program = fileURLToPath(new URL("../migration/switch/hook-program.ts", import.meta.url));
     const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}'`;
     await expect(here.run({ inputs: { hooks: { beforeSwitch } } })).rejects.toMatchObject({
       code: "CUTOVER_ABORTED",

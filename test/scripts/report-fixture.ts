@@ -1,4 +1,4 @@
-import type { RecordIn, ServiceRecord } from "../../components/migration/record.ts";
+import type { RecordIn, ServiceRecord } from "../../components/migration/journal/record.ts";
 import { makeReport, type Report } from "../../components/migration/report.ts";
 import { loadingRecord, switchingRecord } from "../migration/records.ts";
 

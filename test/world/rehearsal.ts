@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { newEphemeralKey } from "../../components/backup/encryption.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
-import { compareFingerprints, fingerprintProtected } from "../../components/postgres/fingerprint.ts";
+import {
+  compareFingerprints,
+  fingerprintProtected,
+} from "../../components/postgres/fingerprint/fingerprint.ts";
 import type { Verdict } from "./apps/checker.ts";
 import { startWebhookServer, type WebhookServer, webhookSecret } from "./chat/webhook-server.ts";
 import { createEngine, type Engine, type EngineResult } from "./engine/engine.ts";

@@ -1,12 +1,12 @@
 import { CutoverError } from "../../errors.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
-import { fingerprintStructure } from "../../postgres/fingerprint.ts";
+import { fingerprintStructure } from "../../postgres/fingerprint/fingerprint.ts";
 import { currentMajor } from "../../postgres/relations.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
+import { readPrimary } from "../decide/primary.ts";
 import type { MigrationInputs } from "../inputs.ts";
-import { noteAfterwards } from "../journal.ts";
-import { readPrimary } from "../primary.ts";
-import type { MigrationContext } from "../record.ts";
+import { noteAfterwards } from "../journal/journal.ts";
+import type { MigrationContext } from "../journal/record.ts";
 import type { DriftBaseline } from "./baseline-schema.ts";
 
 /** Looks at everything that a baseline holds. Reads only. */

@@ -1,7 +1,7 @@
 import type { ConnectionTarget } from "../../postgres/connection.ts";
 import type { RailwayService, TcpProxy } from "../../railway/railway.ts";
-import { observeTarget } from "../observe.ts";
-import { standOfTarget } from "../stand.ts";
+import { observeTarget } from "../decide/observe.ts";
+import { standOfTarget } from "../decide/stand.ts";
 import { readServer } from "./baseline.ts";
 import type { DriftBaseline } from "./baseline-schema.ts";
 import { type DriftCode, type DriftItem, drifted } from "./item.ts";

@@ -3,10 +3,10 @@ import { type ConnectionTarget, withConnection } from "../../postgres/connection
 import { listTables } from "../../postgres/relations.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import type { DriftInputs } from "../drift.ts";
-import { sameText } from "../given-values.ts";
+import type { RecordIn } from "../journal/record.ts";
 import { classifyVariable } from "../preflight/railway/addresses.ts";
 import type { AddressPair } from "../preflight/railway/variables.ts";
-import type { RecordIn } from "../record.ts";
+import { sameText } from "../switch/given-values.ts";
 import { type DriftItem, drifted } from "./item.ts";
 import { findPresence } from "./presence.ts";
 

@@ -1,8 +1,8 @@
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { normaliseReference } from "../../railway/references.ts";
-import { sameText } from "../given-values.ts";
 import { classifyVariable } from "../preflight/railway/addresses.ts";
 import type { AddressPair } from "../preflight/railway/variables.ts";
+import { sameText } from "../switch/given-values.ts";
 import { type DriftItem, drifted } from "./item.ts";
 import type { Presence } from "./presence.ts";
 import type { Authors } from "./who.ts";

@@ -1,7 +1,7 @@
 import { displayName } from "../../postgres/catalogue/catalogue.ts";
 import type { ConnectionTarget } from "../../postgres/connection.ts";
 import { compareText } from "../../text-order.ts";
-import type { PromotedRecord, RecordIn } from "../record.ts";
+import type { PromotedRecord, RecordIn } from "../journal/record.ts";
 import { readStructures } from "./baseline.ts";
 import type { DriftBaseline } from "./baseline-schema.ts";
 import { type DriftItem, drifted } from "./item.ts";

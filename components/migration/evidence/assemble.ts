@@ -1,5 +1,5 @@
-import type { JournalEntry, JournalEvent } from "../journal.ts";
-import type { MigrationRecord } from "../record.ts";
+import type { JournalEntry, JournalEvent } from "../journal/journal.ts";
+import type { MigrationRecord } from "../journal/record.ts";
 import { isPromoted, makeReport, type Report } from "../report.ts";
 import { evidenceSentences } from "../retirement/evidence.ts";
 import type { Documents, Evidence } from "./documents.ts";

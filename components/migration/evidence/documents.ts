@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { sequenceStateSchema } from "../../postgres/sequences.ts";
-import { gateReportSchema } from "../gate-report.ts";
-import { migrationStates, restoredSchema } from "../record.ts";
+import { gateReportSchema } from "../gate/report.ts";
+import { migrationStates, restoredSchema } from "../journal/record.ts";
 import { reportSchema } from "../report.ts";
 import { fingerprintDigestSchema } from "./fingerprint-digest.ts";
 import { operatorSchema, preflightNoteSchema, programSchema, runNoteSchema } from "./run-note.ts";

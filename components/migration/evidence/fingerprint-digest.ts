@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ProtectedFingerprint } from "../../postgres/fingerprint.ts";
+import type { ProtectedFingerprint } from "../../postgres/fingerprint/fingerprint.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
 
 /** A fingerprint of the protected schemas, short enough to be kept twice and compared by eye. */

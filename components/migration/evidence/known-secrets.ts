@@ -1,7 +1,7 @@
 import { describeError } from "../../errors.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
-import { recallValue } from "../previous-value.ts";
-import type { MigrationRecord } from "../record.ts";
+import type { MigrationRecord } from "../journal/record.ts";
+import { recallValue } from "../recover/previous-value.ts";
 
 /** A value that must not be in a bundle, and what it is, for the error that refuses it. */
 export interface KnownSecret {

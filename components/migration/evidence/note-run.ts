@@ -5,7 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { redactUrls } from "../../errors.ts";
-import type { CutoverRun } from "../exclusive-run.ts";
+import type { CutoverRun } from "../exclusion/exclusive-run.ts";
 import { listConfiguration } from "./configuration.ts";
 import type { Operator, Program, RunNote } from "./run-note.ts";
 

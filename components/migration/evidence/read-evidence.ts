@@ -1,10 +1,10 @@
 import { CutoverError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import type { Railway } from "../../railway/railway.ts";
+import { resolveDatabase } from "../decide/resolve.ts";
 import type { MigrationInputs } from "../inputs.ts";
-import { listMigrations, readEvents, readJournal, readMigration } from "../journal.ts";
+import { listMigrations, readEvents, readJournal, readMigration } from "../journal/journal.ts";
 import { nothingToReport } from "../report.ts";
-import { resolveDatabase } from "../resolve.ts";
 import { type Assembled, assemble } from "./assemble.ts";
 import { type KnownSecrets, readKnownSecrets } from "./known-secrets.ts";
 

@@ -1,7 +1,7 @@
+import { acceptedConsumers } from "../fence/source-sessions.ts";
 import type { Finding } from "../finding.ts";
-import { gateDifferenceCodes } from "../gate-report.ts";
+import { gateDifferenceCodes } from "../gate/report.ts";
 import type { Acceptance } from "../inputs.ts";
-import { acceptedConsumers } from "../source-sessions.ts";
 import { type FindingDefinitions, findingsOf } from "./definitions.ts";
 
 export const acceptanceDefinitions = {

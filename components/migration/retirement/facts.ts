@@ -1,6 +1,6 @@
 import type { StoredObject } from "../../backup/store.ts";
 import type { Deployment } from "../../railway/railway.ts";
-import type { RecordIn } from "../record.ts";
+import type { RecordIn } from "../journal/record.ts";
 import type { ServerFacts } from "./server-facts.ts";
 
 /** All that a retirement is judged by and that can be seen without an effect. */

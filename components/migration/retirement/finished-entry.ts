@@ -1,7 +1,7 @@
 import type pg from "pg";
-import type { Exclusion } from "../exclusion.ts";
-import { type JournalEntry, noteAfterwards, readJournal } from "../journal.ts";
-import type { RecordIn } from "../record.ts";
+import type { Exclusion } from "../exclusion/exclusion.ts";
+import { type JournalEntry, noteAfterwards, readJournal } from "../journal/journal.ts";
+import type { RecordIn } from "../journal/record.ts";
 import type { RetirementRecord } from "./evidence.ts";
 import { refused } from "./refused.ts";
 

@@ -1,4 +1,4 @@
-import { readPrimary } from "../primary.ts";
+import { readPrimary } from "../decide/primary.ts";
 import { notFinished } from "./finished-entry.ts";
 import { observeBackup, observeRetirement } from "./observe.ts";
 import { reasonsAgainstRemoving, reasonsAgainstStopping } from "./reasons.ts";

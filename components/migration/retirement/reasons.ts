@@ -1,9 +1,9 @@
 import type { FinalBackup } from "../../backup/destination.ts";
-import type { TableDigest } from "../../postgres/content-hash.ts";
-import type { FenceState } from "../../postgres/fence.ts";
-import { isWhole } from "../../postgres/fence.ts";
-import { sameMembers } from "../context.ts";
-import type { FenceRecord, RecordIn } from "../record.ts";
+import type { TableDigest } from "../../postgres/content/content-hash.ts";
+import type { FenceState } from "../../postgres/fence/fence.ts";
+import { isWhole } from "../../postgres/fence/fence.ts";
+import { sameMembers } from "../decide/context.ts";
+import type { FenceRecord, RecordIn } from "../journal/record.ts";
 import type { FinalBackupEvidence, RetirementRecord } from "./evidence.ts";
 import type { RetirementFacts, StoredBackupFacts } from "./facts.ts";
 import type { ServerFacts } from "./server-facts.ts";

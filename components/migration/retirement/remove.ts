@@ -1,7 +1,7 @@
 import { openStore } from "../../backup/store.ts";
-import { exclusivelyOnTarget } from "../exclusive-run.ts";
-import { readJournal } from "../journal.ts";
-import { type Primary, readPrimary } from "../primary.ts";
+import { type Primary, readPrimary } from "../decide/primary.ts";
+import { exclusivelyOnTarget } from "../exclusion/exclusive-run.ts";
+import { readJournal } from "../journal/journal.ts";
 import type { RetirementRecord } from "./evidence.ts";
 import { assertBackupWhole, backupName } from "./final-backup.ts";
 import { type FinishedEntry, finishedOrRefused, noteRetirement } from "./finished-entry.ts";

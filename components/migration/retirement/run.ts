@@ -1,5 +1,5 @@
 import type { S3Credentials } from "../../backup/destination.ts";
-import type { CutoverRun } from "../exclusive-run.ts";
+import type { CutoverRun } from "../exclusion/exclusive-run.ts";
 import type { PostgresServiceInputs } from "../postgres-service.ts";
 
 /** What a retirement is given to work with. */

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { scratchDatabases } from "../../postgres/archive/scratch-database.ts";
 import { applicationNamePrefix } from "../../postgres/connection.ts";
-import { isSealed } from "../../postgres/fence.ts";
+import { isSealed } from "../../postgres/fence/fence.ts";
 import { currentMajor } from "../../postgres/relations.ts";
 
 /** What the running old server tells from outside of the sealed database. */

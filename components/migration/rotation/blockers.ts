@@ -1,6 +1,6 @@
 import { CutoverError } from "../../errors.ts";
 import type { ConnectionTarget } from "../../postgres/connection.ts";
-import type { JournalEntry } from "../journal.ts";
+import type { JournalEntry } from "../journal/journal.ts";
 import type { RoleFacts } from "./server.ts";
 import type { RotationSurvey } from "./survey.ts";
 

@@ -2,7 +2,7 @@ import { CutoverError } from "../../errors.ts";
 import { isPending } from "../../railway/deployment-verdict.ts";
 import type { Deployment, EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { pollUntil } from "../../railway/waiting.ts";
-import { recentDeployments } from "../adopt-deployment.ts";
+import { recentDeployments } from "../switch/adopt-deployment.ts";
 import { carriesPassword } from "./password-texts.ts";
 import type { RotatedService } from "./record.ts";
 import { isRightMoment } from "./right-moment.ts";

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { z } from "zod";
 import { CutoverError } from "../../errors.ts";
-import { journalTable } from "../journal-table.ts";
+import { journalTable } from "../journal/journal-table.ts";
 import { type RotationRecord, rotationRecordSchema } from "./record.ts";
 
 /** One rotation as the journal holds it. `epoch` names the run that owns it: each takeover raises it. */

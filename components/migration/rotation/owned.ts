@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { ConnectionTarget } from "../../postgres/connection.ts";
 import { inTransaction } from "../../postgres/transaction.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
-import type { Exclusion } from "../exclusion.ts";
+import type { Exclusion } from "../exclusion/exclusion.ts";
 import type { Passwords } from "./deployments.ts";
 import { type RotationEntry, saveRotation } from "./journal.ts";
 import type { RotatedService, RotationRecord } from "./record.ts";

@@ -1,5 +1,5 @@
 import { CutoverError } from "../../errors.ts";
-import { proveDeployment, type ServiceSwitch, waitUntilAlone } from "../service-switch.ts";
+import { proveDeployment, type ServiceSwitch, waitUntilAlone } from "../switch/service-switch.ts";
 import { readGiven } from "./deployments.ts";
 import type { OwnedRotation, ServiceWork } from "./owned.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { previousValueSchema } from "../record.ts";
+import { previousValueSchema } from "../journal/record.ts";
 
 /**
  * The life of one rotation, as the journal in the target keeps it:

@@ -1,10 +1,10 @@
 import { CutoverError } from "../../errors.ts";
 import { type ConnectionTarget, withConnection } from "../../postgres/connection.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
+import { resolveDatabase } from "../decide/resolve.ts";
 import type { MigrationInputs } from "../inputs.ts";
-import { type JournalEntry, readJournal } from "../journal.ts";
+import { type JournalEntry, readJournal } from "../journal/journal.ts";
 import type { Reporter } from "../reporter.ts";
-import { resolveDatabase } from "../resolve.ts";
 import { type RotationEntry, readRotation } from "./journal.ts";
 import { asRotationRole, isRefusal, type RoleFacts, readRole } from "./server.ts";
 

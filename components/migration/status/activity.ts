@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { applicationNamePrefix } from "../../postgres/connection.ts";
-import { isRunActive } from "../exclusion.ts";
+import { isRunActive } from "../exclusion/exclusion.ts";
 
 /** Whether a run is at work, as told by the lock that it holds; `null` where that could not be asked. */
 export interface ActiveRun {

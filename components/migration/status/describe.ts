@@ -1,5 +1,5 @@
-import type { FenceRecord } from "../record.ts";
-import { standOfSource, standOfTarget } from "../stand.ts";
+import { standOfSource, standOfTarget } from "../decide/stand.ts";
+import type { FenceRecord } from "../journal/record.ts";
 import type { Status } from "../status.ts";
 import type { Look } from "./look.ts";
 

@@ -2,16 +2,16 @@ import { describeError } from "../../errors.ts";
 import { listScratch } from "../../postgres/archive/scratch-database.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import type { EnvironmentScope, Railway } from "../../railway/railway.ts";
-import { type ContextComparison, compareContext } from "../context.ts";
+import { type ContextComparison, compareContext } from "../decide/context.ts";
+import { looking, observeSource, observeTarget, schemasOf } from "../decide/observe.ts";
+import { type ResolvedDatabase, resolveDatabase } from "../decide/resolve.ts";
+import type { SourceObservation, TargetObservation } from "../decide/stand.ts";
+import { maintenanceDatabase } from "../fence/maintenance.ts";
 import type { MigrationInputs } from "../inputs.ts";
-import { type JournalEntry, readEvents, readJournal } from "../journal.ts";
-import { maintenanceDatabase } from "../maintenance.ts";
-import { looking, observeSource, observeTarget, schemasOf } from "../observe.ts";
-import { type ResolvedDatabase, resolveDatabase } from "../resolve.ts";
+import { type JournalEntry, readEvents, readJournal } from "../journal/journal.ts";
 import type { RotationEntry } from "../rotation/journal.ts";
 import { readUnfinishedRotation } from "../rotation/unfinished.ts";
 import { asWhoIsLetIn } from "../rotation/way-in.ts";
-import type { SourceObservation, TargetObservation } from "../stand.ts";
 import { type ActiveRun, noRun, readActiveRun, readLocksSince, unknownRun } from "./activity.ts";
 
 /** All that a status can be told from. Each part may be missing; `unseen` says why. */

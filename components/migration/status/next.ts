@@ -1,4 +1,4 @@
-import { decide, type UpDecision } from "../decide.ts";
+import { decide, type UpDecision } from "../decide/decide.ts";
 import type { MigrationInputs } from "../inputs.ts";
 import type { RotationEntry } from "../rotation/journal.ts";
 import type { NextStep, Status } from "../status.ts";

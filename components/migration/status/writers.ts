@@ -1,5 +1,5 @@
+import { standOfTarget } from "../decide/stand.ts";
 import type { MigrationInputs } from "../inputs.ts";
-import { standOfTarget } from "../stand.ts";
 import type { Status } from "../status.ts";
 import type { Look } from "./look.ts";
 

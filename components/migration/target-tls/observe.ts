@@ -5,8 +5,8 @@ import type { ServerCertificate } from "../../postgres/secure-socket.ts";
 import { type CertificateFiles, readCertificateFiles } from "../../postgres/server-tls/certificate-file.ts";
 import { readServedCertificate } from "../../postgres/server-tls/served-certificate.ts";
 import { readTlsConfiguration, type TlsConfiguration } from "../../postgres/server-tls/settings.ts";
-import { readJournal } from "../journal.ts";
-import type { MigrationState } from "../record.ts";
+import { readJournal } from "../journal/journal.ts";
+import type { MigrationState } from "../journal/record.ts";
 import { type ConditionalRule, readConditionalRules, readSessions, type SessionGroup } from "./clients.ts";
 
 /** Everything that a change of the target's TLS is decided by. Holds no secret. */

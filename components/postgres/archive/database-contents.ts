@@ -2,8 +2,8 @@ import type { ClientBase } from "pg";
 import { type Catalogue, readCatalogue } from "../catalogue/catalogue.ts";
 import { diffCatalogues } from "../catalogue/diff-catalogues.ts";
 import { type ConnectionTarget, connect, withConnection } from "../connection.ts";
-import { hashLargeObjects, type TableDigest } from "../content-hash.ts";
-import { hashTables } from "../hash-tables.ts";
+import { hashLargeObjects, type TableDigest } from "../content/content-hash.ts";
+import { hashTables } from "../content/hash-tables.ts";
 import { listTables } from "../relations.ts";
 import { readSequences, type SequenceState } from "../sequences.ts";
 

@@ -1,4 +1,4 @@
-import { fenceTriggerName } from "../fence.ts";
+import { fenceTriggerName } from "../fence/fence.ts";
 import { comment, notOfExtension } from "./fragments.ts";
 
 /** What hangs on a table: constraints, indexes, triggers, rules, policies. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type MigrationInputs, migrationInputsSchema } from "../../../components/migration/inputs.ts";
-import { type JournalEntry, readJournal } from "../../../components/migration/journal.ts";
+import { type JournalEntry, readJournal } from "../../../components/migration/journal/journal.ts";
 import { withConnection } from "../../../components/postgres/connection.ts";
 import { inputsFor } from "../../dynamic/quiet-world.ts";
 import type { Intercept } from "../../world/railway/api-server.ts";

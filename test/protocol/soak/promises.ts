@@ -1,7 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { withConnection } from "../../../components/postgres/connection.ts";
-import { isSealed } from "../../../components/postgres/fence.ts";
-import { fingerprintProtected, type ProtectedFingerprint } from "../../../components/postgres/fingerprint.ts";
+import { isSealed } from "../../../components/postgres/fence/fence.ts";
+import {
+  fingerprintProtected,
+  type ProtectedFingerprint,
+} from "../../../components/postgres/fingerprint/fingerprint.ts";
 import { nextWrites } from "../../migration/cutover-world.ts";
 import type { Verdict } from "../../world/apps/checker.ts";
 import { sentinelMarker } from "../../world/postgres/source-fixture.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { withConnection } from "../../../components/postgres/connection.ts";
-import { setSeal } from "../../../components/postgres/fence.ts";
+import { setSeal } from "../../../components/postgres/fence/fence.ts";
 import { sharedServers } from "../postgres/shared.ts";
 import { eventually } from "../railway/test-world.ts";
 import { createAppDatabase } from "./app-database.ts";

@@ -6,7 +6,7 @@ import {
   dropSourceSchema,
   openSourceFence,
   removeFence,
-} from "../../../components/postgres/fence.ts";
+} from "../../../components/postgres/fence/fence.ts";
 import { sharedServers } from "../postgres/shared.ts";
 import type { Container } from "../railway/container.ts";
 import { eventually } from "../railway/test-world.ts";

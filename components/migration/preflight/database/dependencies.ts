@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
-import { cutoverSchema } from "../../journal.ts";
+import { cutoverSchema } from "../../journal/journal.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 import { objectsInScope, partsInScope } from "./objects-in-scope.ts";
 

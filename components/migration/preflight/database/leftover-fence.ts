@@ -1,4 +1,4 @@
-import type { FenceState } from "../../../postgres/fence.ts";
+import type { FenceState } from "../../../postgres/fence/fence.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Catalogue } from "../../../postgres/catalogue/catalogue.ts";
 import type { ConnectionTarget, connect as openSession } from "../../../postgres/connection.ts";
-import { eventTriggersOff, type FenceState, readWitness } from "../../../postgres/fence.ts";
+import { eventTriggersOff, type FenceState, readWitness } from "../../../postgres/fence/fence.ts";
 import { listTables, type MovedTable } from "../../../postgres/relations.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";

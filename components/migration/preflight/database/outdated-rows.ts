@@ -1,8 +1,8 @@
 import type { ClientBase } from "pg";
 import { sqlState } from "../../../errors.ts";
-import { readApplicationSettings, type Setting } from "../../../postgres/application-settings.ts";
 import { displayName } from "../../../postgres/catalogue/catalogue.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../../postgres/identifiers.ts";
+import { readApplicationSettings, type Setting } from "../../../postgres/load/application-settings.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import type { MovedTable } from "../../../postgres/relations.ts";
 import { similarNames } from "../../../similar-names.ts";
 import type { Finding } from "../../finding.ts";
-import { cutoverSchema } from "../../journal.ts";
+import { cutoverSchema } from "../../journal/journal.ts";
 import { formatCount } from "../../plan/format.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 

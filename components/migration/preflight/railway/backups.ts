@@ -1,10 +1,10 @@
 import { hasCode } from "../../../errors.ts";
 import type { Railway, RailwayService, RailwayVolume, VolumeBackup } from "../../../railway/railway.ts";
-import { countsBeforeCutover } from "../../back-up-first.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
 import { formatBytes } from "../../plan/format.ts";
-import { newest } from "../../volume-backup.ts";
+import { countsBeforeCutover } from "../../prepare/back-up-first.ts";
+import { newest } from "../../prepare/volume-backup.ts";
 import { findingsOf } from "../definitions.ts";
 import { problem } from "../problems.ts";
 

@@ -1,0 +1,123 @@
+import type pg from "pg";
+import { schemaOfSchemaEntry } from "../dump/parse-script.ts";
+import type { DumpEntry } from "../dump.ts";
+import { fenceTriggerName } from "../fence/parts.ts";
+import { loadFailed } from "./errors.ts";
+
+/** The entries of a dump by the step of the load that makes them. */
+export interface LoadSteps {
+  /** In order, before any row. */
+  readonly definitions: readonly DumpEntry[];
+  /** Primary keys, unique and exclusion constraints: in any order, side by side. */
+  readonly keys: readonly DumpEntry[];
+  /** Views and functions that need a primary key (`GROUP BY` it): in order, after the keys. */
+  readonly postponed: readonly DumpEntry[];
+  /** In any order, side by side. */
+  readonly indexes: readonly DumpEntry[];
+  /** Indexes of partitions to those of their parents, whose keys are valid only then. */
+  readonly attachments: readonly DumpEntry[];
+  readonly statistics: readonly DumpEntry[];
+  readonly foreignKeys: readonly DumpEntry[];
+  /** In order, at the end: triggers, rules, policies, comments on all of these, privileges. */
+  readonly rest: readonly DumpEntry[];
+}
+
+/**
+ * Sorts the entries into steps. Left out: what belongs to the whole database, everything about the schemas themselves
+ * that exist on the target already, which keep their owner, privileges and comment, and the triggers that an earlier
+ * fence may have left on the source.
+ */
+export function planSteps(entries: readonly DumpEntry[], existingSchemas: readonly string[]): LoadSteps {
+  const wanted = entries.filter((entry) => {
+    const schema = schemaOfSchemaEntry(entry);
+    if (databaseWideTypes.has(entry.type) || isFenceTrigger(entry)) return false;
+    return schema === undefined || !existingSchemas.includes(schema);
+  });
+  const later = wanted.filter(({ section }) => section === "post-data");
+  const ofType = (type: string) => later.filter((entry) => entry.type === type);
+  const isPostponed = ({ type }: DumpEntry) => postponableTypes.has(type);
+  const hasStep = new Set(["CONSTRAINT", "INDEX", "INDEX ATTACH", "STATISTICS", "FK CONSTRAINT"]);
+  return {
+    definitions: wanted.filter(({ section }) => section === "pre-data"),
+    keys: ofType("CONSTRAINT"),
+    postponed: later.filter(isPostponed),
+    indexes: ofType("INDEX"),
+    attachments: ofType("INDEX ATTACH"),
+    statistics: ofType("STATISTICS"),
+    foreignKeys: ofType("FK CONSTRAINT"),
+    rest: later.filter((entry) => !hasStep.has(entry.type) && !isPostponed(entry)),
+  };
+}
+
+/**
+ * Runs entries in order, many to a round trip. Each batch is one implicit transaction, so a batch that fails is run
+ * again entry by entry, to name the one at fault.
+ *
+ * @param withEach ends each of these transactions
+ * @throws CutoverError `LOAD_FAILED`
+ */
+export async function applyEntries(
+  client: pg.Client,
+  entries: readonly DumpEntry[],
+  withEach = "",
+): Promise<void> {
+  for (let start = 0; start < entries.length; start += batchSize) {
+    const batch = entries.slice(start, start + batchSize);
+    try {
+      await client.query([...batch.map(({ sql }) => sql), withEach].join("\n"));
+    } catch {
+      for (const entry of batch) await applyEntry(client, entry, withEach);
+    }
+  }
+}
+
+/** `TABLE public.users`: what an entry is, for messages. */
+export function entryLabel({ type, schema, name }: DumpEntry): string {
+  return `${type} ${schema === null ? "" : `${schema}.`}${name}`;
+}
+
+/**
+ * Finds by how pg_dump names an entry in its comments, where line ends are blanks. A name that two have, such as a table
+ * `a b` with a constraint `c` and a table `a` with a constraint `b c`, finds neither: what is not found is made plainly.
+ */
+export function byEntryTag<Item>(items: readonly Item[], tagOf: (item: Item) => string): Map<string, Item> {
+  const groups = Map.groupBy(items, (item) => tagOf(item).replaceAll(/[\r\n]/g, " "));
+  return new Map(
+    [...groups].flatMap(([tag, [item, other]]) => (item && !other ? [[tag, item] as const] : [])),
+  );
+}
+
+async function applyEntry(client: pg.Client, entry: DumpEntry, withEach: string): Promise<void> {
+  try {
+    await client.query(`${entry.sql}\n${withEach}`);
+  } catch (error) {
+    throw loadFailed(`Creating ${entryLabel(entry)}`, error);
+  }
+}
+
+/** pg_dump names a trigger by its table and its own name. */
+function isFenceTrigger({ type, name }: DumpEntry): boolean {
+  return type === "TRIGGER" && name.endsWith(` ${fenceTriggerName}`);
+}
+
+/** Entries to a batch: bounds the locks one transaction holds and the work that is repeated after a failure. */
+const batchSize = 50;
+
+/** pg_dump moves these behind the keys they depend on; otherwise they are in the section before the rows. */
+const postponableTypes: ReadonlySet<string> = new Set([
+  "FUNCTION",
+  "MATERIALIZED VIEW",
+  "PROCEDURE",
+  "AGGREGATE",
+  "TABLE",
+  "VIEW",
+]);
+
+const databaseWideTypes: ReadonlySet<string> = new Set([
+  "EVENT TRIGGER",
+  "PUBLICATION",
+  "PUBLICATION TABLE",
+  "PUBLICATION TABLES IN SCHEMA",
+  "SUBSCRIPTION",
+  "SUBSCRIPTION TABLE",
+]);

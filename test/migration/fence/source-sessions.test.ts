@@ -1,0 +1,195 @@
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { maintenanceDatabase } from "../../../components/migration/fence/maintenance.ts";
+import {
+  assertNobodyReturned,
+  assertNothingReplicated,
+  emptySource,
+  foreignSessions,
+  waitUntilEmpty,
+} from "../../../components/migration/fence/source-sessions.ts";
+import type { Acceptance } from "../../../components/migration/inputs.ts";
+import { connect, withConnection } from "../../../components/postgres/connection.ts";
+import { closeSourceFence, inTransaction, setSeal } from "../../../components/postgres/fence/fence.ts";
+import { listTables } from "../../../components/postgres/relations.ts";
+import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
+import { startServer } from "../../world/postgres/server.ts";
+import { sharedServers } from "../../world/postgres/shared.ts";
+
+const servers = sharedServers();
+let database: TestDatabase;
+let maintenance: pg.Client;
+
+beforeEach(async () => {
+  database = await createDatabase(servers.source);
+  const { connection } = database;
+  maintenance = await connect(connection, {
+    purpose: "control",
+    database: maintenanceDatabase(connection),
+  });
+});
+afterEach(async () => {
+  await maintenance.end();
+  await database.drop();
+});
+
+/** A session of somebody else, with what else its login says. */
+async function stranger(name: string, login: Partial<pg.ClientConfig> = {}): Promise<pg.Client> {
+  const { host, port, user, password, database: inside } = database.connection;
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    password,
+    database: inside,
+    application_name: name,
+    ...login,
+  });
+  client.on("error", () => {});
+  await client.connect();
+  return client;
+}
+
+/** A consumer that comes back as soon as it is ended, for as long as the database lets it. */
+async function insistent(name: string): Promise<{ readonly refused: Promise<void> }> {
+  const first = await stranger(name);
+  const insist = async (client: pg.Client): Promise<void> => {
+    await new Promise((resolve) => client.once("end", resolve));
+    const next = await stranger(name).catch(() => undefined);
+    if (next !== undefined) await insist(next);
+  };
+  return { refused: insist(first) };
+}
+
+const empty = async (accept: readonly Acceptance[] = []) => {
+  const { database: name } = database.connection;
+  await assertNobodyReturned(maintenance, await emptySource(maintenance, name), {
+    ...{ database: name, settleMs: 300 },
+    accept,
+  });
+};
+
+const seal = () => setSeal(maintenance, database.connection.database, true);
+const reason = "it only watches";
+
+describe("emptying the source", () => {
+  it("names who comes back", async () => {
+    const { refused } = await insistent("nightly");
+    await expect(empty()).rejects.toMatchObject({
+      code: "SOURCE_STILL_USED",
+      message: expect.stringContaining("nightly from 127.0.0.1"),
+    });
+    await seal();
+    await waitUntilEmpty(maintenance, database.connection.database);
+    await refused;
+  });
+
+  it.each([
+    ["nightly", "nightly"],
+    ["", "unnamed"],
+  ])(
+    "lets a consumer that is accepted by name (%o) come back until the seal cuts it off",
+    async (name, object) => {
+      const { refused } = await insistent(name);
+      await empty([{ code: "SOURCE_STILL_USED", object, reason }]);
+      await expect(empty([{ code: "SOURCE_STILL_USED", object: "another", reason }])).rejects.toMatchObject({
+        code: "SOURCE_STILL_USED",
+      });
+      await seal();
+      await waitUntilEmpty(maintenance, database.connection.database);
+      await refused;
+      expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
+    },
+  );
+
+  it("ends those that stream changes from the database, too", async () => {
+    await stranger("warehouse", { replication: "database" } as pg.ClientConfig);
+    const [found] = await foreignSessions(maintenance, database.connection.database);
+    expect(found).toMatchObject({ name: "warehouse", kind: "walsender" });
+    await seal();
+    await waitUntilEmpty(maintenance, database.connection.database);
+    expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
+  });
+
+  /** A session that stays in its start for so many seconds, in no list of sessions, once it has been let in. */
+  async function slowToStart(seconds: number): Promise<Promise<pg.Client>[]> {
+    const starting = stranger("slow", { options: `-c post_auth_delay=${seconds}` });
+    starting.catch(() => {});
+    const isStarting = async () => {
+      const { rows } = await maintenance.query(
+        "select from pg_locks where locktype = 'object' and objid = (select oid from pg_database where datname = $1)",
+        [database.connection.database],
+      );
+      return rows.length > 0;
+    };
+    await expect.poll(isStarting, { interval: 5 }).toBe(true);
+    // It looks whether it may come in right after it has the lock.
+    await delay(300);
+    expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
+    return [starting];
+  }
+
+  it("waits for a session that was let in before the seal and is still starting", async () => {
+    const [starting] = await slowToStart(3);
+    await seal();
+    await waitUntilEmpty(maintenance, database.connection.database);
+    const client = await starting;
+    await expect(client?.query("select 1")).rejects.toThrow();
+  });
+
+  it("gives up in time on a session that does not get ready", async () => {
+    const [starting] = await slowToStart(4);
+    await seal();
+    await expect(waitUntilEmpty(maintenance, database.connection.database, 300)).rejects.toMatchObject({
+      code: "SOURCE_STILL_USED",
+    });
+    await waitUntilEmpty(maintenance, database.connection.database);
+    await starting?.catch(() => {});
+  });
+});
+
+it("finds logical replication into the source, which passes its fence", async () => {
+  const publisher = await startServer({ role: "target", settings: { wal_level: "logical" } });
+  onTestFinished(() => publisher.dispose());
+  const origin = publisher.connection();
+  const { connection } = database;
+  const ddl = "create table public.patient (id int primary key)";
+  await withConnection(origin, { purpose: "test" }, async (client) => {
+    await client.query(`${ddl}; create publication feed for table public.patient`);
+  });
+  await withConnection(connection, { purpose: "test" }, async (client) => {
+    await client.query(ddl);
+    await client.query(
+      `create subscription feed connection 'host=${origin.host} port=${origin.port} user=${origin.user} password=${origin.password} dbname=${origin.database}' publication feed`,
+    );
+    await expect
+      .poll(async () => (await client.query("select srsubstate as state from pg_subscription_rel")).rows, {
+        timeout: 30_000,
+      })
+      .toEqual([{ state: "r" }]);
+    await inTransaction(client, async () =>
+      closeSourceFence(client, {
+        tables: await listTables(client, ["public"]),
+        ...{ schemas: ["public"], migrationId: "m1", epoch: 1, yieldAfterMs: null },
+      }),
+    );
+    await withConnection(origin, { purpose: "test" }, (other) =>
+      other.query("insert into public.patient values (1)"),
+    );
+    await expect
+      .poll(async () => (await client.query("select id from public.patient")).rows, { timeout: 30_000 })
+      .toEqual([{ id: 1 }]);
+
+    const used = { code: "SOURCE_STILL_USED", message: expect.stringContaining("subscription feed") };
+    await expect(empty()).rejects.toMatchObject(used);
+    await expect(waitUntilEmpty(maintenance, connection.database)).rejects.toMatchObject(used);
+    await client.query("alter subscription feed disable; alter subscription feed set (slot_name = none)");
+    await expect
+      .poll(() => assertNothingReplicated(maintenance, connection.database).then(() => "quiet", String), {
+        timeout: 30_000,
+      })
+      .toBe("quiet");
+    await client.query("drop subscription feed");
+  });
+}, 120_000);

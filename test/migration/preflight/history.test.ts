@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { reorderedTables } from "../../../components/migration/preflight/database/column-order.ts";
+import { compareServerObjects } from "../../../components/migration/preflight/database/server-objects.ts";
+import { sharedServers } from "../../world/postgres/shared.ts";
+import { createFixture, type PreflightFixture, runSql } from "./fixture.ts";
+import { preflight, summarise } from "./world.ts";
+
+const servers = sharedServers();
+let fixture: PreflightFixture;
+
+beforeAll(async () => {
+  fixture = await createFixture(servers);
+});
+afterAll(() => fixture?.drop());
+
+interface Case {
+  readonly name: string;
+  readonly source: string;
+  readonly expected: readonly string[];
+  /** What is no finding beside it. */
+  readonly absent?: RegExp;
+  /** The lowest major of the target, and the highest of the source, that it is about. */
+  readonly targetFrom?: number;
+  readonly sourceTo?: number;
+}
+
+/** What is right where it stands, and cannot be made again out of definitions and rows. */
+const cases: readonly Case[] = [
+  {
+    name: "a check that its rows satisfied when they were written, not one that they still satisfy",
+    source: `CREATE TABLE public.visit (at timestamptz CONSTRAINT in_future CHECK (at > now()), made timestamptz CONSTRAINT in_past CHECK (made <= now()));
+      INSERT INTO public.visit VALUES (clock_timestamp() + interval '20 milliseconds', NULL), (NULL, now()); SELECT pg_sleep(0.05)`,
+    expected: ["blocker CHECK_NOT_SATISFIED constraint public.visit.in_future"],
+    absent: /in_past/,
+  },
+  {
+    name: "a check of a table and one of a domain by a function that was changed since, none that is not validated",
+    source: `CREATE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 0';
+      CREATE DOMAIN public.amount AS int CONSTRAINT fits CHECK (public.fits(VALUE));
+      CREATE TABLE public.bill (a int CONSTRAINT bill_fits CHECK (public.fits(a)), b public.amount, c int); INSERT INTO public.bill VALUES (1, 1, 1);
+      CREATE OR REPLACE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 5';
+      ALTER TABLE public.bill ADD CONSTRAINT late CHECK (public.fits(c)) NOT VALID`,
+    expected: [
+      "blocker CHECK_NOT_SATISFIED column public.bill.b",
+      "blocker CHECK_NOT_SATISFIED constraint public.bill.bill_fits",
+    ],
+    absent: /late/,
+  },
+  {
+    name: "a domain that is never null in a column that is",
+    source: `CREATE DOMAIN public.given AS int NOT NULL; CREATE TABLE public.hollow (a public.given);
+      INSERT INTO public.hollow SELECT h.a FROM public.users LEFT JOIN public.hollow h ON false LIMIT 1`,
+    expected: ["blocker CHECK_NOT_SATISFIED column public.hollow.a"],
+  },
+  {
+    name: "a generated value by a function that was changed since, not one that it still gives",
+    source: `CREATE FUNCTION public.next(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 1';
+      CREATE FUNCTION public.same(int) RETURNS json IMMUTABLE LANGUAGE sql AS 'SELECT to_json($1)';
+      CREATE TABLE public.total (a int, b int GENERATED ALWAYS AS (public.next(a)) STORED, c json GENERATED ALWAYS AS (public.same(a)) STORED);
+      INSERT INTO public.total VALUES (1), (NULL);
+      CREATE OR REPLACE FUNCTION public.next(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 2'`,
+    expected: ["blocker GENERATED_VALUE_OUTDATED column public.total.b"],
+    absent: /total\.c/,
+  },
+  {
+    name: "a foreign key whose triggers were left disabled, by the gate's name",
+    source:
+      "CREATE TABLE public.loose (u int REFERENCES public.users); ALTER TABLE public.loose DISABLE TRIGGER ALL; ALTER TABLE public.loose ENABLE TRIGGER USER",
+    expected: ["blocker CATALOGUE_CHANGED constraint public.loose.loose_u_fkey"],
+    absent: /patient/,
+  },
+  {
+    name: "what no dump says of the types that come with tables and ranges, by the gate's names",
+    source: `COMMENT ON TYPE public.users IS 'SENTINEL'; CREATE TYPE public.span AS RANGE (subtype = int, multirange_type_name = public.spans); COMMENT ON TYPE public.spans IS 'SENTINEL';
+      CREATE VIEW public.seen AS SELECT 1 AS one; REVOKE USAGE ON TYPE public.seen FROM PUBLIC; COMMENT ON TYPE public.span IS 'carried'; COMMENT ON VIEW public.seen IS 'carried'`,
+    expected: [
+      "blocker CATALOGUE_CHANGED range type public.span",
+      "blocker CATALOGUE_CHANGED table public.users",
+      "blocker PRIVILEGES_WIDENED view public.seen",
+    ],
+    absent: /SENTINEL|CATALOGUE_CHANGED view/,
+  },
+  {
+    name: "a filled materialised view over an empty one, also through a view, not an empty one over it",
+    source: `CREATE MATERIALIZED VIEW public.first AS SELECT id FROM public.users; CREATE VIEW public.between AS SELECT id FROM public.first;
+      CREATE MATERIALIZED VIEW public.second AS SELECT id FROM public.between; CREATE MATERIALIZED VIEW public.third AS SELECT id FROM public.second;
+      CREATE MATERIALIZED VIEW public.hollow AS SELECT id FROM public.first WITH NO DATA; REFRESH MATERIALIZED VIEW public.first WITH NO DATA`,
+    expected: ["blocker MATERIALIZED_VIEW_UNREADABLE public.second"],
+    absent: /public\.(?:third|hollow)/,
+  },
+  {
+    name: "a table divided by the hash of an enum, also within an array, not one by its values",
+    source: `CREATE TYPE public.kind AS ENUM ('a', 'b'); CREATE DOMAIN public.kinds AS public.kind[];
+      CREATE TABLE public.hashed (k public.kind) PARTITION BY HASH (k); CREATE TABLE public.hashed_too (id int, k public.kinds) PARTITION BY HASH (id, k);
+      CREATE TABLE public.listed (k public.kind) PARTITION BY LIST (k); CREATE TABLE public.by_id (id int, k public.kind) PARTITION BY HASH (id)`,
+    expected: [
+      "blocker PARTITION_BY_ENUM_HASH public.hashed",
+      "blocker PARTITION_BY_ENUM_HASH public.hashed_too",
+    ],
+    absent: /listed|by_id/,
+  },
+  {
+    name: "a partition with an identity of its own",
+    source: `CREATE TABLE public.whole (id int NOT NULL, k int) PARTITION BY LIST (k); CREATE TABLE public.part (id int GENERATED ALWAYS AS IDENTITY, k int);
+      ALTER TABLE public.whole ATTACH PARTITION public.part FOR VALUES IN (1)`,
+    expected: ["blocker PARTITION_IDENTITY public.part"],
+    targetFrom: 17,
+    sourceTo: 16,
+  },
+  {
+    name: "a child whose parent got a column later, not one that was made as it is",
+    source: `CREATE TABLE public.parent (a int); CREATE TABLE public.child (b int) INHERITS (public.parent); ALTER TABLE public.parent ADD COLUMN c int;
+      CREATE TABLE public.orderly (d int) INHERITS (public.parent)`,
+    expected: ["blocker COLUMN_ORDER_CHANGES public.child"],
+    absent: /orderly/,
+  },
+  {
+    name: "values that count on the source's server, in columns that hold any",
+    source: `CREATE DOMAIN public.position AS pg_lsn; CREATE TABLE public.outbox (id bigint, at xid8 DEFAULT pg_current_xact_id(), o oid, l public.position[], r regclass);
+      INSERT INTO public.outbox (id, l, r) VALUES (1, '{0/0}', 'public.users')`,
+    expected: ["blocker SERVER_BOUND_VALUES public.outbox.at", "blocker SERVER_BOUND_VALUES public.outbox.l"],
+    absent: /outbox\.[or]\b/,
+  },
+  {
+    name: "values that name what stays behind, not what moves or is always there",
+    source: `CREATE SCHEMA ledger; CREATE TABLE ledger.entry (); CREATE TABLE public.named (r regclass, t regtype, n regnamespace);
+      INSERT INTO public.named VALUES ('ledger.entry', 'public.users', 'ledger'), ('public.users', 'int', 'public'), ('pg_class', NULL, NULL), (999999, NULL, NULL)`,
+    expected: [
+      "blocker NEEDS_OUTSIDE_OBJECT schema ledger",
+      "blocker NEEDS_OUTSIDE_OBJECT table ledger.entry",
+    ],
+    absent: /OUTSIDE_OBJECT.*(?:users|pg_class|public$)/,
+  },
+  {
+    name: "a function with a setting that the target's server does not know, not with one of its own or of a role",
+    source: `CREATE FUNCTION public.parallel() RETURNS int LANGUAGE sql SET force_parallel_mode = off AS 'SELECT 1';
+      CREATE FUNCTION public.usual() RETURNS int LANGUAGE sql SET work_mem = '4MB' SET clinic.tenant = 'x' SET role = postgres AS 'SELECT 1'`,
+    expected: ["blocker NOT_ON_TARGET_SERVER setting force_parallel_mode"],
+    absent: /NOT_ON_TARGET_SERVER setting (?!force)/,
+    targetFrom: 16,
+    sourceTo: 15,
+  },
+  {
+    name: "a function that was added to an extension here only, not those that it brings itself",
+    source: `CREATE FUNCTION public.added() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER EXTENSION plpgsql ADD FUNCTION public.added();
+      CREATE VIEW public.added_view AS SELECT public.added(); ALTER EXTENSION plpgsql ADD VIEW public.added_view; CREATE TABLE public.with_default (a int DEFAULT public.added()); CREATE FUNCTION public.usual() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'`,
+    expected: ["blocker NOT_ON_TARGET_SERVER function public.added()"],
+    absent: /NOT_ON_TARGET_SERVER (?!function public\.added)/,
+  },
+  {
+    name: "a view of the server's own numbers that the target counts elsewhere, not of those that it still has there",
+    source: `CREATE VIEW public.counted AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW public.kept AS SELECT buffers_clean FROM pg_stat_bgwriter;
+      CREATE TABLE public.sorted (a text COLLATE "ucs_basic", b text COLLATE "C")`,
+    expected: ["blocker NOT_ON_TARGET_SERVER column pg_catalog.pg_stat_bgwriter.checkpoints_timed"],
+    absent: /buffers_clean|collation/,
+    targetFrom: 17,
+    sourceTo: 16,
+  },
+];
+
+test.for(cases)("$name", async ({ source, expected, absent, targetFrom = 0, sourceTo = 99 }, { skip }) => {
+  if (servers.target.majorVersion < targetFrom || servers.source.majorVersion > sourceTo) {
+    return skip("not between servers of these versions");
+  }
+  const { connections } = await fixture.createWorld(onTestFinished);
+  await runSql(connections.source, source);
+  const lines = summarise(await preflight(connections));
+  for (const line of expected) expect(lines).toContain(line);
+  expect(lines.join("\n")).not.toContain("CHECK_FAILED");
+  if (absent !== undefined) expect(lines.join("\n")).not.toMatch(absent);
+});
+
+test("what the application has is no finding", async () => {
+  const { connections } = await fixture.createWorld(onTestFinished);
+  const codes = (await preflight(connections)).findings.map(({ code }) => code);
+  for (const { expected } of cases) {
+    for (const line of expected) expect(codes).not.toContain(line.split(" ")[1]);
+  }
+});
+
+test("the order of inherited columns is told from parent to child", () => {
+  const families = [
+    { name: "a", parents: [], columns: ["x", "y", "later"] },
+    { name: "b", parents: [], columns: ["x", "z"] },
+    { name: "c", parents: ["a", "b"], columns: ["x", "y", "z", "own", "later"] },
+    { name: "d", parents: ["c"], columns: ["x", "y", "later", "z", "own"] },
+  ];
+  expect(reorderedTables(families)).toEqual([{ name: "c", order: ["x", "y", "later", "z", "own"] }]);
+});
+
+test("what no server lists, and what both have, is not missed on the target", () => {
+  const source = {
+    provided: ["collation es_ES", "compression lz4", "setting work_mem"],
+    used: ["collation es_ES", "compression lz4", "setting role", "setting work_mem"].map((object) => ({
+      object,
+      extension: null,
+      usedBy: ["public.users"],
+    })),
+  };
+  const findings = compareServerObjects(source, { provided: ["setting work_mem", "setting role"] });
+  expect(findings.map(({ object }) => object)).toEqual(["collation es_ES", "compression lz4"]);
+});
