@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { CutoverError } from "../errors.ts";
+import { inBatches } from "../in-batches.ts";
 import { quoteLiteral, quoteQualified } from "./identifiers.ts";
 
 /** Where one sequence stands. Numbers are decimal text: they reach 64 bits. */
@@ -28,8 +29,7 @@ export async function readSequences(
     [schemas],
   );
   const states: SequenceState[] = [];
-  for (let start = 0; start < sequences.length; start += batchSize) {
-    const batch = sequences.slice(start, start + batchSize);
+  for (const batch of inBatches(sequences, batchSize)) {
     const { rows } = await client.query<{ lastValue: string; isCalled: boolean }>(positionsQuery(batch));
     states.push(
       ...batch.map(({ schema, name, increment }, index) => {
@@ -48,13 +48,11 @@ export async function readSequences(
  */
 export async function setSequences(client: ClientBase, states: readonly SequenceState[]): Promise<void> {
   await assertPresent(client, states);
-  for (let start = 0; start < states.length; start += batchSize) {
-    const calls = states
-      .slice(start, start + batchSize)
-      .map(
-        ({ schema, name, lastValue, isCalled }) =>
-          `pg_catalog.setval(${regclass(schema, name)}, ${BigInt(lastValue)}, ${isCalled})`,
-      );
+  for (const batch of inBatches(states, batchSize)) {
+    const calls = batch.map(
+      ({ schema, name, lastValue, isCalled }) =>
+        `pg_catalog.setval(${regclass(schema, name)}, ${BigInt(lastValue)}, ${isCalled})`,
+    );
     await client.query(`SELECT ${calls.join(", ")}`);
   }
 }
@@ -73,10 +71,8 @@ export async function advanceSequences(client: ClientBase, states: readonly Sequ
   await assertPresent(client, states);
   // What this session drew ahead for a sequence with CACHE earlier is not the next number any more.
   await client.query("DISCARD SEQUENCES");
-  for (let start = 0; start < states.length; start += batchSize) {
-    const advances = states.slice(start, start + batchSize).map(advanceQuery);
-    await client.query(advances.join(" UNION ALL "));
-  }
+  for (const batch of inBatches(states, batchSize))
+    await client.query(batch.map(advanceQuery).join(" UNION ALL "));
 }
 
 /** Numbers that are drawn one after the other, a few microseconds each. */

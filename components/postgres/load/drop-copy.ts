@@ -1,5 +1,6 @@
 import type { ClientBase } from "pg";
 import { CutoverError, sqlState } from "../../errors.ts";
+import { inBatches } from "../../in-batches.ts";
 import { fenceTriggerName } from "../fence/parts.ts";
 import { quoteIdentifier, quoteLiteral } from "../identifiers.ts";
 import { dropStatements, listObjectNames } from "./drop-copy-objects.ts";
@@ -77,10 +78,10 @@ async function refuseForeignObjects(
 async function refuseForeignRows(client: ClientBase, schemas: readonly string[]): Promise<void> {
   const { rows: unfenced } = await client.query<{ name: string }>(unfencedQuery, [schemas, fenceTriggerName]);
   const filled: string[] = [];
-  for (let start = 0; start < unfenced.length; start += batchSize) {
-    const looks = unfenced
-      .slice(start, start + batchSize)
-      .map(({ name }) => `SELECT ${quoteLiteral(name)} AS name WHERE EXISTS (SELECT FROM ONLY ${name})`);
+  for (const batch of inBatches(unfenced, batchSize)) {
+    const looks = batch.map(
+      ({ name }) => `SELECT ${quoteLiteral(name)} AS name WHERE EXISTS (SELECT FROM ONLY ${name})`,
+    );
     const { rows } = await client.query<{ name: string }>(looks.join(" UNION ALL "));
     filled.push(...rows.map(({ name }) => name));
   }

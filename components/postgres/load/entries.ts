@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { inBatches } from "../../in-batches.ts";
 import { schemaOfSchemaEntry } from "../dump/parse-script.ts";
 import type { DumpEntry } from "../dump.ts";
 import { fenceTriggerName } from "../fence/parts.ts";
@@ -61,8 +62,7 @@ export async function applyEntries(
   entries: readonly DumpEntry[],
   withEach = "",
 ): Promise<void> {
-  for (let start = 0; start < entries.length; start += batchSize) {
-    const batch = entries.slice(start, start + batchSize);
+  for (const batch of inBatches(entries, batchSize)) {
     try {
       await client.query([...batch.map(({ sql }) => sql), withEach].join("\n"));
     } catch {

@@ -1,5 +1,6 @@
 import type { ClientBase } from "pg";
 import { sqlState } from "../../../errors.ts";
+import { inBatches } from "../../../in-batches.ts";
 import { displayName } from "../../../postgres/catalogue/catalogue.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../../postgres/identifiers.ts";
 import { readApplicationSettings, type Setting } from "../../../postgres/load/application-settings.ts";
@@ -44,7 +45,7 @@ export async function readOutdatedRows(
     readApplicationSettings(client),
   ]);
   const outdated = await Promise.all(
-    inBatches(suspects).map((batch) => findOutdated(client, batch, settings)),
+    [...inBatches(suspects, batchSize)].map((batch) => findOutdated(client, batch, settings)),
   );
   return outdated.flat();
 }
@@ -124,14 +125,6 @@ function lookInto({ kind, schema, table, expression }: Suspect, position: number
   return kind === "domain"
     ? `SELECT ${position} AS position FROM (SELECT ${expression} AS value FROM ONLY ${oldest} OFFSET 0) AS given HAVING count(value) < 0`
     : `SELECT ${position} AS position WHERE EXISTS (SELECT FROM ONLY ${oldest} AND (${expression}))`;
-}
-
-function inBatches(suspects: readonly Suspect[]): Suspect[][] {
-  const batches: Suspect[][] = [];
-  for (let start = 0; start < suspects.length; start += batchSize) {
-    batches.push(suspects.slice(start, start + batchSize));
-  }
-  return batches;
 }
 
 const batchSize = 50;
