@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type pg from "pg";
-import { type CopyStreamQuery, from, to } from "pg-copy-streams";
+import { type CopyStreamQuery, type CopyToStreamQuery, from, to } from "pg-copy-streams";
 import { CutoverError, sqlState } from "../../errors.ts";
 import { copyFailed } from "./errors.ts";
 
@@ -15,7 +15,7 @@ export interface CopyStatements {
 
 export interface CopyProgress {
   onBytes(bytes: number): void;
-  /** Called when the source has sent all rows and its session is free. The target has yet to say that it took them. */
+  /** Called when the source's session is free. The target may have yet to say that it took the last rows. */
   onRead(): void;
 }
 
@@ -35,9 +35,11 @@ export async function copyTable(
   { onBytes, onRead }: CopyProgress,
 ): Promise<number> {
   const frozen = writeFrozen === undefined ? undefined : await startFrozen(target, label, writeFrozen);
-  const reader = source.query(to(read));
+  const sender = to(read);
+  const sent = answerOf(sender).then(onRead);
+  const reader = source.query(sender);
   const writer = frozen ?? target.query(from(write));
-  await pump(reader, writer, label, { onBytes, onRead });
+  await pump(reader, writer, label, { onBytes, sent });
   if (reader.rowCount !== writer.rowCount) {
     throw new CutoverError({
       code: "COPY_FAILED",
@@ -76,6 +78,16 @@ async function startFrozen(
 }
 
 /**
+ * When the server is ready for the session's next statement. The stream ends before that, with the last row: a session
+ * that is ended then is cut, and its number of rows is not known yet.
+ */
+function answerOf(query: CopyToStreamQuery): Promise<void> {
+  return new Promise((resolve) => {
+    Object.assign(query, { handleReadyForQuery: resolve });
+  });
+}
+
+/**
  * Like `stream.pipeline`, but never destroys the writer: that would send the reader's error text, which may quote a
  * row, to the target and into its log. The caller cuts both connections instead.
  */
@@ -83,7 +95,7 @@ async function pump(
   reader: Readable,
   writer: Writable,
   label: string,
-  { onBytes, onRead }: CopyProgress,
+  { onBytes, sent }: Pick<CopyProgress, "onBytes"> & { readonly sent: Promise<void> },
 ): Promise<void> {
   const failed = new AbortController();
   const writerFailure = new Promise<never>((_resolve, reject) => {
@@ -97,10 +109,9 @@ async function pump(
       onBytes(chunk.length);
       if (!writer.write(chunk)) await once(writer, "drain", { signal: failed.signal });
     }
-    onRead();
     const finished = once(writer, "finish", { signal: failed.signal });
     writer.end();
-    await finished;
+    await Promise.all([finished, sent]);
   };
   const moved = move();
   // The race is lost by two of the three; what they end with later is no news.

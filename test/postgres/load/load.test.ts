@@ -13,6 +13,7 @@ import {
 } from "../../../components/postgres/fence/fence.ts";
 import type { LoadProgress } from "../../../components/postgres/load/load.ts";
 import { listTables } from "../../../components/postgres/relations.ts";
+import { type StatementOnTheWire, startWireProxy, type WireProxy } from "../../protocol/wire-proxy.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { applicationDdl, ask, copyAll, schemas, withSnapshot } from "./fixture.ts";
@@ -450,6 +451,43 @@ test("tells when a session has nothing left to read, before the indexes are buil
     onReaderEnded: () => phases.push(phase),
   });
   expect(phases).toEqual(["rows", "rows", "rows"]);
+});
+
+test("a source that says that it is done only after the target did is waited for", async () => {
+  const source = await newDatabase(
+    "source",
+    "CREATE TABLE public.visit (id int); INSERT INTO public.visit SELECT generate_series(1, 3)",
+  );
+  const target = await newDatabase("target");
+  const proxies = await Promise.all([source, target].map((server) => startWireProxy(server)));
+  const [sending, taking] = proxies as [WireProxy, WireProxy];
+  const taken = Promise.withResolvers<void>();
+  const sent = Promise.withResolvers<void>();
+  const isAnswer = ({ stage, text }: StatementOnTheWire) => stage === "after" && text.startsWith("COPY");
+  taking.intercept(async (statement) => {
+    if (isAnswer(statement)) {
+      taken.resolve();
+      await sent.promise;
+    }
+    return "go-on";
+  });
+  sending.intercept(async (statement) => {
+    if (isAnswer(statement)) {
+      await taken.promise;
+      sent.resolve();
+    }
+    return "go-on";
+  });
+  try {
+    const report = await copyAll(
+      { ...source, port: sending.port, tls: "off" },
+      { ...target, port: taking.port, tls: "off" },
+      { schemas: ["public"] },
+    );
+    expect(report.tables).toMatchObject([{ name: "visit", rows: 3 }]);
+  } finally {
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+  }
 });
 
 describe("failures", () => {
