@@ -48,7 +48,7 @@ async function main(): Promise<number> {
     values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : numberOf("seed", values.seed);
   const isBounded = values.minutes !== undefined || values.lives !== undefined;
   const interrupt = new AbortController();
-  process.once("SIGINT", () => interrupt.abort());
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupt.abort());
   keepCompiledCode();
   const folder = await mkdtemp(path.join(tmpdir(), "cutover-soak-log-"));
   console.log(
