@@ -44,7 +44,7 @@ describe("a life under faults", () => {
       ],
       ending: "abort",
     });
-    expect(report.hits).toHaveLength(2);
+    expect(report.hits, report.ends.join("; ")).toHaveLength(2);
     expect(report.outcome?.active).toBe("source");
   });
 
@@ -56,7 +56,7 @@ describe("a life under faults", () => {
       ],
       ending: "up",
     });
-    expect(report.hits).toHaveLength(2);
+    expect(report.hits, report.ends.join("; ")).toHaveLength(2);
     expect(report.outcome?.active).toBe("target");
   });
 

@@ -18,18 +18,23 @@ test("a standby that took the place of the source is another history from its pr
   const on = <Result>({ port }: PostgresServer, work: (client: pg.Client) => Promise<Result>) =>
     withConnection({ ...source.connection(), port }, { purpose: "test" }, work);
   const fenced = await on(source, async (client) => {
-    await client.query("create table public.visit as select n as id, repeat('x', 500) as note from generate_series(1, 20000) n");
+    await client.query(
+      "create table public.visit as select n as id, repeat('x', 500) as note from generate_series(1, 20000) n",
+    );
     return readSourcePosition(client);
   });
   await on(standby, async (client) => {
     await expect
-      .poll(async () => {
-        const { rows } = await client.query(
-          "select pg_last_wal_replay_lsn() - '0/0' >= $1::numeric as caught",
-          [fenced.walPosition],
-        );
-        return rows[0].caught;
-      }, { timeout: 30_000 })
+      .poll(
+        async () => {
+          const { rows } = await client.query(
+            "select pg_last_wal_replay_lsn() - '0/0' >= $1::numeric as caught",
+            [fenced.walPosition],
+          );
+          return rows[0].caught;
+        },
+        { timeout: 30_000 },
+      )
       .toBe(true);
     await client.query("select pg_promote()");
     await client.query("create table public.written_since (id int)");

@@ -342,8 +342,7 @@ describe("when something happens meanwhile", () => {
   });
 
   test("a dead run's write that Railway carries out late does not have the last word", async () => {
-    const late = () =>
-      here.world.railway.setVariableByHand("pgvector", "POSTGRES_PASSWORD", "of a dead run");
+    const late = () => here.world.railway.setVariableByHand("pgvector", "POSTGRES_PASSWORD", "of a dead run");
     expect(
       await rotateAgain((line) => {
         if (line === "See that the old password is of no use") late();
