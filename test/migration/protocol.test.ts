@@ -213,11 +213,20 @@ describe("putting back", () => {
     const orphans = { ...abortingRecord(record.fence), load: record.load };
     await onTarget.query("update pgvector_cutover.migration set id = 'm2', epoch = 5");
     await onSource.query("update pgvector_cutover.witness set migration_id = 'm2'");
+    await expect(back(owner, orphans)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+    expect(await readWitness(onSource)).toMatchObject({ migrationId: "m2" });
+    await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
+      code: "25006",
+    });
+  });
+
+  it("opens nothing where another migration's fence stands on the source, and puts its seal back", async () => {
+    const { onSource, owner, record } = await switched();
+    await onSource.query("update pgvector_cutover.witness set migration_id = 'm2'");
     const outside = await session(source, "test", maintenanceDatabase(source.connection));
     await setSeal(outside, source.connection.database, true);
-    await expect(back(owner, orphans)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
     expect(await isSealed(outside, source.connection.database)).toBe(true);
-    expect(await readWitness(onSource)).toMatchObject({ migrationId: "m2" });
     await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
       code: "25006",
     });
