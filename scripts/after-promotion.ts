@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import type pg from "pg";
 import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, describeError } from "../components/errors.ts";
 import { readPrimary } from "../components/migration/decide/primary.ts";
@@ -30,16 +31,18 @@ async function main(): Promise<number> {
       remedy: "Run `pulumi up` with phase: cutover first.",
     });
   }
-  return withConnection(target.connection, { purpose: "after-promotion" }, async (client) => {
-    // The journal, not Pulumi's state, knows whether it ran: a second stack or a lost state must not repeat it.
-    if ((await readEvents(client, entry.id)).some(({ text }) => text === doneText)) return 0;
-    const exitCode = await withRelay(target.connection, (reached) => run(command, databaseUrl(reached)));
-    if (exitCode !== 0) return exitCode;
-    await addEvent(client, entry, entry.record.state, doneText);
-    // What the command changed is how the cutover leaves things.
-    if (entry.record.state === "finished") await recordBaseline(railway, inputs).catch(sayNotRecorded);
-    return 0;
-  });
+  const onTarget = <Result>(work: (client: pg.Client) => Promise<Result>) =>
+    withConnection(target.connection, { purpose: "after-promotion" }, work);
+  // The journal, not Pulumi's state, knows whether it ran: a second stack or a lost state must not repeat it.
+  const events = await onTarget((client) => readEvents(client, entry.id));
+  if (events.some(({ text }) => text === doneText)) return 0;
+  // No session of ours is open meanwhile: the command may take hours, and every run that begins ends those of others.
+  const exitCode = await withRelay(target.connection, (reached) => run(command, databaseUrl(reached)));
+  if (exitCode !== 0) return exitCode;
+  await onTarget((client) => addEvent(client, entry, entry.record.state, doneText));
+  // What the command changed is how the cutover leaves things.
+  if (entry.record.state === "finished") await recordBaseline(railway, inputs).catch(sayNotRecorded);
+  return 0;
 }
 
 const doneText = "afterPromotion command done";

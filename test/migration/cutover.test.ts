@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sqlState } from "../../components/errors.ts";
+import { foreignSessions } from "../../components/migration/fence/source-sessions.ts";
 import { ensureJournal } from "../../components/migration/journal/journal.ts";
 import { connect, withConnection } from "../../components/postgres/connection.ts";
 import {
@@ -328,6 +330,65 @@ test("a source whose fence somebody took down while services moved is not left b
   await expectAborted(here.run({ onLine: open }), "SOURCE_FENCE_BROKEN");
 });
 
+test("a service that crashes while all are watched, after the last was proven, stops the promotion", async () => {
+  const limits = { ...here.inputs.limits, healthyForMs: 60_000 };
+  const crash = (line: string) => {
+    if (line.startsWith("watching until")) here.world.railway.crash(canary);
+  };
+  await expectAborted(here.run({ inputs: { limits }, onLine: crash }), "although it had been healthy");
+});
+
+test("a consumer of the source that comes back after all services have moved stops the promotion", async () => {
+  const nightly = await insistent("nightly");
+  try {
+    await expectAborted(here.run(), "SOURCE_STILL_USED");
+  } finally {
+    nightly.leave();
+  }
+});
+
+test("a crash of the target in an interrupted switch, which empties an unlogged table, is found when it goes on", async () => {
+  await here.query("source", "create unlogged table public.cache as select 1 as id");
+  try {
+    await here.killAt("Switch: ");
+    await here.world.target.stop("immediate");
+    await here.world.target.start();
+    await expectAborted(here.run(), "UNLOGGED_TABLE_EMPTIED");
+  } finally {
+    await here.query("source", "drop table public.cache");
+    // A crash begins the server's statistics anew, and its sequences leave numbers out.
+    before = await here.protectedNow();
+  }
+});
+
+/** A consumer of the source that comes back as often as it is ended, until it is refused or leaves. */
+async function insistent(name: string): Promise<{ leave(): void; readonly gone: Promise<void> }> {
+  const { host, port, user, password, database } = here.world.source.connection();
+  const ssl = { rejectUnauthorized: false };
+  const come = async () => {
+    const client = new pg.Client({ host, port, user, password, database, ssl, application_name: name });
+    client.on("error", () => {});
+    const ended = new Promise<void>((resolve) => client.once("end", resolve));
+    await client.connect();
+    return { client, ended };
+  };
+  let session = await come();
+  let isLeaving = false;
+  const insist = async (): Promise<void> => {
+    await session.ended;
+    const next = isLeaving ? undefined : await come().catch(() => undefined);
+    if (next === undefined) return;
+    session = next;
+    if (isLeaving) leave();
+    await insist();
+  };
+  const leave = () => {
+    isLeaving = true;
+    void session.client.end();
+  };
+  return { leave, gone: insist() };
+}
+
 test("killed while the canary deploys, the abort puts everything back", async () => {
   await here.killAt(`${canary}: deployment`);
   expect((await here.journal())?.record.state).toBe("switching");
@@ -344,7 +405,12 @@ test("killed while it copies and again while services move, the third run ends t
   await here.killAt("Switch: ");
   const lines: string[] = [];
   here.told.splice(0);
-  const { id, record } = await here.run({ onLine: (line) => lines.push(line) });
+  const nightly = await insistent("nightly");
+  const accept = [
+    ...here.inputs.accept,
+    { code: "SOURCE_STILL_USED", object: "nightly", reason: "the seal cuts it off" },
+  ];
+  const { id, record } = await here.run({ inputs: { accept }, onLine: (line) => lines.push(line) });
   expect(toldKinds()).toEqual(["resumed", "promoted", "finished"]);
   expect(lines[0]).toMatch(/^Go on: /);
   expect(record.state).toBe("finished");
@@ -356,6 +422,13 @@ test("killed while it copies and again while services move, the third run ends t
   await expect(connect(here.world.source.connection(), { purpose: "test" })).rejects.toMatchObject({
     code: "DATABASE_SEALED",
   });
+  const nobody = await withConnection(
+    here.world.source.connection("postgres"),
+    { purpose: "test" },
+    (outside) => foreignSessions(outside, here.world.source.connection().database),
+  );
+  expect(nobody).toEqual([]);
+  await nightly.gone;
   expect(await here.protectedNow()).toEqual(before);
   expect(await here.query("target", "select evtname from pg_event_trigger")).toEqual([]);
   expect((await here.journal())?.id).toBe(id);

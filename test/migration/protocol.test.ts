@@ -2,6 +2,7 @@ import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ResolvedWorld } from "../../components/migration/decide/resolve.ts";
 import { maintenanceDatabase } from "../../components/migration/fence/maintenance.ts";
+import { readSourcePosition } from "../../components/migration/fence/source-position.ts";
 import {
   beginMigration,
   ensureJournal,
@@ -16,6 +17,7 @@ import { hashTables } from "../../components/postgres/content/hash-tables.ts";
 import {
   closeSourceFence,
   closeTargetFence,
+  isSealed,
   readWitness,
   setSeal,
 } from "../../components/postgres/fence/fence.ts";
@@ -163,6 +165,20 @@ describe("putting back", () => {
     expect((await readJournal(onTarget))?.record.state).toBe("aborting");
   });
 
+  it("opens and drops nothing when the source stands before the point at which it was fenced", async () => {
+    const { onSource, onTarget, owner, record } = await switched();
+    const position = await readSourcePosition(onSource);
+    const ahead = String(BigInt(position.walPosition) + 2n ** 40n);
+    record.fence.sourcePosition = { ...position, walPosition: ahead };
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "SOURCE_BEHIND_COPY" });
+    await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
+      code: "25006",
+    });
+    expect((await onTarget.query("select count(*)::int as rows from public.patient")).rows).toEqual([
+      { rows: 2 },
+    ]);
+  });
+
   it("keeps a copy that was written, and never calls the migration aborted then", async () => {
     const { onTarget, owner, record } = await switched();
     await onTarget.query(
@@ -199,6 +215,18 @@ describe("putting back", () => {
     await onSource.query("update pgvector_cutover.witness set migration_id = 'm2'");
     await expect(back(owner, orphans)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
     expect(await readWitness(onSource)).toMatchObject({ migrationId: "m2" });
+    await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
+      code: "25006",
+    });
+  });
+
+  it("opens nothing where another migration's fence stands on the source, and puts its seal back", async () => {
+    const { onSource, owner, record } = await switched();
+    await onSource.query("update pgvector_cutover.witness set migration_id = 'm2'");
+    const outside = await session(source, "test", maintenanceDatabase(source.connection));
+    await setSeal(outside, source.connection.database, true);
+    await expect(back(owner, record)).rejects.toMatchObject({ code: "JOURNAL_LOST" });
+    expect(await isSealed(outside, source.connection.database)).toBe(true);
     await expect(onSource.query("insert into public.patient values (3)")).rejects.toMatchObject({
       code: "25006",
     });

@@ -13,11 +13,14 @@ export const sourcePositionSchema = z.object({
 
 export type SourcePosition = z.infer<typeof sourcePositionSchema>;
 
-/** Reads it from any database of the server. */
+/**
+ * Reads it from any database of the server. The timeline is that of the log now, the first eight digits of its file's name: the
+ * control file (`pg_control_checkpoint`) tells an older one until the first checkpoint after a standby's promotion has ended.
+ */
 export async function readSourcePosition(session: pg.Client): Promise<SourcePosition> {
   const { rows } = await session.query(
     `select system_identifier::text as "systemIdentifier",
-            (select timeline_id from pg_control_checkpoint()) as timeline,
+            ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int as timeline,
             (pg_current_wal_insert_lsn() - '0/0')::text as "walPosition"
        from pg_control_system()`,
   );

@@ -50,6 +50,8 @@ export async function finishRotation(rotation: OwnedRotation): Promise<void> {
   if (ended > 0) reporter.detail(`${ended} sessions that the old password had opened were ended`);
   if (await isAccepted(rotation.login(rotation.passwords.old))) throw stillAccepted(record.role);
   reporter.detail("the server refuses the old password: it was tried");
+  // Once more: what a dead run had sent may have been carried out late, and the next deployment would be refused.
+  await writePassword(rotation, rotation.newPassword);
   await withConnection(
     rotation.exclusion.guarded(rotation.login(rotation.newPassword)),
     { purpose: "rotation" },

@@ -30,13 +30,10 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
     );
     run.reporter.detail("the server has the old password");
   }
-  try {
+  await orIncomplete(rotation, async () => {
     await writePassword(rotation, passwords.old);
     await addLatecomers(rotation);
-  } catch (error) {
-    rotation.signal.throwIfAborted();
-    throw incomplete(error);
-  }
+  });
   // Each is tried: one that cannot be put back must not keep the others on a password that is refused.
   const restored = await Promise.allSettled(
     Object.entries(rotation.record.services).map(([name, service]) =>
@@ -48,6 +45,8 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
     rotation.signal.throwIfAborted();
     throw incomplete(failed.reason);
   }
+  // Once more: what a dead run had sent may have been carried out late, and the next deployment would be refused.
+  await orIncomplete(rotation, () => writePassword(rotation, passwords.old));
   await withConnection(
     rotation.exclusion.guarded(rotation.login(passwords.old)),
     { purpose: "rotation" },
@@ -61,6 +60,15 @@ export async function putRotationBack(rotation: OwnedRotation, reason: string): 
     },
   );
   run.reporter.detail("everything uses the old password again");
+}
+
+async function orIncomplete({ signal }: OwnedRotation, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw incomplete(error);
+  }
 }
 
 /** Somebody may have deployed a service with the new password that nothing of it was known of when the rotation looked. */

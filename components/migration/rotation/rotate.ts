@@ -183,7 +183,9 @@ async function forwardOrBack(rotation: OwnedRotation): Promise<void> {
       cause: error,
     });
   }
-  await finishRotation(rotation);
+  await finishRotation(rotation).catch((error: unknown) => {
+    throw isOutage(error) ? interrupted(error) : error;
+  });
 }
 
 function asksForNoPassword(role: string): CutoverError {

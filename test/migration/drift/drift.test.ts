@@ -717,19 +717,37 @@ describe("after a cutover", () => {
       expect(names(await found())).toEqual([
         'migration APP_STRUCTURE_CHANGED column public."WriterProgress".by_command',
       ]);
+      // It is given the database's URL, and no key to anything else of ours.
+      const command = 'test -n "$DATABASE_URL" && test -z "$RAILWAY_TOKEN$AWS_SECRET_ACCESS_KEY"';
+      expect(await afterPromotion(command)).toBe(0);
+      expect(names(await found())).toEqual([]);
+    });
+
+    /** @returns the script's exit code */
+    async function afterPromotion(command: string): Promise<number | null> {
       const child = spawn(process.execPath, [path.join(root, "scripts/after-promotion.ts")], {
         env: {
           ...{ ...process.env, ...here.world.environment, AWS_SECRET_ACCESS_KEY: "of the bucket" },
-          // It is given the database's URL, and no key to anything else of ours.
-          AFTER_PROMOTION_COMMAND:
-            'test -n "$DATABASE_URL" && test -z "$RAILWAY_TOKEN$AWS_SECRET_ACCESS_KEY"',
-          ...{ AFTER_PROMOTION_MIGRATION: JSON.stringify(here.inputs), RAILWAY_TOKEN_KIND: "project" },
+          ...{ AFTER_PROMOTION_COMMAND: command, RAILWAY_TOKEN_KIND: "project" },
+          AFTER_PROMOTION_MIGRATION: JSON.stringify(here.inputs),
         },
         stdio: ["ignore", "inherit", "inherit"],
       });
       await once(child, "close");
-      expect(child.exitCode).toBe(0);
-      expect(names(await found())).toEqual([]);
+      return child.exitCode;
+    }
+
+    test("the afterPromotion command runs once, whatever ends our sessions while it does", async () => {
+      await here.query(
+        "target",
+        "delete from pgvector_cutover.event where text = 'afterPromotion command done'",
+      );
+      // As every run does that begins meanwhile: nobody tells an orphan's sessions from these.
+      const ending =
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'pgvector_cutover:%' and pid <> pg_backend_pid()";
+      const program = path.join(root, "test/migration/switch/hook-program.ts");
+      expect(await afterPromotion(`HOOK_SQL="${ending}" '${process.execPath}' '${program}'`)).toBe(0);
+      expect(await afterPromotion("exit 3")).toBe(0);
     });
 
     test("explains itself, and takes no wrong argument for drift", async () => {

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -9,6 +9,7 @@ import { setSeal } from "../../../components/postgres/fence/fence.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { type PostgresServer, startServer } from "../../world/postgres/server.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
+import { follow } from "../../world/postgres/standby.ts";
 import { createFixture, type FixtureWorld, type PreflightFixture, runSql } from "./fixture.ts";
 import { preflight, summarise } from "./world.ts";
 
@@ -146,28 +147,3 @@ describe("a database", () => {
     expect(lines).toContain("blocker DATABASE_SEALED source");
   });
 });
-
-/** Makes a fresh server a hot standby that streams from another: a copy of the stopped one's files. */
-async function follow(standby: PostgresServer, primary: PostgresServer): Promise<void> {
-  const [from, to] = await Promise.all([primary, standby].map(dataFolder));
-  await Promise.all([primary.stop(), standby.stop()]);
-  await rm(to as string, { recursive: true });
-  await run("cp", ["-a", from as string, to as string]);
-  const { host, port, user, password } = primary;
-  await appendFile(
-    join(to as string, "postgresql.conf"),
-    `port = ${standby.port}\nprimary_conninfo = 'host=${host} port=${port} user=${user} password=${password}'\n`,
-  );
-  const signal = join(to as string, "standby.signal");
-  await writeFile(signal, "");
-  await run("chown", [`--reference=${join(to as string, "PG_VERSION")}`, signal]);
-  await primary.start();
-  await standby.start();
-}
-
-async function dataFolder(server: PostgresServer): Promise<string> {
-  return withConnection(server.connection(), { purpose: "test" }, async (client) => {
-    const { rows } = await client.query("SHOW data_directory");
-    return rows[0].data_directory;
-  });
-}

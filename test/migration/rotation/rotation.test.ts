@@ -341,6 +341,26 @@ describe("when something happens meanwhile", () => {
     await expectRotated();
   });
 
+  test("a dead run's write that Railway carries out late does not have the last word", async () => {
+    const late = () => here.world.railway.setVariableByHand("pgvector", "POSTGRES_PASSWORD", "of a dead run");
+    expect(
+      await rotateAgain((line) => {
+        if (line === "See that the old password is of no use") late();
+      }),
+    ).toBe("rotated");
+    await expectRotated();
+    old = here.storedPassword();
+    await here.killAt("runs on the new password");
+    let left = healthcareServiceNames.length;
+    const onLine = (line: string) => {
+      if (/: (went|runs) on (with )?the old password/.test(line) && --left === 0) late();
+    };
+    expect(await undoRotation(here.run({ onLine }))).toBe("put back");
+    expect(left).toBe(0);
+    await here.world.railway.settle();
+    await expectAsBefore();
+  });
+
   test("an operator sees the plan and the end, and no password", async () => {
     const config = { phase: "cutover", ...here.world.config };
     const folder = await makeStackFolder(config, here.world.environment);
