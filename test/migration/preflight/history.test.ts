@@ -66,7 +66,7 @@ const cases: readonly Case[] = [
     name: "a foreign key whose triggers were left disabled, by the gate's name",
     source:
       "CREATE TABLE public.loose (u int REFERENCES public.users); ALTER TABLE public.loose DISABLE TRIGGER ALL; ALTER TABLE public.loose ENABLE TRIGGER USER",
-    expected: ["blocker CATALOGUE_CHANGED constraint public.loose.loose_u_fkey"],
+    expected: ["blocker CATALOGUE_CHANGED constraint public.loose.loose_u_fkey (enforcement)"],
     absent: /patient/,
   },
   {
@@ -74,9 +74,9 @@ const cases: readonly Case[] = [
     source: `COMMENT ON TYPE public.users IS 'SENTINEL'; CREATE TYPE public.span AS RANGE (subtype = int, multirange_type_name = public.spans); COMMENT ON TYPE public.spans IS 'SENTINEL';
       CREATE VIEW public.seen AS SELECT 1 AS one; REVOKE USAGE ON TYPE public.seen FROM PUBLIC; COMMENT ON TYPE public.span IS 'carried'; COMMENT ON VIEW public.seen IS 'carried'`,
     expected: [
-      "blocker CATALOGUE_CHANGED range type public.span",
-      "blocker CATALOGUE_CHANGED table public.users",
-      "blocker PRIVILEGES_WIDENED view public.seen",
+      "blocker CATALOGUE_CHANGED range type public.span (multirangeComment)",
+      "blocker CATALOGUE_CHANGED table public.users (rowTypeComment)",
+      "blocker PRIVILEGES_WIDENED view public.seen (rowTypeAcl)",
     ],
     absent: /SENTINEL|CATALOGUE_CHANGED view/,
   },
