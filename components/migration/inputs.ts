@@ -65,7 +65,7 @@ export const serviceInputsSchema = z.object({
 export const acceptanceSchema = z.object({
   /** A finding's or a difference's code. */
   code: z.string().min(1),
-  /** The object exactly as the finding or difference names it. */
+  /** The object exactly as the finding or difference names it; its aspect, in parentheses, where several differ. */
   object: z.string().min(1),
   reason: z.string().min(10, "say why, in at least ten characters"),
 });

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { MovedTable } from "../postgres/relations.ts";
 import { reference } from "../railway/references.ts";
+import { covers } from "./acceptance.ts";
 import { type Finding, findingSchema } from "./finding.ts";
-import { gateDifferenceCodes } from "./gate/report.ts";
+import { gateDifferenceCodes } from "./gate/difference.ts";
 import { acceptanceSchema, transportSchema } from "./inputs.ts";
 import { planBackups, plannedBackupsSchema } from "./plan/backups.ts";
 import { estimateCutover, estimatesSchema } from "./plan/estimates.ts";
@@ -112,9 +113,9 @@ export function makePlan({ findings, facts }: PreflightResult): Plan {
     estimates: estimateCutover(facts),
     findings,
     acceptedDifferences: inputs.accept.filter(
-      ({ code, object }) =>
-        gateCodes.includes(code) &&
-        !findings.some((finding) => finding.code === code && finding.object === object),
+      (acceptance) =>
+        gateCodes.includes(acceptance.code) &&
+        !findings.some((finding) => covers(acceptance, finding, findings)),
     ),
   });
 }

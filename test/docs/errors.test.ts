@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { gateDifferenceCodes } from "../../components/migration/gate/report.ts";
+import { gateDifferenceCodes } from "../../components/migration/gate/difference.ts";
 import { errorCodesInSource } from "./error-codes.ts";
 
 const document = await readFile(new URL("../../docs/errors.md", import.meta.url), "utf8");

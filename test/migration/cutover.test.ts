@@ -218,13 +218,14 @@ test("a pause of writes that reaches its limit ends, and everything is back", as
 test("a copy that fails in one of its sessions fails as a whole and leaves nothing", async () => {
   await here.query(
     "source",
-    `create table public.parent (id int primary key); create table public.orphan (parent int references public.parent);
-     set session_replication_role = replica; insert into public.orphan values (1)`,
+    `create function public.keyed(int) returns int language plpgsql immutable as 'begin return $1; end';
+     create table public.unbuildable (id int); create index on public.unbuildable (public.keyed(id)); insert into public.unbuildable values (1);
+     create or replace function public.keyed(int) returns int language plpgsql immutable as 'begin raise exception ''no''; end'`,
   );
   try {
     await expectAborted(here.run(), "LOAD_FAILED");
   } finally {
-    await here.query("source", "drop table public.orphan, public.parent");
+    await here.query("source", "drop table public.unbuildable; drop function public.keyed");
   }
 });
 
@@ -238,6 +239,24 @@ test("what a hook has changed is red, and stops before anything is fenced", asyn
   const program = fileURLToPath(new URL("switch/hook-program.ts", import.meta.url));
   const beforeSwitch = `HOOK_SQL='create table public.hooked (id int)' '${process.execPath}' '${program}'`;
   await expectAborted(here.run({ inputs: { hooks: { beforeSwitch } } }), "GATE_RED");
+});
+
+test("rows that a hook may change must be the source's before it", async () => {
+  await here.query(
+    "source",
+    `create function public.place() returns text language sql immutable as $$ select current_setting('port') $$;
+     create table public.placed (id int, place text generated always as (public.place()) stored); insert into public.placed values (1)`,
+  );
+  const accept = ["table public.placed", "table public.placed (values)"].map((object) => ({
+    ...{ code: "CONTENT_DIFFERS", object },
+    reason: "the hook corrects what it holds",
+  }));
+  try {
+    const inputs = { hooks: { beforeSwitch: "true" }, accept: [...here.inputs.accept, ...accept] };
+    await expectAborted(here.run({ inputs }), "GATE_RED");
+  } finally {
+    await here.query("source", "drop table public.placed; drop function public.place");
+  }
 });
 
 test("a definition that was made during the copy stops the switch before a service moves", async () => {

@@ -1,6 +1,6 @@
 import type { UnresolvedBody } from "../../postgres/catalogue/unresolved-bodies.ts";
 import { qualifiedNames } from "../preflight/database/function-body.ts";
-import type { FoundDifference } from "./report.ts";
+import type { FoundDifference } from "./difference.ts";
 
 export { readUnresolvedBodies, type UnresolvedBody } from "../../postgres/catalogue/unresolved-bodies.ts";
 

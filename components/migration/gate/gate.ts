@@ -28,8 +28,9 @@ import { listTables, type MovedTable } from "../../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../../postgres/sequences.ts";
 import type { Acceptance } from "../inputs.ts";
 import { brokenBodies, readUnresolvedBodies, type UnresolvedBody } from "./bodies.ts";
+import type { FoundDifference } from "./difference.ts";
 import { checkProtected } from "./protected.ts";
-import { assembleReport, type FoundDifference, type GateReport } from "./report.ts";
+import { assembleReport, type GateReport } from "./report.ts";
 import { compareSequences } from "./sequences.ts";
 
 export interface GateOptions {

@@ -7,7 +7,7 @@ import {
   type ProtectedFingerprint,
   readWriteCounters,
 } from "../../postgres/fingerprint/fingerprint.ts";
-import type { FoundDifference } from "./report.ts";
+import type { FoundDifference } from "./difference.ts";
 
 /**
  * Compares the protected schemas with how they were. When rows differ and no writes are counted yet, it waits for the

@@ -1,4 +1,5 @@
 import { CutoverError } from "../../errors.ts";
+import { nameDifference } from "./difference.ts";
 import type { GateReport } from "./report.ts";
 
 /** Stops the switch, and brings the whole verdict along for the journal. */
@@ -9,12 +10,12 @@ export class GateRedError extends CutoverError {
     const open = differences.filter(({ accepted }) => accepted === null);
     const shown = open
       .slice(0, 20)
-      .map(({ code, object, aspect }) => `${code} ${object}${aspect === null ? "" : ` (${aspect})`}`);
+      .map(({ code, object, aspect }) => `${code} ${nameDifference(object, aspect)}`);
     super({
       code: "GATE_RED",
       message: `The copy differs from its source in ${open.length} places: ${shown.join("; ")}${open.length > shown.length ? "; …" : ""}.`,
       remedy:
-        "Mend the cause, or accept a difference by its code and object with a reason under `accept` in the stack's configuration.",
+        "Mend the cause, or accept a difference by its code and object, as they stand here, with a reason under `accept` in the stack's configuration.",
     });
     this.gate = { verdict, compared, differences, writtenByOthers };
   }

@@ -1,32 +1,14 @@
 import { z } from "zod";
 import { largeObjectsKey } from "../../postgres/catalogue/catalogue.ts";
-import { catalogueDifferenceCodes } from "../../postgres/catalogue/diff-catalogues.ts";
 import { compareText } from "../../text-order.ts";
+import { covers } from "../acceptance.ts";
 import { type Acceptance, acceptanceSchema } from "../inputs.ts";
-
-export const gateDifferenceCodes = [
-  ...catalogueDifferenceCodes,
-  /** A table's rows are not the source's: other in number (`rows`), in content (`values`), or not comparable at all. */
-  "CONTENT_DIFFERS",
-  /** A sequence of the target is not where the load put it. */
-  "SEQUENCE_DIFFERS",
-  /** A sequence of the target has gone past its source: somebody drew numbers from the copy. */
-  "SEQUENCE_AHEAD",
-  /** The text of a function names, or calls with other arguments, what is so on the source and not on the target. */
-  "BODY_NAMES_OUTSIDE",
-  /** Something of the protected schemas is not as it was, and its own users' writes do not explain it. */
-  "PROTECTED_CHANGED",
-] as const;
-
-export const gateDifferenceSchema = z.object({
-  code: z.enum(gateDifferenceCodes),
-  /** Kind and name: `table public.users`, `index llm_assistant.chunk_hnsw`. */
-  object: z.string(),
-  /** What of the object differs, or `null` for the object as a whole. */
-  aspect: z.string().nullable(),
-  /** The reason by which the configuration accepts it, or `null`: then it stops the switch. */
-  accepted: z.string().nullable(),
-});
+import {
+  type FoundDifference,
+  gateDifferenceCodes,
+  gateDifferenceSchema,
+  nameDifference,
+} from "./difference.ts";
 
 /** What the gate saw: sorted, the same for the same databases, and free of row content. */
 export const gateReportSchema = z.object({
@@ -61,16 +43,12 @@ export const gateReportSchema = z.object({
   staleAcceptances: z.array(acceptanceSchema),
 });
 
-export type GateDifference = z.infer<typeof gateDifferenceSchema>;
 export type GateReport = z.infer<typeof gateReportSchema>;
-
-/** What was found, before anything is accepted. */
-export type FoundDifference = Omit<GateDifference, "accepted">;
 
 /** Differences that the preflight foretells under names of its own: one acceptance holds for both. */
 const foretold = new Map([["LARGE_OBJECTS source", `CATALOGUE_CHANGED ${largeObjectsKey}`]]);
 
-/** Applies the acceptances, each by code and object, and concludes. */
+/** Applies the acceptances, each by code, object and aspect, and concludes. */
 export function assembleReport(
   observed: Pick<GateReport, "writtenByOthers" | "tables" | "compared" | "sourceCatalogue"> & {
     readonly found: readonly FoundDifference[];
@@ -78,14 +56,18 @@ export function assembleReport(
   },
 ): GateReport {
   const { found, accept, ...rest } = observed;
-  const matches = (acceptance: Acceptance, { code, object }: FoundDifference) => {
-    const accepted = `${acceptance.code} ${acceptance.object}`;
-    return (foretold.get(accepted) ?? accepted) === `${code} ${object}`;
-  };
-  const differences = found
-    .map((difference) => ({
-      ...difference,
-      accepted: accept.find((acceptance) => matches(acceptance, difference))?.reason ?? null,
+  const candidates = found.map((difference) => {
+    const { code, object, aspect } = difference;
+    return { difference, named: { code, object: nameDifference(object, aspect) } };
+  });
+  const all = candidates.map(({ named }) => named);
+  const matches = (acceptance: Acceptance, { difference, named }: (typeof candidates)[number]) =>
+    foretold.get(`${acceptance.code} ${acceptance.object}`) === `${difference.code} ${difference.object}` ||
+    covers(acceptance, named, all);
+  const differences = candidates
+    .map((candidate) => ({
+      ...candidate.difference,
+      accepted: accept.find((acceptance) => matches(acceptance, candidate))?.reason ?? null,
     }))
     .sort(
       (a, b) =>
@@ -101,7 +83,7 @@ export function assembleReport(
     writtenByOthers: [...rest.writtenByOthers].sort(compareText),
     staleAcceptances: accept.filter(
       (acceptance) =>
-        known.includes(acceptance.code) && !found.some((difference) => matches(acceptance, difference)),
+        known.includes(acceptance.code) && !candidates.some((candidate) => matches(acceptance, candidate)),
     ),
   };
 }

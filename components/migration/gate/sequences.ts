@@ -1,6 +1,6 @@
 import { displayName } from "../../postgres/catalogue/catalogue.ts";
 import { advancesBeyond, type SequenceState } from "../../postgres/sequences.ts";
-import type { FoundDifference } from "./report.ts";
+import type { FoundDifference } from "./difference.ts";
 
 /**
  * Compares where the sequences stand. The source may have gone on (a `nextval` without a write passes locks and

@@ -1,6 +1,7 @@
+import { covers } from "../acceptance.ts";
 import { acceptedConsumers } from "../fence/source-sessions.ts";
 import type { Finding } from "../finding.ts";
-import { gateDifferenceCodes } from "../gate/report.ts";
+import { gateDifferenceCodes } from "../gate/difference.ts";
 import type { Acceptance } from "../inputs.ts";
 import { type FindingDefinitions, findingsOf } from "./definitions.ts";
 
@@ -42,7 +43,7 @@ export function applyAcceptances(
     .filter(({ code }) => code in definitions)
     .flatMap((acceptance): Finding[] => {
       const object = `${acceptance.code} ${acceptance.object}`;
-      if (!findings.some((finding) => matches(acceptance, finding))) {
+      if (!findings.some((finding) => covers(acceptance, finding, findings))) {
         return everythingChecked && !gateCodes.includes(acceptance.code)
           ? [
               found(
@@ -70,20 +71,21 @@ export function applyAcceptances(
     ),
     acceptedBecause: reason,
   }));
-  return [...findings.map((finding) => accepted(finding, acceptances, definitions)), ...remarks, ...cutOff];
+  return [
+    ...findings.map((finding) => accepted(finding, findings, acceptances, definitions)),
+    ...remarks,
+    ...cutOff,
+  ];
 }
 
 function accepted(
   finding: Finding,
+  findings: readonly Finding[],
   acceptances: readonly Acceptance[],
   definitions: FindingDefinitions,
 ): Finding {
   if (finding.severity !== "blocker" || definitions[finding.code]?.acceptable !== true) return finding;
-  const acceptance = acceptances.find((each) => matches(each, finding));
+  const acceptance = acceptances.find((each) => covers(each, finding, findings));
   if (acceptance === undefined) return finding;
   return { ...finding, severity: "warning", acceptedBecause: acceptance.reason };
-}
-
-function matches(acceptance: Acceptance, finding: Finding): boolean {
-  return acceptance.code === finding.code && acceptance.object === finding.object;
 }

@@ -25,6 +25,7 @@ import { serverDefinitions } from "./database/server.ts";
 import { serverObjectDefinitions } from "./database/server-objects.ts";
 import { serverSettingDefinitions } from "./database/server-settings.ts";
 import { settingDefinitions } from "./database/settings.ts";
+import { takenNameDefinitions } from "./database/taken-names.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
 import { problemDefinitions } from "./problems.ts";
@@ -77,6 +78,7 @@ export const findingDefinitions: FindingDefinitions = {
   ...serverObjectDefinitions,
   ...serverSettingDefinitions,
   ...settingDefinitions,
+  ...takenNameDefinitions,
   ...targetServiceDefinitions,
   ...tlsDefinitions,
   ...tokenRightDefinitions,

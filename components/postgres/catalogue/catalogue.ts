@@ -129,16 +129,31 @@ async function visitObjects(
 export class CatalogueHash {
   #sum = 0n;
 
-  add({ key, declaration }: DeclaredObject): void {
-    const hash = createHash("sha256")
-      .update(JSON.stringify([key, declaration]))
-      .digest("hex");
-    this.#sum = BigInt.asUintN(256, this.#sum + BigInt(`0x${hash}`));
+  add(object: DeclaredObject): void {
+    this.#sum += hashOf(object);
   }
 
   digest(): string {
-    return this.#sum.toString(16).padStart(64, "0");
+    return asDigest(this.#sum);
   }
+
+  /** The digest as it would be had some of the objects not come. */
+  without(objects: Iterable<DeclaredObject>): string {
+    let sum = this.#sum;
+    for (const object of objects) sum -= hashOf(object);
+    return asDigest(sum);
+  }
+}
+
+function hashOf({ key, declaration }: DeclaredObject): bigint {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([key, declaration]))
+    .digest("hex");
+  return BigInt(`0x${hash}`);
+}
+
+function asDigest(sum: bigint): string {
+  return BigInt.asUintN(256, sum).toString(16).padStart(64, "0");
 }
 
 /** The {@link CatalogueHash} of the schemas as they are now. */

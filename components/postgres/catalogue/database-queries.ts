@@ -29,8 +29,8 @@ export const foreignAccessQueries: readonly string[] = [
 ];
 
 /**
- * What the database as a whole grants, now and by default. A dump of schemas carries none of it, and default privileges
- * of the whole database work on everything that is created there, the copy included.
+ * What the database as a whole grants, now and by default, and has beside its schemas. A dump of schemas carries none of it;
+ * default privileges of the whole database work on everything that is created there, the copy included.
  */
 export const databaseQueries: readonly string[] = [
   `SELECT 'database' AS kind, ARRAY[]::text[] AS path, 'privileges' AS suffix, NULL AS parent,
@@ -78,6 +78,27 @@ export const databaseQueries: readonly string[] = [
           json_build_object('acl', (SELECT string_agg(entry COLLATE "C", E'\n' ORDER BY entry COLLATE "C")
                                       FROM changed WHERE changed.extension IS NOT DISTINCT FROM owner.oid)) AS aspects
      FROM (SELECT oid, extname::text AS name FROM pg_extension UNION ALL SELECT NULL, NULL) AS owner`,
+
+  // What somebody put among PostgreSQL's own: found without a schema, and before what a schema of the applications has.
+  `WITH own AS (
+     SELECT 'pg_proc'::regclass AS classid, oid, pronamespace AS namespace, ${textHash("concat_ws(' ', prorettype::regtype, provolatile, prosrc, probin)")} AS definition
+       FROM pg_proc
+     UNION ALL
+     SELECT 'pg_operator'::regclass, oid, oprnamespace, concat_ws(' ', oprresult::regtype, oprcode::regprocedure) FROM pg_operator
+     UNION ALL
+     SELECT 'pg_class'::regclass, oid, relnamespace, NULL FROM pg_class WHERE relkind NOT IN ('i', 'I', 'c')
+     UNION ALL
+     SELECT 'pg_type'::regclass, oid, typnamespace, NULL FROM pg_type
+      WHERE typrelid = 0 AND oid NOT IN (SELECT element.typarray FROM pg_type element)
+   )
+   SELECT o.type AS kind, ARRAY[]::text[] AS path, o.identity AS suffix, NULL AS parent,
+          json_build_object('definition', own.definition) AS aspects
+     FROM own
+     JOIN pg_namespace n ON n.oid = own.namespace
+    CROSS JOIN LATERAL pg_identify_object(own.classid, own.oid, 0) AS o
+    WHERE own.oid >= 16384 AND n.nspname IN ('pg_catalog', 'information_schema')
+      AND NOT EXISTS (SELECT 1 FROM pg_depend d
+                       WHERE d.classid = own.classid AND d.objid = own.oid AND d.deptype IN ('e', 'i'))`,
 
   ...foreignAccessQueries,
 ];

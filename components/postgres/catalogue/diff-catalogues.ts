@@ -69,7 +69,7 @@ function changesOf(
         return [{ code: "PRIVILEGES_WIDENED", object: object.key, aspect }];
       }
       if (held.length === holds.length) return [];
-    } else if (sameDefinition(before, after, majors)) {
+    } else if (sameDefinition({ key: object.key, aspect }, before, after, majors)) {
       return [];
     }
     return [{ code: "CATALOGUE_CHANGED", object: object.key, aspect }];

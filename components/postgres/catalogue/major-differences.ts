@@ -1,25 +1,37 @@
 type Majors = readonly [source: number, target: number];
 
 /**
- * Whether two servers mean the same by a definition. Texts from the same major must be equal; across majors, what is
- * known to be written differently is allowed for and nothing else:
+ * Whether two servers mean the same by an aspect of an object. Texts from the same major must be equal, and so must
+ * what people wrote; across majors, what is known to be written differently by the server is allowed for and nothing else:
  *
  * - white space;
  * - quotes around names that only the newer major takes for a keyword;
  * - the qualifier of columns in a view over one relation, which 16 no longer writes (`SELECT users.id FROM users`
  *   became `SELECT id FROM users`; commit 47bb9db75 removed OLD and NEW from a view's range table).
  */
-export function sameDefinition(before: string, after: string, majors: Majors): boolean {
+export function sameDefinition(
+  { key, aspect }: { readonly key: string; readonly aspect: string },
+  before: string,
+  after: string,
+  majors: Majors,
+): boolean {
   if (before === after) return true;
-  if (majors[0] === majors[1]) return false;
+  if (majors[0] === majors[1] || isVerbatim(aspect)) return false;
   const [left, right] = [tokens(before), tokens(after)];
   if (sameTokens(left, right)) return true;
+  const isView = /^(?:materialized )?view /.test(key) && aspect === "definition";
   return (
+    isView &&
     straddles(majors, 16) &&
-    qualifiers([...left, ...right]).some((name) => {
+    qualifiers(left).some((name) => {
       return sameTokens(withoutQualifier(left, name), withoutQualifier(right, name));
     })
   );
+}
+
+/** Kept as it was given: comments, names of roles, labels, settings. */
+function isVerbatim(aspect: string): boolean {
+  return /comment$|options$|^(?:owner|labels?|configuration)$/i.test(aspect);
 }
 
 /**
@@ -84,9 +96,15 @@ function sameTokens(left: readonly string[], right: readonly string[]): boolean 
   return left.length === right.length && left.every((token, index) => token === right[index]);
 }
 
-/** Every name that stands before a dot. */
+/** Every name that stands before a dot, and somewhere for itself, as a relation or its alias does and a schema does not. */
 function qualifiers(list: readonly string[]): string[] {
-  return [...new Set(list.filter((token, index) => list[index + 1] === "." && /^["\p{L}_]/u.test(token)))];
+  const isBeforeDot = (index: number) => list[index + 1] === ".";
+  const alone = new Set(list.filter((_token, index) => !isBeforeDot(index)));
+  return [
+    ...new Set(
+      list.filter((token, index) => isBeforeDot(index) && /^["\p{L}_]/u.test(token) && alone.has(token)),
+    ),
+  ];
 }
 
 function withoutQualifier(list: readonly string[], qualifier: string): string[] {

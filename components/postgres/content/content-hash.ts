@@ -134,9 +134,11 @@ function hashExpression(column: string, builtInType: string | null): string {
     case "bpchar":
       return `pg_catalog.textin(pg_catalog.bpcharout(${column})) COLLATE pg_catalog."C"`;
     case "int8":
+      return `pg_catalog.int8send(${column})`;
+    // Every NaN is the same value, whatever its bits: text, in which some tables travel, has one.
     case "float4":
     case "float8":
-      return `pg_catalog.${builtInType}send(${column})`;
+      return `pg_catalog.${builtInType}send(CASE WHEN ${column} = 'NaN' THEN 'NaN' ELSE ${column} END)`;
     case "time":
     case "timetz":
     case "timestamp":

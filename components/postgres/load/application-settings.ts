@@ -9,21 +9,24 @@ export interface Setting {
 /**
  * What our sessions pin and the application's functions and views may depend on: values as text, the day of a moment.
  * An index or a materialised view that is built under other settings holds other values than the application looks for.
- * `IntervalStyle` is not among them: rows in the text format would be misread.
+ * `IntervalStyle` and `lc_monetary` are not among them: rows in the text format would be misread.
  */
 const buildSettings = ["TimeZone", "DateStyle", "bytea_output", "extra_float_digits", "xmlbinary"];
 
-const allSettings = [...buildSettings, "IntervalStyle"];
+const allSettings = [...buildSettings, "IntervalStyle", "lc_monetary"];
+
+/** A view's owner is shown what its policies show him, where our sessions fail rather than miss a row. */
+const ownerSettings = [...allSettings, "row_security"];
 
 /** Gives a session that loads and builds the application's settings. */
 export const useApplicationSettingsQuery = useQuery(buildSettings);
 
-/** Runs `use` under all of the application's settings. */
+/** Runs `use`, which reads no row for us, under all of the application's settings. */
 export async function withApplicationSettings(client: ClientBase, use: () => Promise<void>): Promise<void> {
   const { rows } = await client.query<Setting>(
-    `SELECT name, pg_catalog.current_setting(name) AS value FROM ${listOf(allSettings)} AS own(name)`,
+    `SELECT name, pg_catalog.current_setting(name) AS value FROM ${listOf(ownerSettings)} AS own(name)`,
   );
-  await client.query(useQuery(allSettings));
+  await client.query(useQuery(ownerSettings));
   await use();
   await client.query(
     "SELECT pg_catalog.set_config(name, value, false) FROM ROWS FROM (unnest($1::text[]), unnest($2::text[])) AS own(name, value)",

@@ -224,7 +224,10 @@ describe("an application with its habits", () => {
   });
 
   it("builds indexes, generated columns and materialised views under the settings of the applications", async () => {
-    const settings = ["TimeZone = 'Europe/Madrid'", "DateStyle = 'German'", "IntervalStyle = 'sql_standard'"];
+    const settings = [
+      ...["TimeZone = 'Europe/Madrid'", "DateStyle = 'German'", "IntervalStyle = 'sql_standard'"],
+      "lc_monetary = 'POSIX'",
+    ];
     const source = await newDatabase(
       servers.source,
       `${settings.map((setting) => `SET ${setting};`).join(" ")}
@@ -233,7 +236,8 @@ describe("an application with its habits", () => {
        CREATE TABLE public.t (at timestamptz, long interval, day text GENERATED ALWAYS AS (public.day(at)) STORED, kinds public.kind[]);
        INSERT INTO public.t VALUES ('2025-06-01 22:30+00', '-1 day -2:03:04');
        CREATE INDEX t_day ON public.t (public.day(at));
-       CREATE MATERIALIZED VIEW public.days AS SELECT at::date::text AS day, long::text AS long, count(*) AS n FROM public.t GROUP BY 1, 2`,
+       CREATE MATERIALIZED VIEW public.days AS SELECT at::date::text AS day, long::text AS long, count(*) AS n FROM public.t GROUP BY 1, 2;
+       CREATE MATERIALIZED VIEW public.prices AS SELECT current_setting('lc_monetary') AS written_by`,
     );
     const target = await newDatabase(
       servers.target,
@@ -243,10 +247,26 @@ describe("an application with its habits", () => {
     expect(shown(await copied(source, target, ["public"]))).toEqual([]);
     const built = "SELECT days.day, days.long, t.day AS kept FROM public.days, public.t";
     expect(await ask(target, built)).toEqual([{ day: "02.06.2025", long: "-1 2:03:04", kept: "02.06.2025" }]);
+    expect(await ask(target, "TABLE public.prices")).toEqual([{ written_by: "POSIX" }]);
     const found = "SELECT count(*)::int AS n FROM public.t WHERE public.day(at) = '02.06.2025'";
     await withConnection(target, { purpose: "test", settings: { enable_seqscan: "off" } }, async (client) => {
       expect((await client.query(found)).rows).toEqual([{ n: 1 }]);
     });
+  });
+
+  it("populates a materialised view with the rows that a policy shows its owner", async () => {
+    const source = await newDatabase(
+      servers.source,
+      `CREATE TABLE public.t AS SELECT g AS id FROM generate_series(1, 4) g; GRANT SELECT ON public.t TO pg_monitor;
+       CREATE POLICY even ON public.t TO pg_monitor USING (id % 2 = 0); ALTER TABLE public.t ENABLE ROW LEVEL SECURITY;
+       CREATE MATERIALIZED VIEW public.seen AS SELECT id FROM public.t; ALTER MATERIALIZED VIEW public.seen OWNER TO pg_monitor;
+       SET row_security = on; REFRESH MATERIALIZED VIEW public.seen`,
+    );
+    const target = await newDatabase(servers.target, protectedDdl);
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    for (const database of [source, target]) {
+      expect(await ask(database, "SELECT id FROM public.seen ORDER BY id")).toEqual([{ id: 2 }, { id: 4 }]);
+    }
   });
 
   it.skipIf(servers.target.majorVersion < 17)("outlives time limits of a newer server", async () => {

@@ -152,6 +152,22 @@ describe("acceptances", () => {
     });
   });
 
+  it("without an aspect hold for one difference, and with it for that alone", async () => {
+    const code = "CATALOGUE_CHANGED";
+    const about = (object: string) => ({ code, object, reason });
+    const table = "table public.users";
+    const one = await gateAfter("COMMENT ON TABLE public.users IS 'x'", { accept: [about(table)] });
+    expect(one).toMatchObject({ verdict: "green", staleAcceptances: [] });
+    const both = "COMMENT ON TABLE public.users IS 'x'; ALTER TABLE public.users ENABLE ROW LEVEL SECURITY";
+    const accept = [about(table), about(`${table} (comment)`)];
+    const report = await gateAfter(both, { accept });
+    expect(report).toMatchObject({ verdict: "red", staleAcceptances: [about(table)] });
+    expect(report.differences).toMatchObject([
+      { aspect: "comment", accepted: reason },
+      { aspect: "rowSecurity", accepted: null },
+    ]);
+  });
+
   it("of large objects that stay behind hold for the preflight and here", async () => {
     const accept = [{ code: "LARGE_OBJECTS", object: "source", reason }];
     const report = await gateAfter("SELECT lo_unlink(99001)", { accept });
@@ -289,7 +305,7 @@ describe("a source that goes on", () => {
       await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [
         target.connection.database,
       ]);
-      await expect(gated).rejects.toThrow(/terminat|open a session/);
+      await expect(gated).rejects.toThrow(/terminat|open a session|not queryable/);
     } finally {
       await admin.end();
       await target.drop();

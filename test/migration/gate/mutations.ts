@@ -52,6 +52,11 @@ export const mutations: readonly Mutation[] = [
     `UPDATE medical_records.patient SET chart = '{"g":1}' WHERE mrn = 'MRN1'`,
     [`${patient} values`],
   ],
+  [
+    "a function put among PostgreSQL's own",
+    "CREATE FUNCTION pg_catalog.shadow(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+    ["CATALOGUE_EXTRA function pg_catalog.shadow(pg_catalog.text)"],
+  ],
   ["an index dropped", "DROP INDEX public.users_mood", ["CATALOGUE_MISSING index public.users_mood"]],
   [
     "an index invalid",

@@ -80,12 +80,12 @@ describe("one bad thing gives its finding", () => {
     {
       name: "a privilege on the schema public that the target does not grant",
       sql: "GRANT CREATE ON SCHEMA public TO PUBLIC",
-      expected: "blocker CATALOGUE_CHANGED schema public",
+      expected: "blocker CATALOGUE_CHANGED schema public (acl)",
     },
     {
       name: "a privilege on the schema public that only the target grants",
       sql: "REVOKE USAGE ON SCHEMA public FROM PUBLIC",
-      expected: "blocker PRIVILEGES_WIDENED schema public",
+      expected: "blocker PRIVILEGES_WIDENED schema public (acl)",
     },
   ])("$name", async ({ sql, clean, expected, absent }) => {
     const { connections } = await createWorld();
@@ -166,8 +166,35 @@ describe("one bad thing gives its finding", () => {
     expect(summarise(await preflight(connections, { inputs: { accept } })).join()).not.toContain("STALE");
     await runSql(connections.source, "GRANT CREATE ON SCHEMA public TO PUBLIC");
     expect(summarise(await preflight(connections, { inputs: { accept } }))).toContain(
-      "warning CATALOGUE_CHANGED schema public",
+      "warning CATALOGUE_CHANGED schema public (acl)",
     );
+  });
+
+  test("what was accepted about one aspect of an object hides no other", async () => {
+    const { connections } = await createWorld();
+    await runSql(
+      connections.source,
+      "GRANT CREATE ON SCHEMA public TO PUBLIC; COMMENT ON SCHEMA public IS 'ours'",
+    );
+    const accepting = async (...objects: string[]) =>
+      summarise(
+        await preflight(connections, {
+          inputs: {
+            accept: objects.map((object) => ({
+              ...{ code: "CATALOGUE_CHANGED", object },
+              reason: "nobody creates there",
+            })),
+          },
+        }),
+      ).filter((line) => line.includes("CATALOGUE_CHANGED"));
+    expect(await accepting("schema public")).toEqual([
+      "blocker CATALOGUE_CHANGED schema public (acl)",
+      "blocker CATALOGUE_CHANGED schema public (comment)",
+    ]);
+    expect(await accepting("schema public (acl)")).toEqual([
+      "blocker CATALOGUE_CHANGED schema public (comment)",
+      "warning CATALOGUE_CHANGED schema public (acl)",
+    ]);
   });
 });
 

@@ -63,10 +63,30 @@ const cases: readonly Case[] = [
     absent: /total\.c/,
   },
   {
+    name: "foreign keys that rows came past, also into partitions and as a whole or not at all; none that is not validated, and no NULL",
+    source: `CREATE TABLE public.owner (a int, b text, PRIMARY KEY (a, b)); CREATE TABLE public.days (d date PRIMARY KEY) PARTITION BY RANGE (d);
+      CREATE TABLE public.days_1 PARTITION OF public.days DEFAULT; INSERT INTO public.days VALUES ('2026-01-01'); INSERT INTO public.owner VALUES (1, 'x');
+      CREATE TABLE public.pet (a int, b text, d date CONSTRAINT on_day REFERENCES public.days, boss int, id int PRIMARY KEY,
+        CONSTRAINT has_owner FOREIGN KEY (a, b) REFERENCES public.owner, CONSTRAINT has_boss FOREIGN KEY (boss) REFERENCES public.pet,
+        CONSTRAINT whole_owner FOREIGN KEY (a, b) REFERENCES public.owner MATCH FULL);
+      CREATE TABLE public.visit (d date CONSTRAINT visit_day REFERENCES public.days) PARTITION BY RANGE (d); CREATE TABLE public.visit_1 PARTITION OF public.visit DEFAULT;
+      CREATE TABLE public.late (a int, b text); INSERT INTO public.late VALUES (9, 'z');
+      ALTER TABLE public.late ADD CONSTRAINT late_owner FOREIGN KEY (a, b) REFERENCES public.owner NOT VALID;
+      INSERT INTO public.pet VALUES (1, 'x', '2026-01-01', 1, 1);
+      SET session_replication_role = replica;
+      INSERT INTO public.pet VALUES (NULL, 'y', NULL, 7, 2); INSERT INTO public.visit VALUES ('2026-02-02')`,
+    expected: [
+      "blocker FOREIGN_KEY_NOT_SATISFIED constraint public.pet.has_boss",
+      "blocker FOREIGN_KEY_NOT_SATISFIED constraint public.pet.whole_owner",
+      "blocker FOREIGN_KEY_NOT_SATISFIED constraint public.visit_1.visit_day",
+    ],
+    absent: /has_owner|on_day|late_owner/,
+  },
+  {
     name: "a foreign key whose triggers were left disabled, by the gate's name",
     source:
       "CREATE TABLE public.loose (u int REFERENCES public.users); ALTER TABLE public.loose DISABLE TRIGGER ALL; ALTER TABLE public.loose ENABLE TRIGGER USER",
-    expected: ["blocker CATALOGUE_CHANGED constraint public.loose.loose_u_fkey"],
+    expected: ["blocker CATALOGUE_CHANGED constraint public.loose.loose_u_fkey (enforcement)"],
     absent: /patient/,
   },
   {
@@ -74,9 +94,9 @@ const cases: readonly Case[] = [
     source: `COMMENT ON TYPE public.users IS 'SENTINEL'; CREATE TYPE public.span AS RANGE (subtype = int, multirange_type_name = public.spans); COMMENT ON TYPE public.spans IS 'SENTINEL';
       CREATE VIEW public.seen AS SELECT 1 AS one; REVOKE USAGE ON TYPE public.seen FROM PUBLIC; COMMENT ON TYPE public.span IS 'carried'; COMMENT ON VIEW public.seen IS 'carried'`,
     expected: [
-      "blocker CATALOGUE_CHANGED range type public.span",
-      "blocker CATALOGUE_CHANGED table public.users",
-      "blocker PRIVILEGES_WIDENED view public.seen",
+      "blocker CATALOGUE_CHANGED range type public.span (multirangeComment)",
+      "blocker CATALOGUE_CHANGED table public.users (rowTypeComment)",
+      "blocker PRIVILEGES_WIDENED view public.seen (rowTypeAcl)",
     ],
     absent: /SENTINEL|CATALOGUE_CHANGED view/,
   },

@@ -64,18 +64,18 @@ const cases: readonly Case[] = [
     name: "a foreign server that leads elsewhere",
     source: `${foreignServer}; ALTER SERVER archive OPTIONS (host 'SENTINEL')`,
     target: foreignServer,
-    expected: "blocker CATALOGUE_CHANGED foreign server archive",
+    expected: "blocker CATALOGUE_CHANGED foreign server archive (options)",
     absent: /SENTINEL/,
   },
   {
     name: "what only the source took away of an extension",
     source: "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC",
-    expected: "blocker PRIVILEGES_WIDENED database privileges of extension plpgsql",
+    expected: "blocker PRIVILEGES_WIDENED database privileges of extension plpgsql (acl)",
   },
   {
     name: "a function of PostgreSQL's own that is granted",
     source: "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text) TO PUBLIC",
-    expected: "blocker CATALOGUE_CHANGED database privileges of what PostgreSQL brings",
+    expected: "blocker CATALOGUE_CHANGED database privileges of what PostgreSQL brings (acl)",
   },
   {
     name: "rows in a table that an extension was given, not an empty one",
@@ -167,27 +167,27 @@ const cases: readonly Case[] = [
   {
     name: "default privileges of all schemas on the source",
     source: "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
-    expected: "blocker CATALOGUE_CHANGED database default privileges",
+    expected: "blocker CATALOGUE_CHANGED database default privileges (acl)",
   },
   {
     name: "default privileges of all schemas on the target",
     target: "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
-    expected: "blocker PRIVILEGES_WIDENED database default privileges",
+    expected: "blocker PRIVILEGES_WIDENED database default privileges (acl)",
   },
   {
     name: "a default that only the source took away",
     source: "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
-    expected: "blocker PRIVILEGES_WIDENED database default privileges",
+    expected: "blocker PRIVILEGES_WIDENED database default privileges (acl)",
   },
   {
     name: "default privileges of a schema that the target has already",
     target: "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC",
-    expected: "blocker PRIVILEGES_WIDENED default privileges public.postgres on tables",
+    expected: "blocker PRIVILEGES_WIDENED default privileges public.postgres on tables (acl)",
   },
   {
     name: "default privileges that the copy brings along are none",
     source: `ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC; ${onDatabase("REVOKE CONNECT ON DATABASE %I FROM PUBLIC")}`,
-    expected: "blocker PRIVILEGES_WIDENED database privileges",
+    expected: "blocker PRIVILEGES_WIDENED database privileges (acl)",
     absent: /default privileges/,
   },
   {
@@ -253,9 +253,46 @@ const cases: readonly Case[] = [
     expected: "blocker NEEDS_OUTSIDE_OBJECT sequence shared.number",
   },
   {
+    name: "a name that an extension of the target has taken, not one that is only alike",
+    source:
+      "CREATE TABLE public.taken (); CREATE FUNCTION public.used(text) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    target: `CREATE TYPE public.taken AS ENUM ('a'); ALTER EXTENSION plpgsql ADD TYPE public.taken;
+      CREATE FUNCTION public.used(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER EXTENSION plpgsql ADD FUNCTION public.used(int)`,
+    expected: "blocker NAME_TAKEN type public.taken",
+    absent: /NAME_TAKEN (?!type)|TARGET_NOT_EMPTY/,
+  },
+  {
+    name: "a function that an extension of the target has, too",
+    source: "CREATE FUNCTION public.used(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    target:
+      "CREATE FUNCTION public.used(int) RETURNS int LANGUAGE sql AS 'SELECT 2'; ALTER EXTENSION plpgsql ADD FUNCTION public.used(int)",
+    expected: "blocker NAME_TAKEN function public.used(integer)",
+  },
+  {
+    name: "statistics of a protected table in a schema that is moved",
+    target: "CREATE STATISTICS public.both ON id, body FROM llm_assistant.chunk",
+    expected: "blocker TARGET_NOT_EMPTY public",
+  },
+  {
+    name: "a type that was only announced",
+    target: "CREATE TYPE public.announced",
+    expected: "blocker TARGET_NOT_EMPTY public",
+  },
+  {
+    name: "a function that somebody put among PostgreSQL's own, which stays behind",
+    source: "CREATE FUNCTION pg_catalog.clinic_day() RETURNS date LANGUAGE sql AS 'SELECT current_date'",
+    expected: "blocker CATALOGUE_MISSING function pg_catalog.clinic_day()",
+  },
+  {
+    name: "an operator that somebody put among PostgreSQL's own, before every other one",
+    target: `CREATE FUNCTION public.never(text, date) RETURNS boolean LANGUAGE sql AS 'SELECT false'; ALTER EXTENSION plpgsql ADD FUNCTION public.never(text, date);
+      CREATE OPERATOR pg_catalog.= (leftarg = text, rightarg = date, function = public.never)`,
+    expected: "blocker CATALOGUE_EXTRA operator pg_catalog.=(pg_catalog.text,pg_catalog.date)",
+  },
+  {
     name: "a comment on a schema that the target has already",
     source: "COMMENT ON SCHEMA public IS 'SENTINEL'",
-    expected: "blocker CATALOGUE_CHANGED schema public",
+    expected: "blocker CATALOGUE_CHANGED schema public (comment)",
     absent: /SENTINEL/,
   },
 ];
@@ -291,6 +328,16 @@ describe("roles", () => {
       "",
       "CREATE ROLE scope_app BYPASSRLS; CREATE ROLE scope_group",
       "GRANT SELECT ON public.users TO scope_app, scope_group",
+    );
+    expect(lines).toEqual(["blocker ROLE_DIFFERS scope_app"]);
+  });
+
+  test("that are members in another way", async ({ skip }) => {
+    if (servers.target.majorVersion < 16) return skip("a membership has options of its own from 16 on");
+    const lines = await withRoles(
+      "GRANT scope_group TO scope_app; GRANT scope_group TO scope_owner",
+      "CREATE ROLE scope_app; CREATE ROLE scope_owner; CREATE ROLE scope_group; GRANT scope_group TO scope_app WITH INHERIT FALSE; GRANT scope_group TO scope_owner",
+      "GRANT SELECT ON public.users TO scope_group",
     );
     expect(lines).toEqual(["blocker ROLE_DIFFERS scope_app"]);
   });

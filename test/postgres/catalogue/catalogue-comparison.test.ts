@@ -67,6 +67,38 @@ describe("two sides", () => {
   });
 });
 
+describe("an object that comes twice", () => {
+  const other = object("table public.t", { owner: "z" });
+  it.each([
+    [
+      "on the source",
+      [
+        ["source", other],
+        ["source", table],
+        ["target", table],
+      ],
+    ],
+    [
+      "on the target",
+      [
+        ["target", other],
+        ["target", table],
+        ["source", table],
+      ],
+    ],
+    [
+      "as it was",
+      [
+        ["source", table],
+        ["source", table],
+        ["target", table],
+      ],
+    ],
+  ] as const)("%s", (_name, order) => {
+    expect(() => compare(order)).toThrow("twice");
+  });
+});
+
 describe("the source's hash", () => {
   const hash = (...objects: DeclaredObject[]) =>
     compare(objects.map((each) => ["source", each] as const)).sourceHash;

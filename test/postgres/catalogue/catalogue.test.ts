@@ -202,6 +202,26 @@ describe("diffCatalogues", () => {
     expect(diffCatalogues(view(15, "SELECT user;"), view(17, 'SELECT "user";'))).toHaveLength(1);
   });
 
+  it("allows nothing across majors for what people wrote, nor for the schema of what a definition calls", () => {
+    for (const [aspect, before, after] of [
+      ["comment", "a  b", "a b"],
+      ["comment", "see u.id of u", "see id of u"],
+      ["owner", "clinic.app", "app"],
+      ["labels", '["a", "b"]', '["a","b"]'],
+    ] as const) {
+      const table = (major: number, text: string) => catalogue(major, ["table public.t", { [aspect]: text }]);
+      expect(diffCatalogues(table(15, before), table(17, after))).toHaveLength(1);
+    }
+    const column = (major: number, text: string) =>
+      catalogue(major, ["column public.t.a", { default: text }, "public.t"]);
+    expect(diffCatalogues(column(15, "tools.lower(a)"), column(17, "lower(a)"))).toHaveLength(1);
+    const calls = "SELECT tools.lower(u.note) AS note FROM public.u;";
+    expect(
+      diffCatalogues(view(15, calls), view(17, "SELECT tools.lower(note) AS note FROM public.u;")),
+    ).toEqual([]);
+    expect(diffCatalogues(view(15, calls), view(17, calls.replace("tools.", "")))).toHaveLength(1);
+  });
+
   it("never shows a definition", () => {
     const before = view(15, "SELECT 'MRN-SECRET'");
     expect(JSON.stringify(diffCatalogues(before, view(15, "SELECT 'MRN-OTHER'")))).not.toContain("MRN");

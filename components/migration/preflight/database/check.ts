@@ -29,6 +29,7 @@ import { checkConnectionSlots, checkServer, checkSourceSlots, compareServers } f
 import { compareServerObjects } from "./server-objects.ts";
 import { compareServerSettings } from "./server-settings.ts";
 import { compareSettings } from "./settings.ts";
+import { checkTakenNames } from "./taken-names.ts";
 import { checkUnsaid } from "./unsaid.ts";
 
 /** Everything that the source tells by itself. */
@@ -126,6 +127,9 @@ export function compareDatabases(
         ),
       );
     }
+  }
+  if (source.heldNames && target.heldNames && !isSame) {
+    findings.push(...checkTakenNames(source.heldNames, target.heldNames));
   }
   if (source.schemas && target.schemas && !isSame) {
     findings.push(...checkSwapped(source.schemas, target.schemas, inputs.schemas, inputs.protectedSchemas));

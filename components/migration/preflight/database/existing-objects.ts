@@ -5,6 +5,7 @@ import { databaseQueries } from "../../../postgres/catalogue/database-queries.ts
 import { type CatalogueDifference, diffCatalogues } from "../../../postgres/catalogue/diff-catalogues.ts";
 import { ownSchemaQueries } from "../../../postgres/catalogue/schema-queries.ts";
 import type { Finding } from "../../finding.ts";
+import { nameDifference } from "../../gate/difference.ts";
 import { findingsOf } from "../definitions.ts";
 
 const remedy =
@@ -54,25 +55,22 @@ export function compareExistingObjects(source: Catalogue, target: Catalogue): Fi
   const differences = diffCatalogues({ ...source, objects: left }, target).filter(
     ({ code, object }) => code !== "CATALOGUE_EXTRA" || !comesWithTheLoad.test(object),
   );
-  const byFinding = Map.groupBy(differences, ({ code, object }) => `${code} ${object}`);
-  return [...byFinding.values()].flatMap(([first, ...others]): Finding[] =>
-    first === undefined ? [] : [found(first.code, first.object, describe(first, others))],
+  return differences.map((difference) =>
+    found(difference.code, nameDifference(difference.object, difference.aspect), describe(difference)),
   );
 }
 
 const comesWithTheLoad = /^(?:schema|default privileges) /;
 
-function describe(first: CatalogueDifference, others: readonly CatalogueDifference[]): string {
-  switch (first.code) {
+function describe({ code }: CatalogueDifference): string {
+  switch (code) {
     case "CATALOGUE_MISSING":
-      return "It belongs to no schema, so a copy of schemas does not carry it.";
+      return "It belongs to no schema that is moved, so the copy does not carry it.";
     case "CATALOGUE_EXTRA":
       return "The target has it and the source has not: the applications' queries may mean something else there.";
     case "PRIVILEGES_WIDENED":
       return "On the target, where the load leaves it as it is, it grants somebody what the source does not.";
-    case "CATALOGUE_CHANGED": {
-      const aspects = [first, ...others].map(({ aspect }) => (aspect === "acl" ? "privileges" : aspect));
-      return `Not the same on the target, where the load leaves it as it is: ${aspects.join(", ")}.`;
-    }
+    case "CATALOGUE_CHANGED":
+      return "It is not the same on the target, where the load leaves it as it is.";
   }
 }

@@ -30,6 +30,7 @@ import { readServer, type ServerFacts } from "./server.ts";
 import { readServerObjects, type ServerObjects } from "./server-objects.ts";
 import { readServerSettings } from "./server-settings.ts";
 import { type BoundSetting, readSettings } from "./settings.ts";
+import { type HeldName, readHeldNames } from "./taken-names.ts";
 import { readUnsaid, type UnsaidAspects } from "./unsaid.ts";
 
 /** What one database was seen to be; a part is `undefined` where its look-up failed, which is a finding of its own. */
@@ -48,6 +49,7 @@ export interface DatabaseObservation {
   readonly boundColumns: readonly BoundColumn[] | undefined;
   readonly contents: ContentFacts | undefined;
   readonly existingObjects: Catalogue["objects"] | undefined;
+  readonly heldNames: readonly HeldName[] | undefined;
   readonly extensionRows: readonly ExtensionRows[] | undefined;
   readonly inheritingTables: readonly FamilyMember[] | undefined;
   readonly loadObstacles: LoadObstacles | undefined;
@@ -106,6 +108,7 @@ export async function observeDatabase(
     boundColumns: read("columns", () => readBoundColumns(client, schemas)),
     contents: read("contents", () => readContents(client, schemas)),
     existingObjects: read("existing objects", () => readExistingObjects(client, schemas)),
+    heldNames: read("names", () => readHeldNames(client, schemas)),
     extensionRows: read("rows of extensions", () => readExtensionRows(client, schemas)),
     inheritingTables: read("inheritance of columns", () => readFamilies(client, schemas)),
     loadObstacles: read("history", () => readLoadObstacles(client, schemas)),

@@ -6,10 +6,11 @@ import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../../postgres
 import { readApplicationSettings, type Setting } from "../../../postgres/load/application-settings.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
+import { readBrokenKeys } from "./broken-keys.ts";
 
 /** Rows that were right when they were written, and would not come about in the same way today. */
 export interface OutdatedRows {
-  readonly kind: "check" | "generated";
+  readonly kind: "check" | "generated" | "foreign key";
   /** `constraint public.visit.in_future`, `column public.visit.total`. */
   readonly object: string;
 }
@@ -20,6 +21,12 @@ export const outdatedRowDefinitions = {
     acceptable: false,
     remedy:
       "On the source, correct the rows or the constraint; or make it anew as NOT VALID (ALTER TABLE … DROP CONSTRAINT, ADD CONSTRAINT … NOT VALID), which is copied as such and checks new rows only.",
+  },
+  FOREIGN_KEY_NOT_SATISFIED: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "On the source, mend or delete the rows; or make the key anew as NOT VALID (ALTER TABLE … DROP CONSTRAINT, ADD CONSTRAINT … NOT VALID), which is copied as such and checks new rows only.",
   },
   GENERATED_VALUE_OUTDATED: {
     severity: "blocker",
@@ -33,38 +40,45 @@ const found = findingsOf(outdatedRowDefinitions);
 
 /**
  * Looks into tables where a check or a generated column depends on what can change without them: the clock, settings,
- * functions of the application. Best effort: only the oldest rows of a large table are read, and a function that does
- * not run in our session shows nothing.
+ * functions of the application; and for rows that came past a foreign key. Best effort: only the oldest rows of a large
+ * table are read, and a function that does not run in our session shows nothing.
  */
 export async function readOutdatedRows(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<OutdatedRows[]> {
-  const [{ rows: suspects }, settings] = await Promise.all([
+  const [{ rows: suspects }, settings, keys] = await Promise.all([
     client.query<Suspect>(suspectsQuery, [schemas]),
     readApplicationSettings(client),
+    readBrokenKeys(client, schemas),
   ]);
   const outdated = await Promise.all(
     [...inBatches(suspects, batchSize)].map((batch) => findOutdated(client, batch, settings)),
   );
-  return outdated.flat();
+  return [
+    ...outdated.flat(),
+    ...keys.map((name) => ({ kind: "foreign key" as const, object: `constraint ${name}` })),
+  ];
 }
 
 export function checkOutdatedRows(rows: readonly OutdatedRows[]): Finding[] {
-  return rows.map(({ kind, object }) =>
-    kind === "check"
-      ? found(
-          "CHECK_NOT_SATISFIED",
-          object,
-          "Rows that are there do not satisfy it any more, because it depends on the time, a setting or a function that was changed: the target would refuse them.",
-        )
-      : found(
-          "GENERATED_VALUE_OUTDATED",
-          object,
-          "Values that are stored there are others than its expression gives today, because a function was changed: the target computes them anew, and the gate would find the difference.",
-        ),
-  );
+  return rows.map(({ kind, object }) => found(codes[kind], object, reasons[kind]));
 }
+
+const codes = {
+  check: "CHECK_NOT_SATISFIED",
+  generated: "GENERATED_VALUE_OUTDATED",
+  "foreign key": "FOREIGN_KEY_NOT_SATISFIED",
+} as const;
+
+const reasons = {
+  check:
+    "Rows that are there do not satisfy it any more, because it depends on the time, a setting or a function that was changed: the target would refuse them.",
+  generated:
+    "Values that are stored there are others than its expression gives today, because a function was changed: the target computes them anew, and the gate would find the difference.",
+  "foreign key":
+    "Rows that are there name one that is not, because its triggers did not fire when they came or when that went (DISABLE TRIGGER, session_replication_role): the target would refuse them.",
+} as const;
 
 interface Suspect {
   readonly kind: "check" | "domain" | "generated";
@@ -78,7 +92,7 @@ interface Suspect {
 
 function nameOf({ kind, schema, table, name }: Suspect): OutdatedRows {
   return {
-    kind: kind === "generated" ? "generated" : "check",
+    kind: kind === "domain" ? "check" : kind,
     object: `${kind === "check" ? "constraint" : "column"} ${displayName([schema, table, name])}`,
   };
 }

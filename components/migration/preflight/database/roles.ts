@@ -81,6 +81,14 @@ function compareRole(role: string, source: RoleFacts, target: RoleFacts): Findin
   return [found("ROLE_DIFFERS", role, why)];
 }
 
+/** Of the role `r`; granted by several, together. Options of each membership came with 16, where a role's own were before. */
+const memberships = `
+  SELECT each.roleid,
+         concat_ws(' ', CASE WHEN bool_or(each.admin_option) THEN 'admin' END,
+                   CASE WHEN bool_or(COALESCE((to_jsonb(each) ->> 'inherit_option')::boolean, r.rolinherit)) THEN 'inherit' END,
+                   CASE WHEN bool_or(COALESCE((to_jsonb(each) ->> 'set_option')::boolean, true)) THEN 'set' END) AS options
+    FROM pg_auth_members each WHERE each.member = r.oid GROUP BY each.roleid`;
+
 // pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
 const rolesQuery = `
   WITH RECURSIVE scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
@@ -116,8 +124,8 @@ const rolesQuery = `
                    CASE WHEN r.rolcreaterole THEN 'createrole' END, CASE WHEN r.rolcreatedb THEN 'createdb' END,
                    CASE WHEN r.rolcanlogin THEN 'login' END, CASE WHEN r.rolreplication THEN 'replication' END,
                    CASE WHEN r.rolbypassrls THEN 'bypassrls' END, r.rolconnlimit,
-                   (SELECT string_agg(DISTINCT quote_ident(g.rolname), ',' ORDER BY quote_ident(g.rolname))
-                      FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid)))
+                   (SELECT string_agg(concat_ws(' ', quote_ident(g.rolname), m.options), ',' ORDER BY g.rolname COLLATE "C")
+                      FROM (${memberships}) AS m JOIN pg_roles g ON g.oid = m.roleid)))
             FROM pg_roles r) AS powers,
          ARRAY(SELECT oid::regclass::text FROM relation
                 WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,

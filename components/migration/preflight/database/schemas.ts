@@ -153,7 +153,7 @@ const objectsQuery = `
       FROM pg_proc p JOIN scope ON scope.oid = p.pronamespace
     UNION ALL
     SELECT 'pg_type'::regclass, t.oid, scope.schema, t.typname::text, 'type'
-      FROM pg_type t JOIN scope ON scope.oid = t.typnamespace WHERE t.typtype IN ('d', 'e', 'r')
+      FROM pg_type t JOIN scope ON scope.oid = t.typnamespace WHERE t.typtype IN ('d', 'e', 'r', 'b', 'p') AND t.oid NOT IN (SELECT element.typarray FROM pg_type element)
     UNION ALL
     SELECT 'pg_operator'::regclass, o.oid, scope.schema, o.oprname::text, 'operator'
       FROM pg_operator o JOIN scope ON scope.oid = o.oprnamespace
@@ -172,6 +172,15 @@ const objectsQuery = `
     UNION ALL
     SELECT 'pg_ts_dict'::regclass, y.oid, scope.schema, y.dictname::text, 'text search dictionary'
       FROM pg_ts_dict y JOIN scope ON scope.oid = y.dictnamespace
+    UNION ALL
+    SELECT 'pg_ts_parser'::regclass, w.oid, scope.schema, w.prsname::text, 'text search parser'
+      FROM pg_ts_parser w JOIN scope ON scope.oid = w.prsnamespace
+    UNION ALL
+    SELECT 'pg_ts_template'::regclass, x.oid, scope.schema, x.tmplname::text, 'text search template'
+      FROM pg_ts_template x JOIN scope ON scope.oid = x.tmplnamespace
+    UNION ALL
+    SELECT 'pg_statistic_ext'::regclass, s.oid, scope.schema, s.stxname::text, 'statistics'
+      FROM pg_statistic_ext s JOIN scope ON scope.oid = s.stxnamespace
   )
   SELECT object.schema, object.kind, object.name FROM object
    WHERE NOT EXISTS (SELECT FROM pg_depend d

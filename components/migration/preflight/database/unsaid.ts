@@ -3,6 +3,7 @@ import { type CatalogueObject, readObjects } from "../../../postgres/catalogue/c
 import { diffCatalogues } from "../../../postgres/catalogue/diff-catalogues.ts";
 import { aclLines, comment } from "../../../postgres/catalogue/fragments.ts";
 import type { Finding } from "../../finding.ts";
+import { nameDifference } from "../../gate/difference.ts";
 import { findingsOf } from "../definitions.ts";
 import { existingObjectDefinitions } from "./existing-objects.ts";
 
@@ -45,20 +46,17 @@ export function checkUnsaid(
     { major: sourceMajor, objects: byKey(now) },
     { major: targetMajor, objects: byKey(made) },
   );
-  const firsts = new Map(
-    differences.map((difference) => [`${difference.code} ${difference.object}`, difference]),
-  );
-  return [...firsts.values()].map(({ code, object, aspect }) =>
+  return differences.map(({ code, object, aspect }) =>
     aspect === "enforcement"
       ? found(
           code,
-          object,
+          nameDifference(object, aspect),
           "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
           "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
         )
       : found(
           code,
-          object,
+          nameDifference(object, aspect),
           "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
           "Take them off on the source (COMMENT ON TYPE … IS NULL, GRANT USAGE ON TYPE … TO PUBLIC), or accept that they are lost: the gate then accepts it, too.",
         ),
