@@ -15,7 +15,6 @@ const help = `Makes random applications on real PostgreSQL servers, copies them,
   --seed N         where the applications come from (default: drawn, and printed)
   --statements N   of each application (default 60)
   --changes N      of each copy, each to a copy of its own (default 6)
-  --shrink N       how long a failure may be made smaller, in seconds (default 120)
   --complaints     shows what the servers said to statements that they refused
 
 Exit codes: 0 every promise was kept, 1 one was not, 2 wrong arguments.
@@ -40,8 +39,12 @@ async function main(): Promise<number> {
     return 0;
   }
   keepCompiledCode();
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : numberOf("seed", values.seed);
-  const size = { statements: numberOf("statements", values.statements), changes: numberOf("changes", values.changes) };
+  const seed =
+    values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : numberOf("seed", values.seed);
+  const size = {
+    statements: numberOf("statements", values.statements),
+    changes: numberOf("changes", values.changes),
+  };
   const [from = 0, to = 0] = values.pair.split("-").map(Number);
   const servers = new Map<number, PostgresServer>();
   const figures = newFigures();

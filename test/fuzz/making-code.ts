@@ -54,7 +54,11 @@ export const makeView: Step = (app, dice) => {
   app.views.push(view);
   const options = isMaterialized
     ? dice.maybe(5, () => " WITH (fillfactor = 80)")
-    : dice.maybe(4, () => ` WITH (${dice.pick(["security_barrier = true", "security_invoker = true", "check_option = local"])})`);
+    : dice.maybe(
+        4,
+        () =>
+          ` WITH (${dice.pick(["security_barrier = true", "security_invoker = true", "check_option = local"])})`,
+      );
   const tail = isMaterialized ? dice.maybe(4, () => " WITH NO DATA") : "";
   return { sql: `CREATE ${kind} ${sql}${options} AS ${query}${tail}`, about: [name] };
 };
@@ -118,7 +122,12 @@ export const refreshView: Step = (app, dice) => {
   return { sql: `REFRESH ${identity}${dice.maybe(3, () => " WITH NO DATA")}`, about: [path.at(-1) ?? ""] };
 };
 
-const comments = ["--\n-- Name: fake; Type: TABLE; Schema: public; Owner: x\n--\n", "/* $$ */", "\\N\n\\.", "'';"];
+const comments = [
+  "--\n-- Name: fake; Type: TABLE; Schema: public; Owner: x\n--\n",
+  "/* $$ */",
+  "\\N\n\\.",
+  "'';",
+];
 
 export const makeFunction: Step = (app, dice) => {
   const { schema, name, sql } = app.place(dice);
@@ -126,7 +135,11 @@ export const makeFunction: Step = (app, dice) => {
   const table = someTable(app, dice);
   const options = [
     dice.maybe(4, () => " SECURITY DEFINER"),
-    dice.maybe(4, () => ` SET ${dice.pick(["search_path = pg_catalog, pg_temp", "search_path TO ''", "work_mem = '7MB'", "DateStyle = 'German, DMY'", "search_path = 'Odd, one', public"])}`),
+    dice.maybe(
+      4,
+      () =>
+        ` SET ${dice.pick(["search_path = pg_catalog, pg_temp", "search_path TO ''", "work_mem = '7MB'", "DateStyle = 'German, DMY'", "search_path = 'Odd, one', public"])}`,
+    ),
     dice.maybe(5, () => " COST 7"),
     dice.maybe(6, () => " LEAKPROOF"),
     dice.maybe(5, () => ` PARALLEL ${dice.pick(["SAFE", "RESTRICTED"])}`),
@@ -148,7 +161,10 @@ export const makeFunction: Step = (app, dice) => {
     noted("text");
     app.functions.push(sql);
     const body = `SELECT lower($1) || ${quoteLiteral(dice.pick(comments))}`;
-    return { sql: `CREATE FUNCTION ${sql}(value text) RETURNS text LANGUAGE sql IMMUTABLE${options} AS ${quoteLiteral(body)}`, about };
+    return {
+      sql: `CREATE FUNCTION ${sql}(value text) RETURNS text LANGUAGE sql IMMUTABLE${options} AS ${quoteLiteral(body)}`,
+      about,
+    };
   }
   if (shape === 2) {
     noted("");
@@ -174,11 +190,17 @@ export const makeFunction: Step = (app, dice) => {
   }
   if (shape === 5) {
     noted("integer, text[]", "PROCEDURE");
-    return { sql: `CREATE PROCEDURE ${sql}(INOUT n integer, VARIADIC rest text[] DEFAULT '{}') LANGUAGE plpgsql AS 'BEGIN COMMIT; END'`, about };
+    return {
+      sql: `CREATE PROCEDURE ${sql}(INOUT n integer, VARIADIC rest text[] DEFAULT '{}') LANGUAGE plpgsql AS 'BEGIN COMMIT; END'`,
+      about,
+    };
   }
   if (shape === 6) {
     noted("integer", "AGGREGATE");
-    return { sql: `CREATE AGGREGATE ${sql}(integer) (SFUNC = int4pl, STYPE = integer${dice.maybe(2, () => ", INITCOND = '0'")}${dice.maybe(3, () => ", PARALLEL = SAFE")})`, about };
+    return {
+      sql: `CREATE AGGREGATE ${sql}(integer) (SFUNC = int4pl, STYPE = integer${dice.maybe(2, () => ", INITCOND = '0'")}${dice.maybe(3, () => ", PARALLEL = SAFE")})`,
+      about,
+    };
   }
   const type = app.type(dice);
   noted(type.sql);
@@ -213,7 +235,10 @@ export const makeTrigger: Step = (app, dice) => {
   app.madeOn("TRIGGER", table, name);
   const fn = dice.pick(app.triggerFunctions);
   const column = table.columns.length > 0 ? columnName(dice.pick(table.columns)) : "";
-  const when = table.columns.length > 0 ? dice.maybe(2, () => ` WHEN (${condition(operandsOf(table, "NEW."), dice)})`) : "";
+  const when =
+    table.columns.length > 0
+      ? dice.maybe(2, () => ` WHEN (${condition(operandsOf(table, "NEW."), dice)})`)
+      : "";
   const [quoted, on] = [quoteIdentifier(name), nameOf(table)];
   const args = dice.maybe(4, () => "'a''b', 'back\\slash'");
   return {
@@ -260,11 +285,17 @@ export const makeRare: Step = (app, dice) => {
   }
   if (shape === 1) {
     app.made("TEXT SEARCH CONFIGURATION", schema, name);
-    return { sql: `CREATE TEXT SEARCH CONFIGURATION ${sql} (COPY = pg_catalog.${dice.pick(["spanish", "simple"])})`, about };
+    return {
+      sql: `CREATE TEXT SEARCH CONFIGURATION ${sql} (COPY = pg_catalog.${dice.pick(["spanish", "simple"])})`,
+      about,
+    };
   }
   if (shape === 2) {
     app.made("TEXT SEARCH DICTIONARY", schema, name);
-    return { sql: `CREATE TEXT SEARCH DICTIONARY ${sql} (TEMPLATE = pg_catalog.simple, ACCEPT = false)`, about };
+    return {
+      sql: `CREATE TEXT SEARCH DICTIONARY ${sql} (TEMPLATE = pg_catalog.simple, ACCEPT = false)`,
+      about,
+    };
   }
   const operator = dice.pick(["===", "<<<", "@#@", "~!~"]);
   return {

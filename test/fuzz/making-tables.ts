@@ -1,5 +1,13 @@
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../components/postgres/identifiers.ts";
-import { type Application, type Column, columnName, nameOf, operandsOf, type Statement, type Table } from "./application.ts";
+import {
+  type Application,
+  type Column,
+  columnName,
+  nameOf,
+  operandsOf,
+  type Statement,
+  type Table,
+} from "./application.ts";
 import type { Dice } from "./dice.ts";
 import { condition, derived } from "./expressions.ts";
 import { compositeType, domainType, enumType, orNull, rangeType } from "./types.ts";
@@ -33,14 +41,22 @@ export const makeType: Step = (app, dice) => {
   }
   if (shape === 3) {
     const parts = dice.times(1, 3, () => ({ name: app.names.fresh(dice), type: app.type(dice) }));
-    app.userTypes.push(compositeType(sql, parts.map(({ type }) => type)));
+    app.userTypes.push(
+      compositeType(
+        sql,
+        parts.map(({ type }) => type),
+      ),
+    );
     app.made("TYPE", schema, name, usable);
     const list = parts.map((part) => `${quoteIdentifier(part.name)} ${part.type.sql}`).join(", ");
     return { sql: `CREATE TYPE ${sql} AS (${list})`, about };
   }
   app.userTypes.push(rangeType(sql));
   app.made("TYPE", schema, name, usable);
-  return { sql: `CREATE TYPE ${sql} AS RANGE (subtype = ${dice.pick(["integer", "bigint", "numeric"])})`, about };
+  return {
+    sql: `CREATE TYPE ${sql} AS RANGE (subtype = ${dice.pick(["integer", "bigint", "numeric"])})`,
+    about,
+  };
 };
 
 export const makeTable: Step = (app, dice) => {
@@ -52,7 +68,10 @@ export const makeTable: Step = (app, dice) => {
   const key = keyClause(table, dice, 2);
   app.tables.push(table);
   madeTable(app, table);
-  return { sql: `CREATE ${unlogged}TABLE ${sql} (${[...parts, ...key].join(", ")})${options}`, about: [name] };
+  return {
+    sql: `CREATE ${unlogged}TABLE ${sql} (${[...parts, ...key].join(", ")})${options}`,
+    about: [name],
+  };
 };
 
 const storage = [
@@ -83,7 +102,10 @@ export const makePartitioned: Step = (app, dice) => {
   const by = app.names.fresh(dice);
   const integer = enumeratedIntegers();
   table.columns.push({ name: by, type: integer, isGiven: false });
-  const parts = [`${quoteIdentifier(by)} integer`, ...dice.times(0, 2, () => columnDefinition(app, table, dice))];
+  const parts = [
+    `${quoteIdentifier(by)} integer`,
+    ...dice.times(0, 2, () => columnDefinition(app, table, dice)),
+  ];
   if (dice.once(2)) {
     table.key = table.columns.slice(0, 1);
     parts.push(`PRIMARY KEY (${quoteIdentifier(by)})`);
@@ -133,7 +155,10 @@ export const addColumn: Step = (app, dice) => {
   if (tables.length === 0) return undefined;
   const table = dice.pick(tables);
   const definition = columnDefinition(app, table, dice);
-  return { sql: `ALTER TABLE ${nameOf(table)} ADD COLUMN ${definition}`, about: [table.columns.at(-1)?.name ?? ""] };
+  return {
+    sql: `ALTER TABLE ${nameOf(table)} ADD COLUMN ${definition}`,
+    about: [table.columns.at(-1)?.name ?? ""],
+  };
 };
 
 export const addReference: Step = (app, dice) => {
@@ -159,7 +184,10 @@ export const addReference: Step = (app, dice) => {
     dice.maybe(6, () => " NOT VALID"),
   ];
   const constraint = `ADD CONSTRAINT ${quoteIdentifier(name)} FOREIGN KEY (${columns.map(columnName).join(", ")}) REFERENCES ${nameOf(other)} (${other.key.map(columnName).join(", ")})${clauses.join("")}`;
-  return { sql: `ALTER TABLE ${nameOf(table)} ${[...added, constraint].join(", ")}`, about: [name, table.name] };
+  return {
+    sql: `ALTER TABLE ${nameOf(table)} ${[...added, constraint].join(", ")}`,
+    about: [name, table.name],
+  };
 };
 
 export const addCheck: Step = (app, dice) => {
@@ -188,7 +216,10 @@ export const addKey: Step = (app, dice) => {
     drop: `ALTER TABLE ${nameOf(table)} DROP CONSTRAINT ${quoteIdentifier(name)}`,
   });
   const kind = isPrimary ? "PRIMARY KEY" : `UNIQUE${dice.maybe(3, () => " NULLS NOT DISTINCT")}`;
-  const tail = dice.maybe(4, () => ` ${dice.pick(["DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED", "WITH (fillfactor = 50)"])}`);
+  const tail = dice.maybe(
+    4,
+    () => ` ${dice.pick(["DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED", "WITH (fillfactor = 50)"])}`,
+  );
   const included = dice.maybe(6, () => ` INCLUDE (${columnName(dice.pick(table.columns))})`);
   return {
     sql: `ALTER TABLE ${nameOf(table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${kind} (${chosen.map(columnName).join(", ")})${included}${tail}`,
@@ -209,7 +240,9 @@ export const makeIndex: Step = (app, dice) => {
   const unique = method === "btree" ? dice.maybe(5, () => "UNIQUE ") : "";
   const tail = [
     dice.maybe(6, () => ` INCLUDE (${columnName(dice.pick(table.columns))})`),
-    method === "btree" ? dice.maybe(5, () => ` WITH (${dice.pick(["fillfactor = 60", "deduplicate_items = off"])})`) : "",
+    method === "btree"
+      ? dice.maybe(5, () => ` WITH (${dice.pick(["fillfactor = 60", "deduplicate_items = off"])})`)
+      : "",
     dice.maybe(4, () => ` WHERE ${condition(operandsOf(table), dice)}`),
   ];
   const index = quoteQualified(table.schema, name);
@@ -235,14 +268,18 @@ export const makeStatistics: Step = (app, dice) => {
   const kinds = dice.maybe(2, () => `(${dice.some(["ndistinct", "dependencies", "mcv"], 3).join(", ")}) `);
   const columns = dice.some(table.columns, 3).map(columnName);
   if (dice.once(3)) columns.push(`(${derived(dice.pick(operandsOf(table)), dice).sql})`);
-  return { sql: `CREATE STATISTICS ${sql} ${kinds}ON ${columns.join(", ")} FROM ${nameOf(table)}`, about: [name] };
+  return {
+    sql: `CREATE STATISTICS ${sql} ${kinds}ON ${columns.join(", ")} FROM ${nameOf(table)}`,
+    about: [name],
+  };
 };
 
 export const insertRows: Step = (app, dice) => {
   const table = someTable(app, dice);
   if (table === undefined) return undefined;
   const columns = table.columns.filter(({ isGiven }) => !isGiven);
-  if (columns.length === 0) return { sql: `INSERT INTO ${nameOf(table)} DEFAULT VALUES`, about: [table.name] };
+  if (columns.length === 0)
+    return { sql: `INSERT INTO ${nameOf(table)} DEFAULT VALUES`, about: [table.name] };
   const rows = dice.times(1, 4, () => {
     const values = columns.map(({ type, from }) => (dice.once(8) ? "DEFAULT" : (from ?? orNull(type, dice))));
     return `(${values.join(", ")})`;
@@ -259,7 +296,8 @@ export const changeRows: Step = (app, dice) => {
   const columns = table.columns.filter(({ isGiven }) => !isGiven);
   const first = `ctid = (SELECT min(ctid) FROM ONLY ${nameOf(table)})`;
   const about = [table.name];
-  if (dice.once(4) || columns.length === 0) return { sql: `DELETE FROM ONLY ${nameOf(table)} WHERE ${first}`, about };
+  if (dice.once(4) || columns.length === 0)
+    return { sql: `DELETE FROM ONLY ${nameOf(table)} WHERE ${first}`, about };
   const column = dice.pick(columns);
   return {
     sql: `UPDATE ONLY ${nameOf(table)} SET ${columnName(column)} = ${column.from ?? orNull(column.type, dice)} WHERE ${first}`,

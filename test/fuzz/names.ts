@@ -16,7 +16,18 @@ export class Names {
   }
 }
 
-const plainStems = ["item", "visit", "patient", "note", "invoice", "label", "kind", "area", "source", "amount"];
+const plainStems = [
+  "item",
+  "visit",
+  "patient",
+  "note",
+  "invoice",
+  "label",
+  "kind",
+  "area",
+  "source",
+  "amount",
+];
 
 /** Keywords, quotes, case, comments, other scripts, and names of 63 bytes, the most that PostgreSQL keeps. */
 const oddStems = [

@@ -12,7 +12,10 @@ import { quoteIdentifier, quoteQualified } from "../../components/postgres/ident
  */
 export type Contents = ReadonlyMap<string, string>;
 
-export async function readContents(database: ConnectionTarget, schemas: readonly string[]): Promise<Contents> {
+export async function readContents(
+  database: ConnectionTarget,
+  schemas: readonly string[],
+): Promise<Contents> {
   const [script, rows] = await Promise.all([dumpScript(database, schemas), readRows(database, schemas)]);
   return new Map([...entriesOf(script), ...rows]);
 }
@@ -32,7 +35,11 @@ const shorten = (value: string | undefined) =>
 
 /** The definitions as pg_dump writes them. */
 export async function dumpScript(database: ConnectionTarget, schemas: readonly string[]): Promise<string> {
-  const args = ["--schema-only", "--no-tablespaces", ...schemas.map((schema) => `--schema=${quoteIdentifier(schema)}`)];
+  const args = [
+    "--schema-only",
+    "--no-tablespaces",
+    ...schemas.map((schema) => `--schema=${quoteIdentifier(schema)}`),
+  ];
   const result = await runWasmDump({ source: database, args, signal: AbortSignal.timeout(60_000) });
   if (!result.ok) throw new Error(`the oracle's pg_dump failed: ${result.message}`);
   return result.script;
@@ -40,7 +47,9 @@ export async function dumpScript(database: ConnectionTarget, schemas: readonly s
 
 /** In whatever order they come: it follows object ids where names do not decide. */
 function entriesOf(script: string): Array<[string, string]> {
-  const [, ...entries] = withoutStamps(script).replace(/\n--\n-- PostgreSQL database dump complete\n[^]*$/, "").split("\n--\n-- Name: ");
+  const [, ...entries] = withoutStamps(script)
+    .replace(/\n--\n-- PostgreSQL database dump complete\n.*$/s, "")
+    .split("\n--\n-- Name: ");
   const counts = new Map<string, number>();
   return entries.map((entry) => {
     const [header = "", ...body] = entry.split("\n--\n\n");
@@ -50,7 +59,10 @@ function entriesOf(script: string): Array<[string, string]> {
     const kept = lines.filter((line) => !/^(SET default_)/.test(line));
     const number = (counts.get(header) ?? 0) + 1;
     counts.set(header, number);
-    return [number === 1 ? header : `${header} (${number})`, (isAccess ? kept.sort() : kept).join("\n").trim()];
+    return [
+      number === 1 ? header : `${header} (${number})`,
+      (isAccess ? kept.sort() : kept).join("\n").trim(),
+    ];
   });
 }
 
@@ -61,9 +73,17 @@ function withoutStamps(script: string): string {
     .replaceAll(/, pg_attver=\d+|pg_attver=\d+, /g, "");
 }
 
-async function readRows(database: ConnectionTarget, schemas: readonly string[]): Promise<Array<[string, string]>> {
+async function readRows(
+  database: ConnectionTarget,
+  schemas: readonly string[],
+): Promise<Array<[string, string]>> {
   return withConnection(database, { purpose: "oracle", readOnly: true }, async (client) => {
-    const { rows } = await client.query<{ schema: string; name: string; kind: string; populated: boolean }>(
+    const { rows } = await client.query<{
+      schema: string;
+      name: string;
+      kind: "r" | "m" | "S";
+      populated: boolean;
+    }>(
       `SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relispopulated AS populated
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'm', 'S')`,
@@ -72,10 +92,14 @@ async function readRows(database: ConnectionTarget, schemas: readonly string[]):
     const contents: Array<[string, string]> = [];
     for (const { schema, name, kind, populated } of rows) {
       const relation = quoteQualified(schema, name);
-      const label = `rows of ${relation}`;
-      if (kind === "S") contents.push([label, await copied(client, `SELECT last_value, is_called FROM ${relation}`)]);
-      else if (!populated) contents.push([label, "not populated"]);
-      else contents.push([label, await copied(client, `SELECT * FROM ${kind === "r" ? "ONLY " : ""}${relation}`)]);
+      if (kind === "m") contents.push([`populated ${relation}`, String(populated)]);
+      if (kind === "m" && !populated) continue;
+      const query = {
+        S: `SELECT last_value, is_called FROM ${relation}`,
+        m: `SELECT * FROM ${relation}`,
+        r: `SELECT * FROM ONLY ${relation}`,
+      }[kind];
+      contents.push([`${kind === "m" ? "what shows" : "rows of"} ${relation}`, await copied(client, query)]);
     }
     return contents;
   });

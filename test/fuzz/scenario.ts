@@ -4,8 +4,8 @@ import { Application, type Statement } from "./application.ts";
 import * as changing from "./changing.ts";
 import { Dice } from "./dice.ts";
 import * as code from "./making-code.ts";
-import * as tables from "./making-tables.ts";
 import type { Step } from "./making-tables.ts";
+import * as tables from "./making-tables.ts";
 
 /** One database with an application in it, and what is done to copies of it, each to one of its own. */
 export interface Scenario {
@@ -46,23 +46,18 @@ export class Scenarios extends fc.Arbitrary<Scenario> {
 function generate(dice: Dice, size: ScenarioSize): Scenario {
   const schemas = ["public", dice.pick(["clinic", "Odd; schema", "é".repeat(31)])];
   const app = new Application(schemas);
-  const step = (steps: ReadonlyArray<readonly [number, Step]>) => {
-    const total = steps.reduce((sum, [weight]) => sum + weight, 0);
-    let left = dice.between(1, total);
-    return (steps.find(([weight]) => (left -= weight) <= 0) as readonly [number, Step])[1];
-  };
   const add = (count: number, next: () => Step) => {
     for (let number = 0; number < count; number++) app.add(next()(app, dice));
   };
   add(size.statements / 20, () => tables.makeType);
   add(size.statements / 10, () => tables.makeTable);
-  add(size.statements, () => step(making));
+  add(size.statements, () => dice.pick(making));
   add(size.statements / 5, () => tables.insertRows);
   add(2, () => code.refreshView);
   const statements = app.statements.map(({ sql }) => sql);
   const changes: Statement[] = [];
   for (let number = 0; number < size.changes; number++) {
-    const change = step(mutating)(app, dice);
+    const change = dice.pick(mutating)(app, dice);
     if (change !== undefined) changes.push(change);
   }
   return {
@@ -72,7 +67,7 @@ function generate(dice: Dice, size: ScenarioSize): Scenario {
   };
 }
 
-const making: ReadonlyArray<readonly [weight: number, Step]> = [
+const making = weighed([
   [6, tables.makeTable],
   [3, tables.makeType],
   [2, tables.makePartitioned],
@@ -107,17 +102,22 @@ const making: ReadonlyArray<readonly [weight: number, Step]> = [
   [1, changing.changeOwner],
   [3, changing.comment],
   [1, changing.drop],
-];
+]);
 
-const mutating: ReadonlyArray<readonly [weight: number, Step]> = [
-  ...making.map(([, step]) => [1, step] as const),
+const mutating = weighed([
+  ...[...new Set(making)].map((step) => [1, step] as const),
   [3, changing.drop],
   [3, changing.grant],
   [3, changing.alterTable],
   [3, changing.alterColumn],
   [3, tables.changeRows],
   [2, code.useSequence],
-];
+]);
+
+/** Each as often as it is to be picked. */
+function weighed(steps: ReadonlyArray<readonly [weight: number, Step]>): Step[] {
+  return steps.flatMap(([weight, step]) => Array.from({ length: weight }, () => step));
+}
 
 /** Fewer changes first, then fewer statements, by ever smaller pieces from the end, where nothing depends on them. */
 function* smaller({ schemas, statements, changes }: Scenario): IterableIterator<Scenario> {

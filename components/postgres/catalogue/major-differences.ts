@@ -1,8 +1,10 @@
+import { regrouped } from "./conditions.ts";
+
 type Majors = readonly [source: number, target: number];
 
 /**
- * Whether two servers mean the same by a definition. Texts from the same major must be equal; across majors, what is
- * known to be written differently is allowed for and nothing else:
+ * Whether two servers mean the same by a definition. Texts from the same major must be equal, but for how
+ * conditions are grouped; across majors, what else is known to be written differently is allowed for and nothing else:
  *
  * - white space;
  * - quotes around names that only the newer major takes for a keyword;
@@ -11,8 +13,10 @@ type Majors = readonly [source: number, target: number];
  */
 export function sameDefinition(before: string, after: string, majors: Majors): boolean {
   if (before === after) return true;
+  const [original, copy] = [regrouped(before), regrouped(after)];
+  if (original === copy) return true;
   if (majors[0] === majors[1]) return false;
-  const [left, right] = [tokens(before), tokens(after)];
+  const [left, right] = [tokens(original), tokens(copy)];
   if (sameTokens(left, right)) return true;
   return (
     straddles(majors, 16) &&
