@@ -45,7 +45,7 @@ async function main(): Promise<number> {
     statements: numberOf("statements", values.statements),
     changes: numberOf("changes", values.changes),
   };
-  const [from = 0, to = 0] = values.pair.split("-").map(Number);
+  const [from = 0, to = 0] = values.pair.split("-").map((major) => numberOf("pair", major));
   const servers = new Map<number, PostgresServer>();
   const figures = newFigures();
   try {
