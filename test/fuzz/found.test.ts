@@ -23,7 +23,7 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
     "names that only the newer server takes for keywords",
     [
       "CREATE TABLE public.json_table (a int)",
-      "CREATE TYPE public.json_value AS (system_user int)",
+      'CREATE TYPE public.json_value AS ("system_user" int)',
       "CREATE FUNCTION public.json_query(public.json_value) RETURNS int LANGUAGE sql AS 'SELECT 1'",
     ],
   ],
