@@ -20,6 +20,13 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
     ],
   ],
   [
+    "options of a TOAST table that has outlived what it was for",
+    [
+      "CREATE TABLE public.narrow (a int, b text) WITH (toast.autovacuum_vacuum_threshold = 7)",
+      "ALTER TABLE public.narrow DROP COLUMN b",
+    ],
+  ],
+  [
     "names that only the newer server takes for keywords",
     [
       "CREATE TABLE public.json_table (a int)",
