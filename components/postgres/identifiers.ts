@@ -15,3 +15,14 @@ export function quoteLiteral(value: string): string {
   const quoted = `'${value.replaceAll("'", "''")}'`;
   return value.includes("\\") ? ` E${quoted.replaceAll("\\", "\\\\")}` : quoted;
 }
+
+/**
+ * A text of PostgreSQL's with its names in the same words from every major version: without quotes where only a keyword
+ * needs them, because what is one differs.
+ */
+export function withoutKeywordQuotes(text: string): string {
+  return text.replaceAll(/"(?:[^"]|"")*"/g, (quoted) => {
+    const name = quoted.slice(1, -1);
+    return /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted;
+  });
+}

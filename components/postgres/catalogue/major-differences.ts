@@ -1,8 +1,11 @@
+import { regrouped } from "./conditions.ts";
+
 type Majors = readonly [source: number, target: number];
 
 /**
- * Whether two servers mean the same by an aspect of an object. Texts from the same major must be equal, and so must
- * what people wrote; across majors, what is known to be written differently by the server is allowed for and nothing else:
+ * Whether two servers mean the same by an aspect of an object. What people wrote must be equal, and so must texts from the
+ * same major, but for how conditions are grouped; across majors, what else is known to be written differently by the server
+ * is allowed for and nothing else:
  *
  * - white space;
  * - quotes around names that only the newer major takes for a keyword;
@@ -16,8 +19,11 @@ export function sameDefinition(
   majors: Majors,
 ): boolean {
   if (before === after) return true;
-  if (majors[0] === majors[1] || isVerbatim(aspect)) return false;
-  const [left, right] = [tokens(before), tokens(after)];
+  if (isVerbatim(aspect)) return false;
+  const [original, copy] = [regrouped(before), regrouped(after)];
+  if (original === copy) return true;
+  if (majors[0] === majors[1]) return false;
+  const [left, right] = [tokens(original), tokens(copy)];
   if (sameTokens(left, right)) return true;
   const isView = /^(?:materialized )?view /.test(key) && aspect === "definition";
   return (

@@ -1,5 +1,13 @@
 import { aclLines, comment, notOfExtension, sortedOptions } from "./fragments.ts";
 
+/**
+ * SQL for whether a table made anew could get a TOAST table. One that has outlived its last wide column keeps its options, of
+ * which pg_dump still tells, and the copy has nowhere to keep them.
+ */
+const hasWideColumn = `EXISTS (
+  SELECT 1 FROM pg_attribute wide
+   WHERE wide.attrelid = c.oid AND wide.attnum > 0 AND NOT wide.attisdropped AND wide.attlen = -1 AND wide.attstorage <> 'p')`;
+
 /** Tables, views, materialised views, foreign tables, their columns, and sequences (their parameters, not values). */
 export const relationQueries: readonly string[] = [
   `SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
@@ -11,7 +19,7 @@ export const relationQueries: readonly string[] = [
             'definition', CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
             'populated', CASE WHEN c.relkind = 'm' THEN c.relispopulated END,
             'options', ${sortedOptions("c.reloptions")},
-            'toastOptions', ${sortedOptions("toast.reloptions")},
+            'toastOptions', CASE WHEN ${hasWideColumn} THEN ${sortedOptions("toast.reloptions")} END,
             'accessMethod', am.amname,
             'ofType', CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
             'replicaIdentity', c.relreplident,

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { CutoverError, sqlState } from "../../errors.ts";
 import { inBatches } from "../../in-batches.ts";
 import { fenceTriggerName } from "../fence/parts.ts";
-import { quoteIdentifier, quoteLiteral } from "../identifiers.ts";
+import { quoteIdentifier, quoteLiteral, withoutKeywordQuotes } from "../identifiers.ts";
 import { dropStatements, listObjectNames } from "./drop-copy-objects.ts";
 
 export interface DropCopyOptions {
@@ -64,8 +64,8 @@ async function refuseForeignObjects(
   { relations, objects }: ExpectedCopy,
 ): Promise<void> {
   const without = (expected: readonly string[], present: readonly string[]) => {
-    const known = new Set(expected);
-    return present.filter((name) => !known.has(name));
+    const known = new Set(expected.map(withoutKeywordQuotes));
+    return present.filter((name) => !known.has(withoutKeywordQuotes(name)));
   };
   const foreign = [
     ...without(relations, await listRelationNames(client, schemas)),

@@ -39,7 +39,7 @@ export function planSteps(entries: readonly DumpEntry[], existingSchemas: readon
   const isPostponed = ({ type }: DumpEntry) => postponableTypes.has(type);
   const hasStep = new Set(["CONSTRAINT", "INDEX", "INDEX ATTACH", "STATISTICS", "FK CONSTRAINT"]);
   return {
-    definitions: wanted.filter(({ section }) => section === "pre-data"),
+    definitions: attachedFromTop(wanted.filter(({ section }) => section === "pre-data")),
     keys: ofType("CONSTRAINT"),
     postponed: later.filter(isPostponed),
     indexes: ofType("INDEX"),
@@ -49,6 +49,30 @@ export function planSteps(entries: readonly DumpEntry[], existingSchemas: readon
     rest: later.filter((entry) => !hasStep.has(entry.type) && !isPostponed(entry)),
   };
 }
+
+/**
+ * Attaches partitions from the top down, where pg_dump goes by their names: from 17 on, a table hands its identity
+ * columns to what is attached to it, and no deeper.
+ */
+function attachedFromTop(definitions: readonly DumpEntry[]): DumpEntry[] {
+  const attachments = definitions.filter(({ type }) => type === "TABLE ATTACH");
+  const parents = new Map(
+    attachments.map(({ sql }) => {
+      const [, parent = "", child = ""] = attachmentStatement.exec(sql) ?? [];
+      return [child, parent];
+    }),
+  );
+  const depthOf = (child: string | undefined): number => {
+    const parent = child === undefined ? undefined : parents.get(child);
+    return parent === undefined ? 0 : 1 + depthOf(parent);
+  };
+  const depth = ({ sql }: DumpEntry) => depthOf(attachmentStatement.exec(sql)?.[2]);
+  const sorted = attachments.toSorted((first, second) => depth(first) - depth(second));
+  return definitions.map((entry) => (entry.type === "TABLE ATTACH" ? (sorted.shift() ?? entry) : entry));
+}
+
+const attachmentStatement =
+  /^ALTER TABLE ONLY ((?:"(?:[^"]|"")*"|[^"\s])+) ATTACH PARTITION ((?:"(?:[^"]|"")*"|[^"\s])+) /m;
 
 /**
  * Runs entries in order, many to a round trip. Each batch is one implicit transaction, so a batch that fails is run
