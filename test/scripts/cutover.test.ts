@@ -75,7 +75,7 @@ async function pulumiCalls(): Promise<string[]> {
 }
 
 const preview = "preview --stack trial --save-plan PLAN";
-const up = "up --stack trial --plan PLAN --yes --skip-preview";
+const up = "up --stack trial --plan PLAN --yes --skip-preview --diff";
 
 /** The start is so near that the test waits little, and far enough for everything before it. */
 function soon(ms = 6_000): string {
