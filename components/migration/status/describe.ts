@@ -17,7 +17,7 @@ function describeStand({ entry, isJournalRead, source, locksSince }: Look): stri
   const stand = standOfSource(entry, source);
   switch (stand) {
     case "unreachable":
-      return notSeen;
+      return describeRetirement({ entry, source }) ?? notSeen;
     case "sealed":
       return "sealed: it accepts no connections";
     case "open":
@@ -89,3 +89,12 @@ function describeStage({ provenAt, deploymentId, startedAt }: FenceRecord["servi
 
 /** Why stands in `unseen`, once. */
 const notSeen = "could not be looked at";
+
+/** How `legacyPostgres` took the old database down, so that it is no wonder that it does not answer; `null` where it did not. Pure. */
+export function describeRetirement({ entry, source }: Pick<Look, "entry" | "source">): string | null {
+  const record = entry?.record;
+  if (source !== null || record?.state !== "finished" || record.retirement === undefined) return null;
+  const { stoppedAt, removedAt } = record.retirement;
+  if (removedAt !== null) return `removed at ${removedAt}: volume and service are deleted`;
+  return stoppedAt === null ? null : `stopped at ${stoppedAt}: its volume is kept`;
+}
