@@ -124,9 +124,9 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
   if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
   const tooLate = whyTooLate({ startsAt, lookedAt }, new Date());
   if (tooLate !== undefined) return callOff(context, start, tooLate);
+  const carryOut = ["up", "--stack", stack, "--plan", planFile, "--yes", "--skip-preview"];
   // In a terminal Pulumi shows a table and keeps what a run says for the end; with `--diff` each line comes as it is said.
-  const carryOut = ["--yes", "--skip-preview", "--diff"];
-  const code = await runPulumi(["up", "--stack", stack, "--plan", planFile, ...carryOut]);
+  const code = await runPulumi(start.isTerminal ? [...carryOut, "--diff"] : carryOut);
   if (code === 0) return 0;
   if (start.isAnnounced) await tellUnlessBegun(context, start, before);
   return failed(
