@@ -109,7 +109,8 @@ export function readSettings(config = new pulumi.Config()): Settings {
   const names = settingNames(Object.keys(pulumi.runtime.allConfig()), config.name);
   return orRunError(() =>
     parseSettings({
-      ...Object.fromEntries(names.map((name) => [name, config.get(name)])),
+      // What stands here and not below is no setting, and refused.
+      ...Object.fromEntries(names.map((name) => [name, null])),
       phase: config.get("phase") ?? "adopt",
       legacyPostgres: config.get("legacyPostgres") ?? "keep",
       project: config.require("project"),
