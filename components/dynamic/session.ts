@@ -103,7 +103,7 @@ export function railwayOptions(fallback: {
   if (value === undefined || value === "") {
     throw new CutoverError({
       code: "RAILWAY_TOKEN_MISSING",
-      message: `There is no Railway token: the configuration says tokenKind ${kind}, but ${variable} is not set.`,
+      message: `There is no Railway token: one of the kind ${kind} is taken from ${variable}, which is not set.`,
       remedy: `Set ${variable} in the environment. Instead of it \`pulumi\` takes the stack's secret railwayToken, which the npm commands cannot read.`,
     });
   }
