@@ -85,7 +85,8 @@ function nextStep(
   soakEndsAt: string | null,
 ): string {
   if (!promoted) return "phase: cutover";
-  if (legacy === "running") return `legacyPostgres: stop, from ${soakEndsAt}`;
-  if (legacy === "stopped") return "legacyPostgres: remove, once a final copy outside the volume is safe";
+  if (legacy === "running") return `legacyPostgres: stop with removal.finalBackup, from ${soakEndsAt}`;
+  if (legacy === "stopped")
+    return "legacyPostgres: remove, once you have read the final backup with your own key";
   return "nothing";
 }

@@ -14,6 +14,7 @@ import {
 import { type PostgresServiceInputs, removalSchema } from "./migration/postgres-service.ts";
 import { reference } from "./railway/references.ts";
 import { railwayTokenKinds } from "./railway/token.ts";
+import { similarNames } from "./similar-names.ts";
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "not a variable name");
 
@@ -26,6 +27,12 @@ const serviceSchema = z.strictObject({
   startsReadOnly: z.boolean().default(true),
 });
 
+/** As text, too: so it stands in a stack's file as soon as Pulumi has written it, and so a program gets it. */
+const flagSchema = z.union([
+  z.boolean(),
+  z.enum(["true", "false"], "neither true nor false").transform((text) => text === "true"),
+]);
+
 const settingsSchema = z
   .strictObject({
     phase: z.enum(["adopt", "cutover"]),
@@ -35,7 +42,7 @@ const settingsSchema = z
     tokenKind: z.enum(railwayTokenKinds),
     source: z.string().min(1),
     target: z.string().min(1),
-    createTarget: z.boolean(),
+    createTarget: flagSchema,
     schemas: z.array(z.string().min(1)).min(1),
     protectedSchemas: z.array(z.string().min(1)),
     services: z.array(serviceSchema).min(1),
@@ -69,7 +76,7 @@ const settingsSchema = z
       },
       { error: explainFormerReason },
     ),
-    sensitive: z.boolean().default(false),
+    sensitive: flagSchema.default(false),
     removal: removalSchema,
   })
   .superRefine((settings, context) => {
@@ -81,14 +88,29 @@ const settingsSchema = z
 /** The stack's configuration, complete and checked. Holds no secret: tokens and URLs are read where they are used. */
 export type Settings = z.infer<typeof settingsSchema>;
 
+/** Keys of the stack beside the settings, read where they are used. */
+const secretKeys = ["railwayToken", "webhookUrl"];
+
+/** The names of the settings among a stack's keys, those that there are none of included: a misspelt one must not be passed over. */
+export function settingNames(keys: readonly string[], project: string): string[] {
+  const prefix = `${project}:`;
+  return keys
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length))
+    .filter((name) => !secretKeys.includes(name));
+}
+
 /**
  * Reads and checks the whole configuration: the only place that does.
  *
  * @throws pulumi.RunError `CONFIGURATION_INVALID` naming every wrong key at once
  */
 export function readSettings(config = new pulumi.Config()): Settings {
+  const names = settingNames(Object.keys(pulumi.runtime.allConfig()), config.name);
   return orRunError(() =>
     parseSettings({
+      // What stands here and not below is no setting, and refused.
+      ...Object.fromEntries(names.map((name) => [name, null])),
       phase: config.get("phase") ?? "adopt",
       legacyPostgres: config.get("legacyPostgres") ?? "keep",
       project: config.require("project"),
@@ -96,7 +118,7 @@ export function readSettings(config = new pulumi.Config()): Settings {
       tokenKind: config.get("tokenKind") ?? "project",
       source: config.get("source") ?? "Postgres",
       target: config.get("target") ?? "pgvector",
-      createTarget: config.getBoolean("createTarget") ?? false,
+      createTarget: config.get("createTarget") ?? false,
       schemas: config.requireObject("schemas"),
       protectedSchemas: config.getObject("protectedSchemas") ?? [],
       services: config.requireObject("services"),
@@ -107,7 +129,7 @@ export function readSettings(config = new pulumi.Config()): Settings {
       backups: config.getObject("backups") ?? {},
       hooks: config.getObject("hooks") ?? {},
       transport: config.getObject("transport") ?? {},
-      sensitive: config.getBoolean("sensitive") ?? false,
+      sensitive: config.get("sensitive") ?? false,
       removal: config.getObject("removal") ?? {},
     }),
   );
@@ -126,14 +148,20 @@ function orRunError<Result>(read: () => Result): Result {
 export function parseSettings(values: unknown): Settings {
   const parsed = settingsSchema.safeParse(values);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(
-    ({ path, message }) => `${path.join(".") || "configuration"}: ${message}`,
-  );
+  const problems = parsed.error.issues.map((issue) => {
+    const isKey = issue.code === "unrecognized_keys" && issue.path.length === 0;
+    return `${issue.path.join(".") || "configuration"}: ${isKey ? issue.keys.map(unknownKey).join(", ") : issue.message}`;
+  });
   throw new CutoverError({
     code: "CONFIGURATION_INVALID",
     message: `The stack's configuration is not valid. ${problems.join("; ")}.`,
     remedy: "Correct the keys named; `Pulumi.yaml` describes each of them.",
   });
+}
+
+function unknownKey(key: string): string {
+  const [meant] = similarNames(key, Object.keys(settingsSchema.shape));
+  return `there is no ${key}${meant === undefined ? "" : `; ${meant} may be meant`}`;
 }
 
 /** What the migration needs of the settings. */

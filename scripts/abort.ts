@@ -37,9 +37,11 @@ await runScript(async () => {
   if (!values.yes) {
     const status = await readStatus(railway, inputs);
     process.stdout.write(renderStatus(status, values.stack));
-    process.stdout.write(
-      `\nNothing was done. To put everything back to the source: npm run abort -- --stack ${values.stack} --yes\n`,
-    );
+    const wouldPutBack = [status.next, status.alternative].some((step) => step?.action === "abort");
+    const hint = wouldPutBack
+      ? `To put everything back to the source: npm run abort -- --stack ${values.stack} --yes`
+      : "As things stand, --yes would put nothing back either.";
+    process.stdout.write(`\nNothing was done. ${hint}\n`);
     return status.complete ? 0 : 1;
   }
   const people = webhook(reporter.detail);

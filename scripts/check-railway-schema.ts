@@ -8,20 +8,22 @@ import {
   type IntrospectionQuery,
 } from "graphql";
 import { z } from "zod";
+import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, describeError } from "../components/errors.ts";
 import * as operations from "../components/railway/operations.ts";
 import { railwayEndpoint } from "../components/railway/railway.ts";
 import { findInvalidOperations, findSchemaDifferences } from "../components/railway/schema-subset.ts";
-import { createRailwayToken, railwayTokenKinds } from "../components/railway/token.ts";
+import { type RailwayToken, railwayTokenKinds } from "../components/railway/token.ts";
 import { createTransport } from "../components/railway/transport.ts";
 
 const help = `Usage: npm run check-schema -- [--kind account|workspace|project] [--endpoint URL]
 
 Asks Railway's live API for its schema and compares it with the part that this project uses. Reads only.
 
-  RAILWAY_TOKEN   the token (environment variable)
-  --kind          its kind; default: project
-  --endpoint      default: ${railwayEndpoint}
+  --kind      of the token; default: project
+  --endpoint  default: ${railwayEndpoint}
+
+The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (account, workspace).
 
 Exit codes: 0 nothing differs, 1 could not tell, or wrong arguments, 2 something differs.
 `;
@@ -68,7 +70,7 @@ async function findDifferences(published: GraphQLSchema): Promise<string[]> {
   ];
 }
 
-async function introspect(token: ReturnType<typeof readToken>, endpoint: string): Promise<GraphQLSchema> {
+async function introspect(token: RailwayToken, endpoint: string): Promise<GraphQLSchema> {
   const transport = createTransport({ token, endpoint, log: (line) => process.stderr.write(`${line}\n`) });
   const data = await transport.request({
     name: "IntrospectionQuery",
@@ -80,14 +82,13 @@ async function introspect(token: ReturnType<typeof readToken>, endpoint: string)
   return buildClientSchema(data as unknown as IntrospectionQuery, { assumeValid: true });
 }
 
-function readToken(kind: string) {
-  const known = railwayTokenKinds.find((candidate) => candidate === kind);
-  if (known === undefined) {
+function readToken(kind: string): RailwayToken {
+  if (!railwayTokenKinds.some((known) => known === kind)) {
     throw new CutoverError({
       code: "RAILWAY_TOKEN_KIND_UNKNOWN",
       message: "The kind of the token is none that Railway has.",
       remedy: `Give one of ${railwayTokenKinds.join(", ")} with --kind.`,
     });
   }
-  return createRailwayToken(known, process.env.RAILWAY_TOKEN ?? "");
+  return railwayOptions({ kind, secret: undefined }).token;
 }

@@ -117,14 +117,16 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
     tellCalledOff(context, start);
     return refuse(again);
   }
-  console.log(`Looked again just now: nothing speaks against it. ${pauseSentence(again)}`);
+  console.log(`Looked again just now: nothing speaks against it.${pauseSentence(again)}`);
   if (start.asks && !(await askToGo({ input: process.stdin, output: process.stdout }, stop.signal))) {
     return callOff(context, start, "No go.");
   }
   if (stop.signal.aborted) return callOff(context, start, "It was interrupted.");
   const tooLate = whyTooLate({ startsAt, lookedAt }, new Date());
   if (tooLate !== undefined) return callOff(context, start, tooLate);
-  const code = await runPulumi(["up", "--stack", stack, "--plan", planFile, "--yes", "--skip-preview"]);
+  const carryOut = ["up", "--stack", stack, "--plan", planFile, "--yes", "--skip-preview"];
+  // In a terminal Pulumi shows a table and keeps what a run says for the end; with `--diff` each line comes as it is said.
+  const code = await runPulumi(start.isTerminal ? [...carryOut, "--diff"] : carryOut);
   if (code === 0) return 0;
   if (start.isAnnounced) await tellUnlessBegun(context, start, before);
   return failed(
@@ -200,7 +202,7 @@ function tellCalledOff({ inputs }: StackContext, { people, startsAt, isAnnounced
 
 function pauseSentence({ plan }: PlanDocument): string {
   const pauseMs = plan?.estimates.writePauseMs ?? null;
-  return pauseMs === null ? "" : `Writes will be paused for about ${formatDuration(pauseMs)}.`;
+  return pauseMs === null ? "" : ` Writes will be paused for about ${formatDuration(pauseMs)}.`;
 }
 
 function assertConfigured({ settings }: StackContext, stack: string): void {

@@ -5,14 +5,14 @@ import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, presentError } from "../components/errors.ts";
 import type { MigrationInputs } from "../components/migration/inputs.ts";
 import { createRailway, type Railway } from "../components/railway/railway.ts";
-import { migrationInputs, parseSettings, type Settings } from "../components/settings.ts";
+import { migrationInputs, parseSettings, type Settings, settingNames } from "../components/settings.ts";
 
 const projectSchema = z.object({
   name: z.string(),
   config: z.record(z.string(), z.object({ default: z.unknown().optional() })),
 });
 
-const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
+const stackSchema = z.object({ config: z.record(z.string(), z.unknown()).default({}) });
 
 /** What the scripts work with: the same settings as the program's, read from the stack's file, without the engine. */
 export interface StackContext {
@@ -38,19 +38,29 @@ export async function readStack(stack: string): Promise<StackContext> {
       cause,
     });
   });
-  const own = stackSchema.parse(parse(text)).config;
-  const values = Object.fromEntries(
-    Object.entries(project.config).map(([key, { default: fallback }]) => [
-      key,
-      own[`${project.name}:${key}`] ?? fallback,
-    ]),
-  );
-  const settings = parseSettings(values);
+  const own = readConfig(file, text);
+  const names = [...Object.keys(project.config), ...settingNames(Object.keys(own), project.name)];
+  const values = names.map((name) => [name, own[`${project.name}:${name}`] ?? project.config[name]?.default]);
+  const settings = parseSettings(Object.fromEntries(values));
   const railway = createRailway({
     ...railwayOptions({ kind: settings.tokenKind, secret: undefined }),
     log: (line) => console.error(line),
   });
   return { railway, inputs: migrationInputs(settings), settings };
+}
+
+/** The keys of a stack's file: none in one that `pulumi stack init` has just made. */
+function readConfig(file: string, text: string): Record<string, unknown> {
+  try {
+    return stackSchema.parse(parse(text)).config;
+  } catch (cause) {
+    throw new CutoverError({
+      code: "CONFIGURATION_INVALID",
+      message: `${file} cannot be read as a stack's configuration.`,
+      remedy: "Mend the file: under `config:` stands a key a line, as in Pulumi.prod.yaml.",
+      cause,
+    });
+  }
 }
 
 /**

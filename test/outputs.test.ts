@@ -48,7 +48,9 @@ describe("say what is left to do", () => {
   test("the stop, from the end of the soak", () => {
     const { remaining } = stackOutputs(promoted);
     expect(remaining.soakEndsAt).toBe("2026-12-04T03:04:05.678Z");
-    expect(remaining.next).toBe("legacyPostgres: stop, from 2026-12-04T03:04:05.678Z");
+    expect(remaining.next).toBe(
+      "legacyPostgres: stop with removal.finalBackup, from 2026-12-04T03:04:05.678Z",
+    );
   });
 
   test("at once where the soak is set to nothing", () => {
@@ -60,7 +62,7 @@ describe("say what is left to do", () => {
     expect(stackOutputs({ ...promoted, retirement }).remaining).toMatchObject({
       legacyPostgres: "stopped",
       evidence: ["volume kept"],
-      next: expect.stringMatching(/^legacyPostgres: remove/),
+      next: expect.stringMatching(/^legacyPostgres: remove, once you have read the final backup/),
     });
   });
 

@@ -100,6 +100,19 @@ test("names every wrong key at once, with a remedy", () => {
   expect(error.remedy).toContain("Pulumi.yaml");
 });
 
+test("takes true and false as text, which Pulumi makes of them whenever it writes a stack's file", () => {
+  const written = { ...valid, sensitive: "true", createTarget: "false" };
+  expect(parseSettings(written)).toMatchObject({ sensitive: true, createTarget: false });
+  expect(refusal({ ...valid, sensitive: "yes" }).message).toContain("sensitive: ");
+});
+
+test("a misspelt key is no key that is left out, and the one that may be meant is named", () => {
+  const { protectedSchemas, ...rest } = valid;
+  expect(refusal({ ...rest, protectedSchemas: [], protectedSchema: protectedSchemas }).message).toContain(
+    "configuration: there is no protectedSchema; protectedSchemas may be meant",
+  );
+});
+
 describe("the ways to the databases", () => {
   const hex = Array(32).fill("0f").join(":");
   const transportOf = (source: object) => parseSettings({ ...valid, transport: { source } }).transport.source;

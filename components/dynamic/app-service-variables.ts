@@ -101,6 +101,6 @@ function backToTheSource(service: string): CutoverError {
     code: "NOT_THE_PRIMARY",
     message: `${service} runs on the new database; this change would point it back at the old one, which is fenced. Nothing was changed.`,
     remedy:
-      "Keep phase: cutover in the configuration. Going back needs a rollback that copies the new writes.",
+      "Keep phase: cutover in the configuration. There is no way back: what was written since is on the new database alone.",
   });
 }

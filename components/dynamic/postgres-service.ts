@@ -187,7 +187,7 @@ async function assertNotPromoted(inputs: PostgresServiceInputs): Promise<void> {
     code: "NOT_THE_PRIMARY",
     message: `The configuration says phase: adopt, but the journal says that ${inputs.target} accepts the application's writes. Nothing was changed.`,
     remedy:
-      "Put phase: cutover back into the configuration. Going back needs a rollback that copies the new writes.",
+      "Put phase: cutover back into the configuration. There is no way back: what was written since is on the new database alone.",
   });
 }
 

@@ -99,12 +99,12 @@ export function railwayOptions(fallback: {
   const environment = environmentSchema.parse(process.env);
   const kind = tokenKindSchema.parse(fallback.kind ?? "project");
   const variable = kind === "project" ? "RAILWAY_TOKEN" : "RAILWAY_API_TOKEN";
-  const value = environment[variable] ?? fallback.secret;
+  const value = environment[variable] || fallback.secret;
   if (value === undefined || value === "") {
     throw new CutoverError({
       code: "RAILWAY_TOKEN_MISSING",
-      message: `There is no Railway token: the configuration says tokenKind ${kind}, but ${variable} is not set.`,
-      remedy: `Set ${variable} in the environment, or the stack's secret: pulumi config set --secret railwayToken.`,
+      message: `There is no Railway token: one of the kind ${kind} is taken from ${variable}, which is not set.`,
+      remedy: `Set ${variable} in the environment. Instead of it \`pulumi\` takes the stack's secret railwayToken, which the npm commands cannot read.`,
     });
   }
   return {

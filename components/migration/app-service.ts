@@ -161,7 +161,7 @@ function notThePrimary(inputs: AppServiceInputs, primary: "source" | "target"): 
     message: `${inputs.service} was to be pointed at ${inputs[inputs.database]}, but the journal says that ${inputs[primary]} accepts the application's writes. Nothing was changed.`,
     remedy:
       primary === "target"
-        ? "Keep phase: cutover in the configuration. Going back needs a rollback that copies the new writes."
+        ? "Keep phase: cutover in the configuration. There is no way back: what was written since is on the new database alone."
         : "Let the migration finish first (`pulumi up` without --target).",
   });
 }

@@ -16,11 +16,20 @@ export function throttled<Progress>(
   };
 }
 
-/** `rows: 12 of 38 tables, 120,000 rows, 45.1 of 80.2 MB`. */
+/**
+ * `rows: 12 of 38 tables done, 120,000 rows, 45.1 of 80.2 MB; 61.0 MB sent; at work: public.visits`. What was sent and what is
+ * at work change while one large table is copied, and nothing else does.
+ */
 export function describeLoadProgress(progress: LoadProgress): string {
-  const { phase, tablesDone, tablesTotal, rows, sizeBytes, sizeBytesTotal } = progress;
-  return `${phase}: ${tablesDone} of ${tablesTotal} tables, ${rows.toLocaleString("en")} rows, ${megabytes(sizeBytes)} of ${megabytes(sizeBytesTotal)} MB`;
+  const { phase, tablesDone, tablesTotal, rows, sizeBytes, sizeBytesTotal, bytes, inFlight } = progress;
+  const done = `${tablesDone} of ${tablesTotal} tables done, ${rows.toLocaleString("en")} rows, ${megabytes(sizeBytes)} of ${megabytes(sizeBytesTotal)} MB`;
+  const rest = inFlight.length > namedAtWork ? ` and ${inFlight.length - namedAtWork} more` : "";
+  const atWork =
+    inFlight.length === 0 ? "" : `; at work: ${inFlight.slice(0, namedAtWork).join(", ")}${rest}`;
+  return `${phase}: ${done}; ${megabytes(bytes)} MB sent${atWork}`;
 }
+
+const namedAtWork = 3;
 
 function megabytes(bytes: number): string {
   return (bytes / 1_000_000).toFixed(1);

@@ -3,7 +3,7 @@ import type { Railway } from "../railway/railway.ts";
 import type { MigrationInputs } from "./inputs.ts";
 import { migrationStates } from "./journal/record.ts";
 import { rotationStates } from "./rotation/record.ts";
-import { describeServices, describeSource, describeTarget } from "./status/describe.ts";
+import { describeRetirement, describeServices, describeSource, describeTarget } from "./status/describe.ts";
 import { look } from "./status/look.ts";
 import { nextSteps } from "./status/next.ts";
 import { whoWrites } from "./status/writers.ts";
@@ -98,7 +98,7 @@ export async function readStatus(railway: Railway, inputs: MigrationInputs): Pro
     version: 1,
     at: now.toISOString(),
     complete: seen.isJournalRead && writes.to !== "unknown" && steps.next.action !== "look-again",
-    unseen: [...seen.unseen],
+    unseen: seen.unseen.filter(({ what }) => what !== "source" || describeRetirement(seen) === null),
     migration:
       entry === undefined ? null : { id: entry.id, state: entry.record.state, since: entry.updatedAt },
     rotation:

@@ -5,7 +5,7 @@ import { allOf } from "../all-of.ts";
 import { CutoverError, describeError, sqlState } from "../errors.ts";
 import { sendInOrder } from "./in-order.ts";
 import { inTurn } from "./in-turn.ts";
-import { keepAliveDelayMs, openPinnedSocket } from "./secure-socket.ts";
+import { keepAliveDelayMs, openPinnedSocket, unreachableRemedy } from "./secure-socket.ts";
 
 /** How one database is reached. Held in memory only: neither serialised nor logged. */
 export interface ConnectionTarget {
@@ -293,9 +293,7 @@ function connectionError(target: ConnectionTarget, error: unknown): CutoverError
   return new CutoverError({
     code: known?.code ?? (state === undefined ? "SERVER_UNREACHABLE" : "CONNECTION_FAILED"),
     message: `Cannot open a session on ${where}: ${known?.what ?? describeError(error)}.`,
-    remedy:
-      known?.remedy ??
-      "Check that the service runs on Railway, and that this machine reaches it the way the configured transport says.",
+    remedy: known?.remedy ?? unreachableRemedy,
     cause: error,
   });
 }

@@ -199,10 +199,13 @@ function unreachable({ host, port }: ServerAddress, what: string): CutoverError 
   return new CutoverError({
     code: "SERVER_UNREACHABLE",
     message: `Nothing usable answers at ${host}:${port}: ${what}.`,
-    remedy:
-      "Check that the service runs on Railway, and that this machine reaches it the way the configured transport says.",
+    remedy: unreachableRemedy,
   });
 }
+
+/** Wherever a server does not answer. */
+export const unreachableRemedy =
+  "Check that the service runs on Railway, and that this machine reaches it the way the configured transport says: private leads inside Railway's network only, where `npm run cutover:remote` runs this.";
 
 function describe({ label, host, port }: ServerAddress): string {
   return `The ${label} server at ${host}:${port}`;

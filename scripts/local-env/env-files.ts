@@ -36,7 +36,7 @@ export async function readEnvFiles(monorepo: string): Promise<EnvFile[]> {
 
 /** The monorepo's folder, behind symbolic links. */
 export async function findRoot(monorepo: string): Promise<string> {
-  const folders = envFileNames.map((name) => path.dirname(name));
+  const folders = envFileNames.map((name) => path.dirname(name)).filter((folder) => folder !== ".");
   const missing: string[] = [];
   for (const folder of folders) if (!(await isFolder(path.join(monorepo, folder)))) missing.push(folder);
   if (missing.length === 0) return realpath(monorepo);

@@ -72,9 +72,10 @@ describe.skipIf(pulumiVersion() === undefined)("reviewed on the real engine", { 
     const state = await stack.exportState();
     const type = "pulumi-nodejs:dynamic/railway:DataMigration";
     const refused = await here.changingNothing(() =>
-      stack.run(["import", type, "imported", "some-id", "--yes", "--generate-code=false"]),
+      stack.operate(["import", type, "imported", "some-id", "--yes", "--generate-code=false"]),
     );
     expect(refused.exitCode).not.toBe(0);
+    expect(refused.output).not.toContain("passphrase");
     expect(JSON.parse(await stack.exportState()).deployment.resources.length).toBe(
       JSON.parse(state).deployment.resources.length,
     );

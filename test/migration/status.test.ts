@@ -304,6 +304,7 @@ describe("killed while the canary was deployed", () => {
     });
     expect(told.screen).toMatch(/^migration +not known$/m);
     expect(told.screen).toMatch(/^NOT SEEN +railway: RAILWAY_UNREACHABLE/m);
+    expect(told.screen.match(/RAILWAY_UNREACHABLE/g), "once is enough").toHaveLength(1);
   });
 
   describe("the scripts", () => {

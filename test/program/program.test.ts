@@ -218,6 +218,12 @@ test("a wrong configuration stops the program before it declares anything", asyn
   expect(wrong.error).toContain("protectedSchemas: a schema is both moved and protected");
 });
 
+test("a misspelt key stops the program: what it was to say would hold for nothing", async () => {
+  const wrong = await run({ protectedSchema: ["llm_assistant"] });
+  expect(wrong.resources).toEqual([]);
+  expect(wrong.error).toContain("there is no protectedSchema; protectedSchemas may be meant");
+});
+
 test("an older Node is refused with a way out", async () => {
   const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.11.0" } });`;
   const script = `${pretend} await import(${JSON.stringify(join(repository, "start.js"))});`;

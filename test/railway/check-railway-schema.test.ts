@@ -41,7 +41,7 @@ function introspectionOf(text: string): Reply {
 }
 
 function run(argumentsGiven: readonly string[]): Promise<{ code: number; output: string }> {
-  const environment = { ...process.env, RAILWAY_TOKEN: token };
+  const environment = { ...process.env, RAILWAY_TOKEN: "", RAILWAY_API_TOKEN: token };
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,

@@ -76,6 +76,8 @@ async function pulumiCalls(): Promise<string[]> {
 
 const preview = "preview --stack trial --save-plan PLAN";
 const up = "up --stack trial --plan PLAN --yes --skip-preview";
+/** With the lines as they come. */
+const upInTerminal = `${up} --diff`;
 
 /** The start is so near that the test waits little, and far enough for everything before it. */
 function soon(ms = 6_000): string {
@@ -296,7 +298,7 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
   test("go starts it", async () => {
     const { exitCode, screen } = await type([["Type go", "go\r"]]);
     expect(exitCode, screen).toBe(0);
-    expect(await pulumiCalls()).toEqual([preview, up]);
+    expect(await pulumiCalls()).toEqual([preview, upInTerminal]);
   });
 
   test("anything else calls it off", async () => {
@@ -329,7 +331,7 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
     ]);
     expect(exitCode, screen).toBe(1);
     expect(screen).toContain("pulumi up ended with exit code 8");
-    expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
+    expect(await pulumiCalls()).toEqual([preview, upInTerminal, "stand-in interrupted"]);
   });
 
   test("a SIGTERM to everything in the terminal reaches Pulumi once: twice would break it off", async () => {
@@ -337,6 +339,6 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
     expect(exitCode, screen).toBe(1);
     expect(screen).toContain("pulumi up ended with exit code 8");
     expect(screen).toContain("Ctrl-C lets it finish");
-    expect(await pulumiCalls()).toEqual([preview, up, "stand-in terminated"]);
+    expect(await pulumiCalls()).toEqual([preview, upInTerminal, "stand-in terminated"]);
   });
 });

@@ -77,6 +77,12 @@ describe("before anything has begun", () => {
     });
   });
 
+  test("abort promises nothing that it would not do", async () => {
+    const { exitCode, output } = await stack.script("abort", up);
+    expect(exitCode).toBe(0);
+    expect(output).toMatch(/^Nothing was done\. As things stand, --yes would put nothing back either\.$/m);
+  });
+
   test("there is nothing to report", async () => {
     expect(await stack.script("report", up)).toMatchObject({
       exitCode: 1,

@@ -101,6 +101,6 @@ export function alreadyPromoted(): Refusal {
     action: "refuse",
     code: "ALREADY_PROMOTED",
     why: "the cutover is promoted and the target accepts the application's writes, so there is nothing to abort",
-    remedy: "Going back after the promotion needs a rollback that copies the new writes back.",
+    remedy: "Go on with the target. There is no way back: what was written since is there alone.",
   };
 }

@@ -38,7 +38,7 @@ export async function startAttempt(run: ExclusiveRun, id: string): Promise<Start
   reporter.step("Preflight");
   const [lookedAt, note] = await Promise.all([assertReady(run), noteRun(run, "up")]);
   const backups = await backUpFirst(run);
-  const { newestMajor, preflight } = backups.tookTime ? await lookAgain(run) : lookedAt;
+  const { newestMajor, preflight } = backups.tookTime ? await lookAgain(run, lookedAt) : lookedAt;
   await ensureJournal(exclusion.target);
   const protectedBefore = await fingerprintProtected(exclusion.target, inputs.protectedSchemas);
   const existing = await listSchemas(exclusion.target, inputs.schemas);
@@ -131,19 +131,25 @@ interface Readiness {
   /** The higher one of both servers' major versions. */
   readonly newestMajor: number;
   readonly preflight: PreflightNote;
+  /** The findings that were told. */
+  readonly told: ReadonlySet<string>;
 }
 
 /** The backups took minutes, in which somebody may have deployed, staged or defined something. */
-async function lookAgain(run: ExclusiveRun): Promise<Readiness> {
+async function lookAgain(run: ExclusiveRun, { told }: Readiness): Promise<Readiness> {
   run.reporter.step("Preflight again");
-  return assertReady(run);
+  return assertReady(run, told);
 }
 
-async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise<Readiness> {
+async function assertReady(
+  { railway, inputs, reporter }: ExclusiveRun,
+  toldBefore: ReadonlySet<string> = new Set(),
+): Promise<Readiness> {
   const result = await runPreflight({ railway, inputs, mode: "run" });
   const { findings, facts } = result;
   const blockers = findings.filter(({ severity }) => severity !== "warning");
-  for (const finding of findings) reporter.detail(describeFinding(finding));
+  const told = new Set(findings.map(describeFinding));
+  for (const line of told) if (!toldBefore.has(line)) reporter.detail(line);
   const source = facts.source?.server?.major;
   const target = facts.target?.server?.major;
   if (blockers.length > 0 || source === undefined || target === undefined) {
@@ -153,5 +159,5 @@ async function assertReady({ railway, inputs, reporter }: ExclusiveRun): Promise
       remedy: "Mend each finding (docs/findings.md explains every code), then run again.",
     });
   }
-  return { newestMajor: Math.max(source, target), preflight: notePreflight(result) };
+  return { newestMajor: Math.max(source, target), preflight: notePreflight(result), told };
 }

@@ -10,14 +10,14 @@ export function describeSource(seen: Look): string {
   return `${describeStand(seen)}; beside it lies ${scratch.join(", ")} with its rows, of a stop that was interrupted: legacyPostgres: stop drops it, or drop it by hand`;
 }
 
-function describeStand({ entry, isJournalRead, source, locksSince, unseen }: Look): string {
+function describeStand({ entry, isJournalRead, source, locksSince }: Look): string {
   const witness = source?.witness ?? null;
   // Without the journal nobody knows whose fence it is.
   if (!isJournalRead && witness !== null) return `fenced by migration ${witness.migrationId}`;
   const stand = standOfSource(entry, source);
   switch (stand) {
     case "unreachable":
-      return notSeen(unseen, "source");
+      return describeRetirement({ entry, source }) ?? notSeen;
     case "sealed":
       return "sealed: it accepts no connections";
     case "open":
@@ -45,8 +45,8 @@ function describeStand({ entry, isJournalRead, source, locksSince, unseen }: Loo
 }
 
 /** The new database in a few words. Pure. */
-export function describeTarget({ entry, target, unseen }: Look): string {
-  if (target === null) return notSeen(unseen, "target");
+export function describeTarget({ entry, target }: Look): string {
+  if (target === null) return notSeen;
   const state = entry?.record.state;
   const isPrimary = state === "promoted" || state === "finished";
   const stand = standOfTarget(target);
@@ -87,7 +87,14 @@ function describeStage({ provenAt, deploymentId, startedAt }: FenceRecord["servi
   return startedAt === null ? "not touched" : "being pointed at the target";
 }
 
-function notSeen(unseen: Look["unseen"], what: "source" | "target"): string {
-  const found = unseen.find((one) => one.what === what) ?? unseen.find((one) => one.what === "railway");
-  return `could not be looked at (${found?.why ?? "no reason"})`;
+/** Why stands in `unseen`, once. */
+const notSeen = "could not be looked at";
+
+/** How `legacyPostgres` took the old database down, so that it is no wonder that it does not answer; `null` where it did not. Pure. */
+export function describeRetirement({ entry, source }: Pick<Look, "entry" | "source">): string | null {
+  const record = entry?.record;
+  if (source !== null || record?.state !== "finished" || record.retirement === undefined) return null;
+  const { stoppedAt, removedAt } = record.retirement;
+  if (removedAt !== null) return `removed at ${removedAt}: volume and service are deleted`;
+  return stoppedAt === null ? null : `stopped at ${stoppedAt}: its volume is kept`;
 }

@@ -30,10 +30,10 @@ export function nextSteps(
   if (back !== null && up.action === "put-back" && pause !== null && pause.overMs > 0) {
     return {
       next: { ...back, why: `${back.why}: the pause is over its limit` },
-      alternative: forwardStep(up, seen),
+      alternative: forwardStep(up),
     };
   }
-  return { next: forwardStep(up, seen), alternative: back };
+  return { next: forwardStep(up), alternative: back };
 }
 
 /** Until it is ended, everything else that works on the target is refused. */
@@ -60,7 +60,7 @@ function stepsOfRotation(
   };
 }
 
-function forwardStep(decision: UpDecision, seen: Look): NextStep {
+function forwardStep(decision: UpDecision): NextStep {
   switch (decision.action) {
     case "start":
       return {
@@ -80,7 +80,7 @@ function forwardStep(decision: UpDecision, seen: Look): NextStep {
       };
     case "refuse":
       return decision.code === "SERVER_UNREACHABLE"
-        ? { action: "look-again", why: `${decision.why}. ${decision.remedy} ${whyUnseen(seen, "source")}` }
+        ? { action: "look-again", why: `${decision.why}. ${decision.remedy}` }
         : { action: "by-hand", why: `${decision.code}: ${decision.why}. ${decision.remedy}` };
     default:
       return decision satisfies never;
@@ -94,12 +94,8 @@ function lookAgain(seen: Look, { target }: MigrationInputs): NextStep {
     : `the journal is on ${target}, which could not be looked at`;
   return {
     action: "look-again",
-    why: `${what}. What is fenced stays fenced meanwhile; open nothing by hand. ${whyUnseen(seen, isRailway ? "railway" : "target")}`,
+    why: `${what}. What is fenced stays fenced meanwhile; open nothing by hand.`,
   };
-}
-
-function whyUnseen({ unseen }: Look, what: Look["unseen"][number]["what"]): string {
-  return unseen.find((one) => one.what === what)?.why ?? "";
 }
 
 function warned(text: string, warning: string | null): string {

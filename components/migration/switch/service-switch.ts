@@ -71,16 +71,26 @@ export async function deployWithVariables(
   if (usable === undefined) await onAsking?.();
   const deploymentId = usable ?? (await railway.deploy(move.scope, move.serviceId));
   await onDeploying?.(deploymentId);
-  const { id } = await railway.waitForDeployment(move.scope, move.serviceId, deploymentId, {
+  const waiting = railway.waitForDeployment(move.scope, move.serviceId, deploymentId, {
     timeoutMs: move.deploymentTimeoutMs,
     onStatus: ({ status }) => move.reporter.detail(`${move.name}: deployment ${status.toLowerCase()}`),
     signal: move.signal,
+  });
+  const { id } = await waiting.catch((error) => {
+    throw ofService(move.name, error);
   });
   if (id !== deploymentId) {
     move.reporter.detail(`${move.name}: somebody else's deployment ${id} took the place of ${deploymentId}`);
     await onDeploying?.(id);
   }
   return id;
+}
+
+/** The client knows the deployment's id alone; whoever is to read its logs knows the service by name. */
+function ofService(name: string, error: unknown): unknown {
+  if (!(error instanceof CutoverError) || !error.code.startsWith("DEPLOYMENT_")) return error;
+  const { code, message, remedy } = error;
+  return new CutoverError({ code, message: `${name}: ${message}`, remedy, cause: error });
 }
 
 /**

@@ -409,6 +409,16 @@ describe("the stop", () => {
     expect(railway.mutations().length).toBe(mutations);
   });
 
+  test("leaves a status that does not miss what was stopped on purpose", async () => {
+    const { railway } = retirement.run("stop");
+    expect(await readStatus(railway, inputsFor(retirement.world).migration)).toMatchObject({
+      complete: true,
+      unseen: [],
+      source: expect.stringMatching(/^stopped at .*: its volume is kept$/),
+      writes: { to: "target" },
+    });
+  });
+
   test("leaves a backup that the operator's key alone reads, and that restores without a fence", async () => {
     const { world, s3 } = retirement;
     const [content] = [...s3.objects.values()] as [Buffer];

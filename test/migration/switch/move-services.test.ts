@@ -147,7 +147,11 @@ describe("moving services", () => {
     } else {
       simulator.failNext(canary, fault);
     }
-    await expect(run(here, changes)).rejects.toMatchObject({ code });
+    // Whoever is to look at its logs has to know whose they are.
+    await expect(run(here, changes)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(canary),
+    });
     for (const name of apps.slice(1)) {
       expect(simulator.deployments(name)).toHaveLength(1);
       expect(here.variable(name)).toBe(oldText);
