@@ -20,6 +20,13 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
     ],
   ],
   [
+    "a view over a relation whose name the newer server reserves",
+    [
+      'CREATE TABLE public."system_user" (a int)',
+      'CREATE VIEW public.over AS SELECT a FROM ONLY public."system_user" WHERE a > 0',
+    ],
+  ],
+  [
     "options of a TOAST table that has outlived what it was for",
     [
       "CREATE TABLE public.narrow (a int, b text) WITH (toast.autovacuum_vacuum_threshold = 7)",

@@ -45,8 +45,9 @@ export function parseDumpScript(script: string): DumpEntry[] {
 export function schemaOfSchemaEntry(entry: DumpEntry): string | undefined {
   if (entry.type === "SCHEMA") return entry.name;
   if (entry.schema !== null) return undefined;
+  // There it is quoted, where the schema's own entry has it plain (pg_dump.c, `fmtId`).
   return ["COMMENT", "ACL", "SECURITY LABEL"].includes(entry.type)
-    ? /^SCHEMA (.*)$/s.exec(entry.name)?.[1]
+    ? /^SCHEMA "(.*)"$/s.exec(entry.name)?.[1]?.replaceAll('""', '"')
     : undefined;
 }
 

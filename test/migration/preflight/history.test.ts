@@ -101,6 +101,16 @@ const cases: readonly Case[] = [
     absent: /SENTINEL|CATALOGUE_CHANGED view/,
   },
   {
+    name: "constructors that a range type left behind, by the gate's names",
+    source:
+      "CREATE TYPE public.span AS RANGE (subtype = int); ALTER TYPE public.span SET SCHEMA medical_records",
+    expected: [
+      "blocker CATALOGUE_EXTRA function medical_records.span(integer, integer)",
+      "blocker CATALOGUE_MISSING function public.span(integer, integer)",
+    ],
+    absent: /CATALOGUE_CHANGED/,
+  },
+  {
     name: "a filled materialised view over an empty one, also through a view, not an empty one over it",
     source: `CREATE MATERIALIZED VIEW public.first AS SELECT id FROM public.users; CREATE VIEW public.between AS SELECT id FROM public.first;
       CREATE MATERIALIZED VIEW public.second AS SELECT id FROM public.between; CREATE MATERIALIZED VIEW public.third AS SELECT id FROM public.second;

@@ -11,7 +11,7 @@ const header = (name: string, type: string, schema: string) =>
 
 test("drops the preamble, meta commands and everything about the schema public", () => {
   const entries = parseDumpScript(
-    `--\n-- PostgreSQL database dump\n--\n\n\\restrict x\n\nSET row_security = off;\n\n${header("public", "SCHEMA", "-")}CREATE SCHEMA public;\n\n\n${header("SCHEMA public", "COMMENT", "-")}COMMENT ON SCHEMA public IS 'x';\n\n\n${header("app", "SCHEMA", "-")}CREATE SCHEMA app;\n\n\n${header("SCHEMA public", "ACL", "-")}GRANT ALL ON SCHEMA public TO PUBLIC;\n\n\n${end}`,
+    `--\n-- PostgreSQL database dump\n--\n\n\\restrict x\n\nSET row_security = off;\n\n${header("public", "SCHEMA", "-")}CREATE SCHEMA public;\n\n\n${header('SCHEMA "public"', "COMMENT", "-")}COMMENT ON SCHEMA public IS 'x';\n\n\n${header("app", "SCHEMA", "-")}CREATE SCHEMA app;\n\n\n${header('SCHEMA "public"', "ACL", "-")}GRANT ALL ON SCHEMA public TO PUBLIC;\n\n\n${end}`,
   );
   expect(entries).toEqual([
     {
@@ -55,9 +55,9 @@ test("refuses a script without its end mark", () => {
 
 test("knows which schema an entry about a schema means", () => {
   const entries = parseDumpScript(
-    `${header("a b", "SCHEMA", "-")}x\n${header("SCHEMA a b", "ACL", "-")}x\n${header("TABLE t", "ACL", "a b")}x\n${end}`,
+    `${header('a "b', "SCHEMA", "-")}x\n${header('SCHEMA "a ""b"', "ACL", "-")}x\n${header('TABLE "t"', "ACL", 'a "b')}x\n${end}`,
   );
-  expect(entries.map(schemaOfSchemaEntry)).toEqual(["a b", "a b", undefined]);
+  expect(entries.map(schemaOfSchemaEntry)).toEqual(['a "b', 'a "b', undefined]);
 });
 
 test("tokens cover any text without gaps, and statements end at bare semicolons only", () => {

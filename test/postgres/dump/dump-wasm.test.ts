@@ -144,7 +144,9 @@ test.each(["source", "target"] as const)(
         await unlock();
       },
     );
-    expect(result).toMatchObject({ value: { ok: true, script: expect.stringContaining("TABLE public.t") } });
+    expect(result).toMatchObject({
+      value: { ok: true, script: expect.stringContaining('TABLE "public"."t"') },
+    });
   },
 );
 
@@ -297,5 +299,5 @@ test("writes no stamp of the server's build among a column's options", async () 
     `${oneTable}; ALTER TABLE public.t ALTER a SET (n_distinct = 5)`,
   );
   const table = (await dumpEntries(source)).find(({ type }) => type === "TABLE");
-  expect(table?.sql).toMatch(/ALTER TABLE ONLY public\.t ALTER COLUMN a SET \(n_distinct=5\);$/m);
+  expect(table?.sql).toMatch(/ALTER TABLE ONLY "public"\."t" ALTER COLUMN "a" SET \(n_distinct=5\);$/m);
 });

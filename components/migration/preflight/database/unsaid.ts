@@ -22,13 +22,19 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
       unsaidQueries({
         enforcement: "fires.how",
         acl: "t.typacl",
+        constructorSchema: "place.nspname",
         comment: (type) => comment("pg_type", type),
       }),
       schemas,
     ),
     readObjects(
       client,
-      unsaidQueries({ enforcement: "'O'", acl: "NULL::aclitem[]", comment: () => "NULL" }),
+      unsaidQueries({
+        enforcement: "'O'",
+        acl: "NULL::aclitem[]",
+        constructorSchema: "n.nspname",
+        comment: () => "NULL",
+      }),
       schemas,
     ),
   ]);
@@ -47,20 +53,29 @@ export function checkUnsaid(
     { major: targetMajor, objects: byKey(made) },
   );
   return differences.map(({ code, object, aspect }) =>
-    aspect === "enforcement"
-      ? found(
-          code,
-          nameDifference(object, aspect),
-          "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
-          "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
-        )
-      : found(
-          code,
-          nameDifference(object, aspect),
-          "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
-          "Take them off on the source (COMMENT ON TYPE … IS NULL, GRANT USAGE ON TYPE … TO PUBLIC), or accept that they are lost: the gate then accepts it, too.",
-        ),
+    found(code, nameDifference(object, aspect), ...reasonOf(aspect)),
   );
+}
+
+/** What is the matter, and what to do. */
+function reasonOf(aspect: string | null): [explanation: string, remedy: string] {
+  switch (aspect) {
+    case null:
+      return [
+        "ALTER TYPE … SET SCHEMA left the constructors of a range type where they were. No dump says so: the copy has them beside the type.",
+        "Move them beside the type on the source (ALTER FUNCTION … SET SCHEMA) if nothing calls them where they are, or accept that they move: the gate then accepts it, too.",
+      ];
+    case "enforcement":
+      return [
+        "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
+        "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
+      ];
+    default:
+      return [
+        "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
+        "Take them off on the source (COMMENT ON TYPE … IS NULL, GRANT USAGE ON TYPE … TO PUBLIC), or accept that they are lost: the gate then accepts it, too.",
+      ];
+  }
 }
 
 /**
@@ -71,6 +86,7 @@ export function checkUnsaid(
 function unsaidQueries(aspects: {
   readonly enforcement: string;
   readonly acl: string;
+  readonly constructorSchema: string;
   comment(type: string): string;
 }): string[] {
   return [
@@ -101,5 +117,16 @@ function unsaidQueries(aspects: {
        JOIN pg_type t ON t.oid = r.rngtypid
        JOIN pg_namespace n ON n.oid = t.typnamespace
       WHERE n.nspname = ANY ($1::text[]) AND ${comment("pg_type", "r.rngmultitypid")} IS NOT NULL`,
+
+    `SELECT 'function' AS kind, ARRAY[${aspects.constructorSchema}, p.proname]::text[] AS path,
+            '(' || oidvectortypes(p.proargtypes) || ')' AS suffix, NULL AS parent, json_build_object() AS aspects
+       FROM pg_range r
+       JOIN pg_type t ON t.oid = r.rngtypid
+       JOIN pg_namespace n ON n.oid = t.typnamespace
+       JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass
+                       AND d.refobjid IN (r.rngtypid, r.rngmultitypid) AND d.deptype = 'i'
+       JOIN pg_proc p ON p.oid = d.objid
+       JOIN pg_namespace place ON place.oid = p.pronamespace AND place.oid <> n.oid
+      WHERE ${aspects.constructorSchema} = ANY ($1::text[])`,
   ];
 }
