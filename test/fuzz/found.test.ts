@@ -27,6 +27,16 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
     ],
   ],
   [
+    "lists whose cast the parser moves to their items when they are restored",
+    [
+      "CREATE TABLE public.listed (a varchar, b float8, CHECK (a IN ('x', 'y')), CHECK (b <> ALL (ARRAY[77, 78])), CHECK (a::char(3) = ANY (ARRAY['x'::varchar, 'y'])))",
+      "ALTER TABLE public.listed ADD COLUMN c text DEFAULT (ARRAY[1, 2]::numeric[])[1]::text",
+      "CREATE POLICY own ON public.listed USING (b <> ALL (ARRAY[77, 78]) AND a NOT IN ('z', 'it''s'))",
+      "CREATE INDEX ON public.listed (b) WHERE a IN ('x', 'y')",
+      "CREATE VIEW public.only AS SELECT b FROM public.listed WHERE a IN ('x', 'y') OR b = ANY (ARRAY[1, NULL])",
+    ],
+  ],
+  [
     "options of a TOAST table that has outlived what it was for",
     [
       "CREATE TABLE public.narrow (a int, b text) WITH (toast.autovacuum_vacuum_threshold = 7)",

@@ -1,11 +1,11 @@
-import { regrouped } from "./conditions.ts";
+import { asRestored } from "./restored-text.ts";
 
 type Majors = readonly [source: number, target: number];
 
 /**
  * Whether two servers mean the same by an aspect of an object. What people wrote must be equal, and so must texts from the
- * same major, but for how conditions are grouped; across majors, what else is known to be written differently by the server
- * is allowed for and nothing else:
+ * same major, but for what a server writes in other words once it was restored; across majors, what else is known to be
+ * written differently by the server is allowed for and nothing else:
  *
  * - white space;
  * - quotes around names that only the newer major takes for a keyword;
@@ -20,7 +20,7 @@ export function sameDefinition(
 ): boolean {
   if (before === after) return true;
   if (isVerbatim(aspect)) return false;
-  const [original, copy] = [regrouped(before), regrouped(after)];
+  const [original, copy] = [asRestored(before), asRestored(after)];
   if (original === copy) return true;
   if (majors[0] === majors[1]) return false;
   const [left, right] = [tokens(original), tokens(copy)];

@@ -1,0 +1,103 @@
+/**
+ * A definition in the words that PostgreSQL has for it once it was dumped and restored, for what the parser makes of such
+ * words in another way than of the original ones. Nothing else is taken for the same:
+ *
+ * - Of `(a AND b) AND c` it makes one AND (gram.y, `makeAndExpr`). PostgreSQL writes the inner pair where the original was
+ *   `x BETWEEN 1 AND 5 AND c`. AND and OR are associative.
+ * - It casts the items of `(ARRAY[a, b])::text[]` one by one (parse_expr.c, `transformTypeCast`). PostgreSQL writes the cast of
+ *   the whole where the original was `x IN ('a', 'b')` for a `varchar`, or a list of other numbers than the column's.
+ */
+export function asRestored(definition: string): string {
+  const words = definition.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}\p{N}_$]+|\s+|[^\s]/gu) ?? [];
+  return textOf(restored(grouped(words)));
+}
+
+/** Words, and what stands between parentheses. */
+type Part = string | Group;
+type Group = readonly Part[];
+
+function grouped(words: readonly string[]): Group {
+  const open: Part[][] = [[]];
+  for (const word of words) {
+    const inner = open.length > 1 && word === ")" ? open.pop() : undefined;
+    if (inner !== undefined) open.at(-1)?.push(inner);
+    else if (word === "(") open.push([]);
+    else open.at(-1)?.push(word);
+  }
+  // What was never closed is no condition.
+  return open.flatMap((group, depth) => (depth === 0 ? group : ["(", ...group]));
+}
+
+function textOf(group: Group): string {
+  return group.map((part) => (typeof part === "string" ? part : `(${textOf(part)})`)).join("");
+}
+
+function restored(group: Group): Group {
+  const parts = group.map((part) => (typeof part === "string" ? part : restored(part)));
+  return withoutInnerPair(withCastItems(parts));
+}
+
+function withoutInnerPair(parts: Group): Group {
+  const operator = operatorOf(parts);
+  const first = parts.findIndex((part) => !isBlank(part));
+  const inner = parts[first];
+  if (operator === undefined || inner === undefined || typeof inner === "string") return parts;
+  const next = parts.slice(first + 1).find((part) => !isBlank(part));
+  if (next !== operator || operatorOf(inner) !== operator) return parts;
+  return [...parts.slice(0, first), ...inner, ...parts.slice(first + 1)];
+}
+
+/** The one that joins everything in it. */
+function operatorOf(parts: Group): string | undefined {
+  const [first, ...others] = new Set(parts.filter((part) => part === "AND" || part === "OR"));
+  return others.length === 0 && typeof first === "string" ? first : undefined;
+}
+
+function withCastItems(parts: Group): Group {
+  const result: Part[] = [];
+  for (let position = 0; position < parts.length; ) {
+    const part = parts[position] as Part;
+    const items = typeof part === "string" ? undefined : itemsOf(part);
+    const type = items === undefined ? undefined : arrayTypeAfter(parts, position + 1);
+    if (items === undefined || type === undefined) {
+      result.push(part);
+      position += 1;
+    } else {
+      const cast = items.flatMap((item, index) => [...(index === 0 ? [] : [", "]), item, "::", ...type.item]);
+      result.push("ARRAY", "[", ...cast, "]");
+      position = type.end;
+    }
+  }
+  return result;
+}
+
+/** Those of `ARRAY[a, b]`, where there is nothing else and no array among them. */
+function itemsOf([array, open, ...rest]: Group): Group[] | undefined {
+  if (array !== "ARRAY" || open !== "[" || rest.at(-1) !== "]" || rest.includes("ARRAY")) return undefined;
+  const items: Part[][] = [[]];
+  let depth = 0;
+  for (const part of rest.slice(0, -1)) {
+    if (part === "[") depth += 1;
+    if (part === "]") depth -= 1;
+    if (depth < 0) return undefined;
+    if (part === "," && depth === 0) items.push([]);
+    else if (!isBlank(part) || (items.at(-1)?.length ?? 0) > 0) items.at(-1)?.push(part);
+  }
+  return items;
+}
+
+/** The type of the items where a cast to an array's follows, and where that ends. */
+function arrayTypeAfter(parts: Group, start: number): { item: Group; end: number } | undefined {
+  if (parts[start] !== ":" || parts[start + 1] !== ":") return undefined;
+  const open = parts.indexOf("[", start);
+  if (open === -1 || parts[open + 1] !== "]") return undefined;
+  const item = parts.slice(start + 2, open);
+  const isName = item.every(
+    (part) => typeof part !== "string" || /^(?:[\p{L}\p{N}_$]+|".*"|\.|\s+)$/u.test(part),
+  );
+  return isName ? { item, end: open + 2 } : undefined;
+}
+
+function isBlank(part: Part): boolean {
+  return typeof part === "string" && part.trim() === "";
+}
