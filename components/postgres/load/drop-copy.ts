@@ -64,14 +64,19 @@ async function refuseForeignObjects(
   { relations, objects }: ExpectedCopy,
 ): Promise<void> {
   const without = (expected: readonly string[], present: readonly string[]) => {
-    const known = new Set(expected.map(withoutKeywordQuotes));
-    return present.filter((name) => !known.has(withoutKeywordQuotes(name)));
+    const known = new Set(expected.map(inCommonWords));
+    return present.filter((name) => !known.has(inCommonWords(name)));
   };
   const foreign = [
     ...without(relations, await listRelationNames(client, schemas)),
     ...(objects === undefined ? [] : without(objects, await listObjectNames(client, schemas))),
   ];
   if (foreign.length > 0) throw notOurs(`objects that no copy made: ${nameSome(foreign)}`);
+}
+
+/** From 17 on `json` is the language's own name of the type, and no longer qualified (format_type.c). */
+function inCommonWords(name: string): string {
+  return withoutKeywordQuotes(name).replaceAll("pg_catalog.", "");
 }
 
 /** A table of an expected name may be somebody's who restored the schema by hand, or was first. */
