@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sharedServers } from "../world/postgres/shared.ts";
+import { type PostgresServer, startServer } from "../world/postgres/server.ts";
 import { Arena, newFigures } from "./play.ts";
 import { Scenarios } from "./scenario.ts";
 
@@ -8,14 +8,20 @@ import { Scenarios } from "./scenario.ts";
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 const figures = newFigures();
+const servers: PostgresServer[] = [];
 let arena: Arena;
 
+// Servers of its own: roles that other tests make on a shared one can be a reason to refuse.
 beforeAll(async () => {
-  const { source, target } = sharedServers();
+  servers.push(await startServer({ role: "source" }), await startServer({ role: "target" }));
+  const [source, target] = servers as [PostgresServer, PostgresServer];
   arena = await Arena.create(source, target, figures);
 });
 
-afterAll(() => arena?.dispose());
+afterAll(async () => {
+  await arena?.dispose();
+  await Promise.all(servers.map((server) => server.dispose()));
+});
 
 test(`random applications are copied equal or refused before, and what is wrong with a copy is found (seed ${seed})`, async () => {
   await fc.assert(

@@ -120,7 +120,7 @@ test.for(failures)("$name: no row in any log or message", async ({ code, ddl }) 
   expect(describeError(failure)).toContain(code);
   expect(describeError(failure)).not.toContain("SENTINEL");
   // What was done is in the statement log all the same, and never reaches further than it should.
-  await expect.poll(() => logs.target.join("\n")).toMatch(/statement: .*CREATE TABLE public\.note/s);
+  await expect.poll(() => logs.target.join("\n")).toMatch(/statement: .*CREATE TABLE "public"\."note"/s);
   expect(logs.target.join("\n")).not.toMatch(/SENTINEL|cascade|llm_assistant/i);
   expect(logs.source.join("\n")).not.toContain("SENTINEL");
   await to.drop();
@@ -139,7 +139,7 @@ test("the loader's token is in no log, even where the server logs every statemen
     await closeTargetFence(client, { tables: [], schemas: ["public"], loaderToken: "LOADERTOKEN" });
   });
   await copyAll(from, to.connection, { schemas: ["public"], loaderToken: "LOADERTOKEN" });
-  await expect.poll(() => logs.target.join("\n")).toMatch(/CREATE TABLE public\.note/);
+  await expect.poll(() => logs.target.join("\n")).toMatch(/CREATE TABLE "public"\."note"/);
   expect(logs.target.join("\n")).not.toContain("LOADERTOKEN");
   await to.drop();
 });
