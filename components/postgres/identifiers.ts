@@ -18,11 +18,13 @@ export function quoteLiteral(value: string): string {
 
 /**
  * A text of PostgreSQL's with its names in the same words from every major version: without quotes where only a keyword
- * needs them, because what is one differs.
+ * needs them, because what is one differs; and `json` alone, which from 17 on is the language's own name of the type and
+ * no longer qualified (format_type.c).
  */
-export function withoutKeywordQuotes(text: string): string {
-  return text.replaceAll(/"(?:[^"]|"")*"/g, (quoted) => {
-    const name = quoted.slice(1, -1);
-    return /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted;
+export function inCommonWords(text: string): string {
+  return text.replaceAll(/"(?:[^"]|"")*"|\bpg_catalog\.json\b/g, (word) => {
+    if (!word.startsWith('"')) return "json";
+    const name = word.slice(1, -1);
+    return /^[a-z_][a-z0-9_]*$/.test(name) ? name : word;
   });
 }

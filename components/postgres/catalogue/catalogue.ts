@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
 import { compareText } from "../../text-order.ts";
 import { eachRow } from "../each-row.ts";
-import { withoutKeywordQuotes } from "../identifiers.ts";
+import { inCommonWords } from "../identifiers.ts";
 import { inTurn } from "../in-turn.ts";
 import { currentMajor } from "../relations.ts";
 import { attachedQueries } from "./attached-queries.ts";
@@ -198,7 +198,7 @@ const queries = [
 
 function toObject({ kind, path, suffix, parent, aspects }: CatalogueRow): DeclaredObject {
   return new DeclaredObject(
-    `${kind} ${displayName(path)}${withoutKeywordQuotes(suffix ?? "")}`,
+    `${kind} ${displayName(path)}${inCommonWords(suffix ?? "")}`,
     parent === null ? null : displayName(parent),
     aspects,
   );

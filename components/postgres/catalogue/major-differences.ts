@@ -1,4 +1,4 @@
-import { asRestored } from "./restored-text.ts";
+import { asRestored, wordsOf } from "./restored-text.ts";
 
 type Majors = readonly [source: number, target: number];
 
@@ -91,7 +91,7 @@ function straddles([source, target]: Majors, major: number): boolean {
 }
 
 function tokens(text: string): string[] {
-  const found = text.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}\p{N}_$]+|[^\s]/gu) ?? [];
+  const found = wordsOf(text).filter((word) => word.trim() !== "");
   return found.map((token) => {
     const name = /^"(.*)"$/s.exec(token)?.[1];
     return name !== undefined && newKeywords.has(name) ? name : token;

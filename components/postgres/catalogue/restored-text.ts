@@ -8,8 +8,12 @@
  *   the whole where the original was `x IN ('a', 'b')` for a `varchar`, or a list of other numbers than the column's.
  */
 export function asRestored(definition: string): string {
-  const words = definition.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}\p{N}_$]+|\s+|[^\s]/gu) ?? [];
-  return textOf(restored(grouped(words)));
+  return textOf(restored(grouped(wordsOf(definition))));
+}
+
+/** The words, constants, signs and white space of a definition, in order. */
+export function wordsOf(definition: string): string[] {
+  return definition.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}\p{N}_$]+|\s+|[^\s]/gu) ?? [];
 }
 
 /** Words, and what stands between parentheses. */

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { CutoverError, sqlState } from "../../errors.ts";
 import { inBatches } from "../../in-batches.ts";
 import { fenceTriggerName } from "../fence/parts.ts";
-import { quoteIdentifier, quoteLiteral, withoutKeywordQuotes } from "../identifiers.ts";
+import { inCommonWords, quoteIdentifier, quoteLiteral } from "../identifiers.ts";
 import { dropStatements, listObjectNames } from "./drop-copy-objects.ts";
 
 export interface DropCopyOptions {
@@ -72,11 +72,6 @@ async function refuseForeignObjects(
     ...(objects === undefined ? [] : without(objects, await listObjectNames(client, schemas))),
   ];
   if (foreign.length > 0) throw notOurs(`objects that no copy made: ${nameSome(foreign)}`);
-}
-
-/** From 17 on `json` is the language's own name of the type, and no longer qualified (format_type.c). */
-function inCommonWords(name: string): string {
-  return withoutKeywordQuotes(name).replaceAll("pg_catalog.", "");
 }
 
 /** A table of an expected name may be somebody's who restored the schema by hand, or was first. */
