@@ -5,6 +5,7 @@ import { Scenarios } from "../test/fuzz/scenario.ts";
 import { keepCompiledCode } from "../test/world/compile-cache.ts";
 import { postgresOfMajor } from "../test/world/postgres/postgres-versions.ts";
 import { type PostgresServer, startServer } from "../test/world/postgres/server.ts";
+import { numberOf, runTrial } from "./trial.ts";
 
 const help = `Makes random applications on real PostgreSQL servers, copies them, and holds copy, gate and abort against pg_dump.
 
@@ -89,16 +90,4 @@ function describe(figures: Figures, withComplaints: boolean): string {
   ].join("\n");
 }
 
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
-  throw Object.assign(new Error(`--${name} takes a number, not "${text}"`), { code: "ERR_PARSE_ARGS_VALUE" });
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
-  console.error(isUsage ? `${(error as Error).message}. Try --help.` : error);
-  process.exitCode = isUsage ? 2 : 1;
-}
+await runTrial(main);

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import type { LifeReport } from "../test/protocol/soak/life.ts";
 import { type SoakFigures, soak, uncovered } from "../test/protocol/soak/soak.ts";
 import { keepCompiledCode } from "../test/world/compile-cache.ts";
+import { numberOf, runTrial } from "./trial.ts";
 
 const help = `Plays cutovers under random faults on this machine: real PostgreSQL servers, a simulated Railway, services that keep
 writing. Each life is a fresh world, a few faults, and one command that must put everything right; then a checker
@@ -116,16 +117,4 @@ function toJson(figures: SoakFigures, seed: number) {
   };
 }
 
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
-  throw Object.assign(new Error(`--${name} takes a number, not "${text}"`), { code: "ERR_PARSE_ARGS_VALUE" });
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
-  console.error(isUsage ? `${(error as Error).message}. Try --help.` : error);
-  process.exitCode = isUsage ? 2 : 1;
-}
+await runTrial(main);

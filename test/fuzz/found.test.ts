@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type PostgresServer, startServer } from "../world/postgres/server.ts";
+import { startOwnServers } from "./own-servers.ts";
 import { Arena, newFigures } from "./play.ts";
 
 /** What `npm run fuzz` found, as short as it was made; each broke a promise once. */
@@ -55,19 +55,18 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
 ];
 
 const figures = newFigures();
-const servers: PostgresServer[] = [];
 const arenas: Arena[] = [];
+let servers: Awaited<ReturnType<typeof startOwnServers>>;
 
-// Servers of their own: roles that other tests make on a shared one can be a reason to refuse.
 beforeAll(async () => {
-  servers.push(await startServer({ role: "source" }), await startServer({ role: "target" }));
-  const [source, target] = servers as [PostgresServer, PostgresServer];
+  servers = await startOwnServers();
+  const { source, target } = servers;
   arenas.push(await Arena.create(source, target, figures), await Arena.create(target, target, figures));
 });
 
 afterAll(async () => {
   await Promise.all(arenas.map((arena) => arena.dispose()));
-  await Promise.all(servers.map((server) => server.dispose()));
+  await servers?.dispose();
 });
 
 test.each(found)("%s", async (_what, statements) => {

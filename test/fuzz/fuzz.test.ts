@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type PostgresServer, startServer } from "../world/postgres/server.ts";
+import { startOwnServers } from "./own-servers.ts";
 import { Arena, newFigures } from "./play.ts";
 import { Scenarios } from "./scenario.ts";
 
@@ -8,19 +8,17 @@ import { Scenarios } from "./scenario.ts";
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 const figures = newFigures();
-const servers: PostgresServer[] = [];
+let servers: Awaited<ReturnType<typeof startOwnServers>>;
 let arena: Arena;
 
-// Servers of its own: roles that other tests make on a shared one can be a reason to refuse.
 beforeAll(async () => {
-  servers.push(await startServer({ role: "source" }), await startServer({ role: "target" }));
-  const [source, target] = servers as [PostgresServer, PostgresServer];
-  arena = await Arena.create(source, target, figures);
+  servers = await startOwnServers();
+  arena = await Arena.create(servers.source, servers.target, figures);
 });
 
 afterAll(async () => {
   await arena?.dispose();
-  await Promise.all(servers.map((server) => server.dispose()));
+  await servers?.dispose();
 });
 
 test(`random applications are copied equal or refused before, and what is wrong with a copy is found (seed ${seed})`, async () => {
