@@ -14,7 +14,7 @@ import { connect, withConnection } from "../../../components/postgres/connection
 import { closeSourceFence, inTransaction, setSeal } from "../../../components/postgres/fence/fence.ts";
 import { listTables } from "../../../components/postgres/relations.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
-import { startServer } from "../../world/postgres/server.ts";
+import { defaultDatabase, startServer } from "../../world/postgres/server.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 
 const servers = sharedServers();
@@ -111,41 +111,55 @@ describe("emptying the source", () => {
     await waitUntilEmpty(maintenance, database.connection.database);
     expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
   });
+});
 
-  /** A session that stays in its start for so many seconds, in no list of sessions, once it has been let in. */
-  async function slowToStart(seconds: number): Promise<Promise<pg.Client>[]> {
-    const starting = stranger("slow", { options: `-c post_auth_delay=${seconds}` });
+/**
+ * A session reads the settings of its role after it has been let in and before it is in any list of sessions
+ * (`InitPostgres` in PostgreSQL's postinit.c): whoever locks them holds it in its start. They are the whole server's, so
+ * it is one of the test's own.
+ */
+describe("a session that was let in before the seal and is still starting", () => {
+  const sealed = defaultDatabase;
+  let own: pg.Client;
+  let starting: Promise<pg.Client>;
+  let letItStart: () => Promise<unknown>;
+
+  beforeEach(async () => {
+    const server = await startServer({ role: "source" });
+    const holder = await connect(server.connection("postgres"), { purpose: "test" });
+    own = await connect(server.connection("postgres"), { purpose: "control" });
+    await holder.query("begin; lock table pg_db_role_setting in access exclusive mode");
+    letItStart = () => holder.query("rollback");
+    const { host, port, user, password } = server.connection();
+    starting = stranger("slow", { host, port, user, password, database: sealed });
     starting.catch(() => {});
-    const isStarting = async () => {
-      const { rows } = await maintenance.query(
-        "select from pg_locks where locktype = 'object' and objid = (select oid from pg_database where datname = $1)",
-        [database.connection.database],
-      );
-      return rows.length > 0;
+    const waiting = "select from pg_locks where relation = 'pg_db_role_setting'::regclass and not granted";
+    await expect.poll(async () => (await own.query(waiting)).rowCount, { timeout: 30_000 }).toBe(1);
+    expect(await foreignSessions(own, sealed)).toEqual([]);
+    await setSeal(own, sealed, true);
+    return async () => {
+      await Promise.all([holder.end(), own.end()]);
+      await server.dispose();
     };
-    await expect.poll(isStarting, { interval: 5 }).toBe(true);
-    // It looks whether it may come in right after it has the lock.
-    await delay(300);
-    expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
-    return [starting];
-  }
-
-  it("waits for a session that was let in before the seal and is still starting", async () => {
-    const [starting] = await slowToStart(3);
-    await seal();
-    await waitUntilEmpty(maintenance, database.connection.database);
-    const client = await starting;
-    await expect(client?.query("select 1")).rejects.toThrow();
   });
 
-  it("gives up in time on a session that does not get ready", async () => {
-    const [starting] = await slowToStart(4);
-    await seal();
-    await expect(waitUntilEmpty(maintenance, database.connection.database, 300)).rejects.toMatchObject({
-      code: "SOURCE_STILL_USED",
+  it("is waited for, and ended", async () => {
+    let isEmpty = false;
+    const emptied = waitUntilEmpty(own, sealed).then(() => {
+      isEmpty = true;
     });
-    await waitUntilEmpty(maintenance, database.connection.database);
-    await starting?.catch(() => {});
+    await delay(300);
+    expect(isEmpty).toBe(false);
+    await letItStart();
+    await emptied;
+    const client = await starting;
+    await expect(client.query("select 1")).rejects.toThrow();
+  });
+
+  it("is given up on in time", async () => {
+    await expect(waitUntilEmpty(own, sealed, 300)).rejects.toMatchObject({ code: "SOURCE_STILL_USED" });
+    await letItStart();
+    await waitUntilEmpty(own, sealed);
   });
 });
 
