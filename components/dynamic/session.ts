@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { S3Credentials } from "../backup/destination.ts";
 import { CutoverError, describeError } from "../errors.ts";
 import { ignoreErrors } from "../ignore-errors.ts";
-import type { Reporter } from "../migration/reporter.ts";
+import { describeStep, type Reporter } from "../migration/reporter.ts";
 import { createWebhook, parseWebhookUrl, type Webhook } from "../notify/webhook.ts";
 import { defaultSettleTimeoutMs } from "../railway/context.ts";
 import { createRailway, type Railway, type RailwayOptions } from "../railway/railway.ts";
@@ -134,7 +134,7 @@ const answerTimeMs = 1_000;
 
 /** Prints to the provider process's standard output, which the engine shows live under the stack. */
 export const reporter: Reporter = {
-  step: (text) => console.log(`── ${text}`),
+  step: (text, writesPausedMs) => console.log(`── ${describeStep(text, writesPausedMs)}`),
   detail: (text) => console.log(`   ${text}`),
 };
 
