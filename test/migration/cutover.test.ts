@@ -104,6 +104,14 @@ test("a canary that fails aborts; nothing of the other services was touched", as
     { id, kind: "fenced" },
     { id, kind: "aborted", reason: "DEPLOYMENT_FAILED" },
   ]);
+  const history = await here.query(
+    "target",
+    `select state, text from pgvector_cutover.event where migration_id = '${id}' order by number`,
+  );
+  expect(history.filter(({ text }) => text.includes("DEPLOYMENT_FAILED"))).toEqual([
+    { state: "aborting", text: expect.anything() },
+  ]);
+  expect(history.at(-1)).toEqual({ state: "aborted", text: "everything is back on the source" });
   for (const name of app)
     expect(here.world.railway.deployments(name)).toHaveLength(deployments.get(name) ?? 0);
   expect(here.world.railway.mutations().slice(earlier)).toEqual([

@@ -71,7 +71,7 @@ export async function putBack(
     context.owner,
     "aborting",
     { ...aborting, state: "aborted", restored },
-    aborting.reason,
+    "everything is back on the source",
   );
   context.reporter.detail("everything is back on the source");
 }
@@ -95,7 +95,8 @@ async function recordIntent(
           reason,
           ...(gate === undefined ? {} : { gate }),
         };
-  await transition(target, owner, record.state, aborting, reason);
+  const isRepeated = record.state === "aborting" && record.reason === reason;
+  await transition(target, owner, record.state, aborting, isRepeated ? "goes on putting back" : reason);
   return aborting;
 }
 
@@ -112,7 +113,7 @@ async function assertTargetFenced({ target }: AbortContext, record: RecordIn<"ab
     code: "TARGET_FENCE_BROKEN",
     message: `The target's fence is not whole (${unfenced.map(({ schema, name }) => `${schema}.${name}`).join(", ") || "its event triggers are gone"}), so the copy may hold writes. Nothing was put back and nothing was opened on the source.`,
     remedy:
-      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run the abort again.",
+      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run `npm run abort -- --yes` again.",
   });
 }
 
@@ -196,7 +197,7 @@ async function assertUnwritten(
     code: "COPY_WAS_WRITTEN",
     message: `The copy on the target is not as it was fenced (${changed.slice(0, 10).join(", ")}). It is kept. The source accepts writes and the services run on it.`,
     remedy:
-      "Find who wrote there; then drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and the copy's tables by hand, and run the abort again.",
+      "Find who wrote there; then drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and the copy's tables by hand, and run `npm run abort -- --yes` again.",
   });
 }
 
@@ -205,6 +206,6 @@ export function incomplete(what: string): CutoverError {
   return new CutoverError({
     code: "ABORT_INCOMPLETE",
     message: `The abort is not complete: ${what}. The source accepts writes; the target stays fenced.`,
-    remedy: "Run `npm run abort` (or `pulumi up`) again; it goes on where it stopped.",
+    remedy: "Run `npm run abort -- --yes` (or `pulumi up`) again; it goes on where it stopped.",
   });
 }

@@ -204,7 +204,7 @@ function heldUp(error: unknown, cause: unknown): CutoverError {
     code: "ABORT_INCOMPLETE",
     message: `The cutover failed (${describeError(error)}) and could not be put back entirely: ${describeError(cause)}`,
     remedy:
-      "Run `npm run abort` as soon as both databases and Railway can be reached; `npm run status` shows who can write.",
+      "Run `npm run abort -- --yes` as soon as both databases and Railway can be reached; `npm run status` shows who can write.",
     cause,
   });
 }
