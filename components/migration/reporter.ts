@@ -22,5 +22,7 @@ export function whilePaused(reporter: Reporter, pausedAt: Date, now: () => numbe
 
 /** `Gate (writes paused for 1 min 12 s)`. */
 export function describeStep(text: string, writesPausedMs: number | undefined): string {
-  return writesPausedMs === undefined ? text : `${text} (writes paused for ${formatDuration(writesPausedMs)})`;
+  return writesPausedMs === undefined
+    ? text
+    : `${text} (writes paused for ${formatDuration(writesPausedMs)})`;
 }

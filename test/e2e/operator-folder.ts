@@ -12,7 +12,10 @@ export interface OperatorFolder extends AsyncDisposable {
   readonly path: string;
   /** For whatever is started in it. */
   readonly environment: Readonly<Record<string, string>>;
-  run(command: string, args: readonly string[]): Promise<{ readonly exitCode: number; readonly output: string }>;
+  run(
+    command: string,
+    args: readonly string[],
+  ): Promise<{ readonly exitCode: number; readonly output: string }>;
 }
 
 /**

@@ -67,7 +67,11 @@ export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): P
     log,
     printed: () => printed,
     report: () => report,
-    interruptions: { first: new AbortController(), second: new AbortController(), gone: new AbortController() },
+    interruptions: {
+      first: new AbortController(),
+      second: new AbortController(),
+      gone: new AbortController(),
+    },
     run: (command, { kind = "auto", orphanLimitSeconds = 60, ...changes } = {}) => ({
       place,
       find: () => findRunners(place, mark),

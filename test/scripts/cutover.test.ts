@@ -368,7 +368,12 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
       ["interrupted-before", ctrlC],
     ]);
     expect(exitCode, screen).toBe(1);
-    expect(await pulumiCalls()).toEqual([preview, upInTerminal, "stand-in interrupted", "stand-in interrupted"]);
+    expect(await pulumiCalls()).toEqual([
+      preview,
+      upInTerminal,
+      "stand-in interrupted",
+      "stand-in interrupted",
+    ]);
   });
 
   test("a SIGTERM to everything in the terminal reaches Pulumi once: twice would break it off", async () => {

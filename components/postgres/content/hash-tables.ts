@@ -141,10 +141,7 @@ export class TableHashing {
    * @param onProgress told now, and before and after each statement
    * @throws the first failure, as the server gave it; whatever the signal was aborted with
    */
-  async finish(
-    workers: number,
-    onProgress?: (progress: HashingProgress) => void,
-  ): Promise<TableDigest[]> {
+  async finish(workers: number, onProgress?: (progress: HashingProgress) => void): Promise<TableDigest[]> {
     this.#onProgress = onProgress;
     this.#tell();
     // Again where a session for which there was no room leaves something to do.

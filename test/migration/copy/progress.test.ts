@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { describeGateProgress, describeLoadProgress, throttled } from "../../../components/migration/progress.ts";
+import {
+  describeGateProgress,
+  describeLoadProgress,
+  throttled,
+} from "../../../components/migration/progress.ts";
 import { describeStep, whilePaused } from "../../../components/migration/reporter.ts";
 
 const progress = {

@@ -23,7 +23,8 @@ export const variableDefinitions = {
   VARIABLE_ABSENT: {
     severity: "warning",
     acceptable: false,
-    remedy: "If the service is to get it, name it under `newVariables` instead; otherwise take it off the service's `variables`.",
+    remedy:
+      "If the service is to get it, name it under `newVariables` instead; otherwise take it off the service's `variables`.",
   },
   VARIABLE_NAMES_TARGET: {
     severity: "warning",
