@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { CutoverError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
+import type { HashingProgress } from "../../postgres/content/hash-tables.ts";
 import {
   dropSourceSchema,
   type FencedTable,
@@ -20,6 +21,7 @@ import { endRunSessions } from "../exclusion/exclusion.ts";
 import { assertNotBehind } from "../fence/source-position.ts";
 import { type JournalOwner, transition } from "../journal/journal.ts";
 import type { FenceRecord, RecordIn } from "../journal/record.ts";
+import { describeGateProgress, throttled } from "../progress.ts";
 import type { Reporter } from "../reporter.ts";
 import { dropHookRoles, endHooks } from "../switch/before-switch-hook.ts";
 import { keepVariables, restoreServices } from "./restore-services.ts";
@@ -162,7 +164,7 @@ async function dropTheCopy(
 ): Promise<void> {
   const { schemas } = record.context;
   const { createdSchemas, expectedRelations, expectedObjects, hookStarted = false } = record.load;
-  if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
+  if (record.fence !== null) await assertUnwritten({ world, target, reporter }, record, record.fence);
   await endHooks(target);
   await inTransaction(target, async () => {
     await target.query("set local lock_timeout = '30s'");
@@ -184,12 +186,13 @@ async function dropTheCopy(
 }
 
 async function assertUnwritten(
-  { target: { connection } }: ResolvedDatabases,
-  target: pg.Client,
+  { world, target, reporter }: Pick<AbortContext, "world" | "target" | "reporter">,
   record: RecordIn<"aborting">,
   fence: FenceRecord,
 ): Promise<void> {
-  const changed = (await findChangedTables(target, connection, record.context.schemas, fence))
+  const { connection } = world.target;
+  const onProgress = throttled<HashingProgress>(reporter, (copy) => describeGateProgress({ target: copy }));
+  const changed = (await findChangedTables(target, connection, record.context.schemas, fence, { onProgress }))
     .filter(({ isLost }) => !isLost)
     .map(({ name }) => name);
   if (changed.length === 0) return;
