@@ -56,7 +56,10 @@ export async function cancelReaderBlockers(
 }
 
 /** Names the sessions that hold locks on the tables against ours. */
-export async function describeBlockers(monitor: pg.Client, tables: readonly MovedTable[]): Promise<string> {
+export async function describeBlockers(
+  monitor: pg.Client,
+  tables: readonly Pick<MovedTable, "oid">[],
+): Promise<string> {
   const { rows } = await monitor.query(
     `select distinct a.pid, a.application_name as name from pg_locks l join pg_stat_activity a using (pid)
       where l.relation = any($1::oid[]) and l.granted and l.pid <> pg_backend_pid()

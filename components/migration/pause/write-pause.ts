@@ -57,7 +57,7 @@ export async function pauseWrites(options: WritePauseOptions): Promise<WritePaus
   const { source } = options;
   // The snapshot's session waits for its transaction: once writers wait, a long way to the server would keep them.
   const opening = [
-    connect(source, { purpose: "monitor" }),
+    connect(source, { purpose: "monitor", lockTimeoutMs: options.lockTimeoutMs }),
     connect(source, { purpose: "snapshot", pipeline: true }),
   ];
   try {
@@ -79,13 +79,30 @@ async function pauseWith(options: WritePauseOptions, sessions: Sessions): Promis
   const { monitor, snapshotSession } = sessions;
   const giveUpAt = performance.now() + options.lockTimeoutMs;
   for (;;) {
-    const tables = await listTables(monitor, options.schemas);
+    const tables = await listInTime(options, monitor);
     const pausedAt = await lockTables(options, monitor, tables, giveUpAt);
     const pause = pausedAt && (await holdPause(options, sessions, { tables, pausedAt }));
     if (pause !== undefined) return pause;
     await allOf([snapshotSession.query("rollback"), options.lockSession.query("rollback")]);
     options.reporter.detail("a table appeared or disappeared while the locks were taken; taking them again");
     await delay(relistDelayMs);
+  }
+}
+
+/** Who asks for the size of a table waits for whoever is changing it. */
+async function listInTime(
+  { schemas, lockTimeoutMs }: WritePauseOptions,
+  monitor: pg.Client,
+): Promise<MovedTable[]> {
+  try {
+    return await listTables(monitor, schemas);
+  } catch (error) {
+    if (sqlState(error) !== "55P03") throw error;
+    const { rows } = await monitor.query(
+      "select oid from pg_class where relkind in ('r', 'p') and relnamespace in (select oid from pg_namespace where nspname = any($1))",
+      [schemas],
+    );
+    throw locksNotGranted(lockTimeoutMs, await describeBlockers(monitor, rows));
   }
 }
 

@@ -127,12 +127,20 @@ describe("the pause", () => {
   ])("takes the locks again after %s while they are waited for", async (_what, change) => {
     await app.query(`begin; ${change}`);
     const pausing = pause();
-    await until(pending("pgvector_cutover:lock"));
+    // Those that list the tables wait for its size.
+    await until(pending("pgvector_cutover:monitor"));
     await app.query("commit");
-    const paused = await pausing;
-    const { tables } = paused;
+    const { tables } = await pausing;
     expect(tables.map(({ name }) => name)).not.toContain("b");
     expect(lines).toContain("a table appeared or disappeared while the locks were taken; taking them again");
+  });
+
+  it("gives up in time, and names who it is, while somebody changes a table without an end", async () => {
+    await app.query("begin; alter table public.a add column note text");
+    await expect(pause({ lockTimeoutMs: 300 })).rejects.toMatchObject({
+      code: "LOCKS_NOT_GRANTED",
+      message: expect.stringContaining("(clinic)"),
+    });
   });
 
   it("waits as long as it was told to, whatever the clock on the wall is set to", async () => {
