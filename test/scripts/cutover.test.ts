@@ -29,7 +29,10 @@ test -f "$5" || exit 99
 trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; interrupted=yes; kill $!' INT
 trap 'echo "stand-in terminated" >> "$PULUMI_CALLS"; interrupted=yes' TERM
 trap 'echo "stand-in hung up" >> "$PULUMI_CALLS"' HUP
-if [ -n "$TERMINATE_GROUP" ]; then kill -TERM "-$(cut -d ' ' -f 5 "/proc/$PPID/stat")"; fi
+if [ -n "$TERMINATE_GROUP" ]; then
+  kill -TERM "-$(cut -d ' ' -f 5 "/proc/$PPID/stat")"
+  until [ -n "$interrupted" ]; do sleep 0.05; done
+fi
 if [ -n "$UP_UNTIL" ]; then
   echo up-is-running
   until [ -e "$UP_UNTIL" ]; do sleep 0.05; echo still-at-work; done
