@@ -123,7 +123,6 @@ describe("the pause", () => {
     ["a table that is dropped", "drop table public.b"],
     ["a table that is renamed", "alter table public.b rename to b2"],
     ["a view in the place of a table", "drop table public.b; create view public.b as select 1 as id"],
-    ["a schema that is renamed", "alter schema public rename to elsewhere; create schema public"],
   ])("takes the locks again after %s while they are waited for", async (_what, change) => {
     await app.query(`begin; ${change}`);
     const pausing = pause();
