@@ -461,8 +461,8 @@ test("killed while it copies and again while services move, the third run ends t
   const { id, record } = await here.run({ inputs: { accept }, onLine });
   expect(toldKinds()).toEqual(["resumed", "promoted", "finished"]);
   expect(lines[0]).toMatch(/^Go on: /);
-  // Going on, switching, sealing and promoting, but not what comes after it; counted from the first run's locks.
-  expect(pauses).toHaveLength(4);
+  // Going on, both waves, sealing and promoting, but not what comes after it; counted from the first run's locks.
+  expect(pauses).toHaveLength(5);
   expect(pauses[0]).toBeGreaterThanOrEqual(pausedBefore);
   expect(record.state).toBe("finished");
   const verdict = await here.judge("target");
