@@ -267,7 +267,7 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("a terminal that goes away while it runs asks for nothing: it is watched to its end, and removed", async () => {
     await using remote = await startRemoteWorld();
-    const run = remote.run(`trap 'echo asked' INT; echo begun; ${untilTold}`, {
+    const run = remote.run(`trap 'echo asked' INT; echo begun; ${untilTold}; echo finished; exit 3`, {
       print: (text) => {
         remote.log.push(text);
         if (!text.includes("begun")) return;
