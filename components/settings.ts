@@ -170,7 +170,11 @@ export function migrationInputs(settings: Settings): MigrationInputs {
   return migrationInputsSchema.parse({
     ...settings,
     services: settings.services.map(({ variables, newVariables, ...service }) =>
-      serviceInputsSchema.parse({ ...service, variables: [...new Set([...variables, ...newVariables])] }),
+      serviceInputsSchema.parse({
+        ...service,
+        variables: [...new Set([...variables, ...newVariables])],
+        newVariables,
+      }),
     ),
     limits,
     hooks: { beforeSwitch: settings.hooks.beforeSwitch },

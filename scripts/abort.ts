@@ -5,6 +5,7 @@ import { announceBy } from "../components/migration/prepare/announcement.ts";
 import { readStatus } from "../components/migration/status.ts";
 import { renderStatus } from "./render-status.ts";
 import { readStack, runScript } from "./stack.ts";
+import { outliveTerminal } from "./terminal.ts";
 
 const help = `Puts an unfinished cutover back: the source accepts writes again, services that were switched get their former
 variables and a deployment, the copy is dropped. Works from any machine that has the token, with or without the Pulumi
@@ -44,6 +45,7 @@ await runScript(async () => {
     process.stdout.write(`\nNothing was done. ${hint}\n`);
     return status.complete ? 0 : 1;
   }
+  outliveTerminal();
   const people = webhook(reporter.detail);
   try {
     const announce = people && announceBy(people.send, inputs);

@@ -26,6 +26,7 @@ import { runnerMark } from "../components/remote/runner.ts";
 import { secretsFor } from "../components/remote/secrets.ts";
 import type { Settings } from "../components/settings.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
+import { outliveTerminal } from "./terminal.ts";
 
 const help = `Runs the cutover inside Railway's private network, where both databases are reached without a public address: makes a
 temporary sandbox (or, where Railway refuses one, a temporary service), sends this project's commit there, runs pulumi up,
@@ -41,7 +42,8 @@ shows its output, brings the report back, and removes what it made. docs/remote.
 --region NAME  of the sandbox, such as europe-west4-drams3a; choose the databases' own
 --with-hooks   lets the stack's hooks run there: on a bare Debian, with this project only
 
-Ctrl-C lets the run inside finish what it has begun; a second one leaves it alone, to be followed with --attach.
+Ctrl-C lets the run inside finish what it has begun; a second one leaves it alone, to be followed with --attach. A terminal that
+goes away before the command inside has begun ends it; afterwards this script watches on without one, and removes the machine.
 From the environment: the Railway token, PULUMI_ACCESS_TOKEN or the bucket's credentials, PULUMI_CONFIG_PASSPHRASE.
 
 Exit codes: those of the command inside; of this script itself
@@ -199,6 +201,7 @@ async function isAgreed(stack: string): Promise<boolean> {
     // Ctrl-C and the end of the input are a no; Node 24 rejects, earlier ones only close.
     const refuse = () => resolve("");
     terminal.once("close", refuse);
+    terminal.once("error", refuse);
     terminal.question(`Type the stack's name (${stack}) to begin: `).then(resolve, refuse);
   });
   terminal.close();
@@ -209,5 +212,6 @@ function interruptions(): RemoteRun["interruptions"] {
   const interrupter = createInterrupter(() => performance.now());
   process.on("SIGINT", () => interrupter.interrupt());
   process.on("SIGTERM", () => interrupter.leave());
+  outliveTerminal(() => interrupter.hangUp());
   return interrupter;
 }

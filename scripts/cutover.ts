@@ -16,13 +16,16 @@ import { askToGo } from "./cutover/question.ts";
 import { readTurn } from "./cutover/turn.ts";
 import { exitCodeOf, type PlanDocument, planDocument, renderDocument } from "./render-plan.ts";
 import { readStack, runScript, type StackContext, wrongArguments } from "./stack.ts";
+import { outliveTerminal } from "./terminal.ts";
 
 const help = `Starts the cutover as it was reviewed: pulumi preview shows the plan and saves it, everything is looked at once more right
 before the start, a human says go, and pulumi up carries out the saved plan, and nothing else.
 
   npm run cutover -- --stack prod [--at 2026-11-27T02:00+01:00] [--yes]
 
---at waits until then, with a countdown. Ctrl-C calls it off.
+--at waits until then, with a countdown. Ctrl-C calls it off, and so does a terminal or ssh connection that goes away.
+Once pulumi up has begun it goes on without one, to its end: npm run status tells from anywhere how far it is. A Ctrl-C lets it
+finish what it has begun; a second one, a second later or more, breaks it off.
 --yes does not ask. Without a terminal to ask in, it has to be given.
 The Railway token is taken from RAILWAY_TOKEN (project) or RAILWAY_API_TOKEN (account, workspace). People are told by the webhook
 in CUTOVER_WEBHOOK_URL, if it is set: also a quarter of an hour before a planned start, and when that is called off or
@@ -32,8 +35,8 @@ Exit codes:
   0  moved: pulumi up ended well
   1  blocked, refused or failed: the last lines say why, and with which exit code pulumi ended
   2  wrong arguments, or nobody to ask
-  3  called off: no go, a Ctrl-C before the start, no answer within 10 minutes, or a start that was missed, as by a machine
-     that slept; nothing was changed
+  3  called off: no go, a Ctrl-C or the end of the terminal before the start, no answer within 10 minutes, or a start that was
+     missed, as by a machine that slept; nothing was changed
 After a Ctrl-C in a terminal, the shell that npm runs this in may say 130 in place of these.
 `;
 
@@ -94,6 +97,7 @@ async function cutOver(context: StackContext, start: Start): Promise<number> {
   const stop = new AbortController();
   const interrupt = () => stop.abort();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupt);
+  outliveTerminal(interrupt);
   const first = await look(context, stack);
   if (exitCodeOf(first) !== 0) return refuse(first);
   const preview = await runPulumi(["preview", "--stack", stack, "--save-plan", planFile]);

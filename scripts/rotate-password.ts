@@ -7,6 +7,7 @@ import {
 } from "../components/migration/rotation/rotate.ts";
 import { renderRotation } from "./render-rotation.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
+import { outliveTerminal } from "./terminal.ts";
 
 const help = `Gives the login of the new database (pgvector) another password: on the server, in the service's variables, and in every
 service that gets it by reference, each of which is deployed once. Afterwards the old password is refused, and that is
@@ -72,6 +73,7 @@ await runScript(async () => {
     process.stdout.write(renderRotation(plan, values.stack));
     return plan.blockers.length === 0 ? 0 : 1;
   }
+  outliveTerminal();
   process.once("SIGINT", () => {
     console.error("Interrupted, and nothing is lost: the same command goes on, --put-back --yes goes back.");
     process.exit(1);

@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { railwayOptions } from "../components/dynamic/session.ts";
 import { CutoverError, presentError } from "../components/errors.ts";
+import { ignoreErrors } from "../components/ignore-errors.ts";
 import type { MigrationInputs } from "../components/migration/inputs.ts";
 import { createRailway, type Railway } from "../components/railway/railway.ts";
 import { migrationInputs, parseSettings, type Settings, settingNames } from "../components/settings.ts";
@@ -69,6 +70,7 @@ function readConfig(file: string, text: string): Record<string, unknown> {
  * @param usageExitCode of wrong arguments, for a script whose 2 says something else
  */
 export async function runScript(main: () => Promise<number>, usageExitCode = 2): Promise<void> {
+  ignoreErrors(process.stdout, process.stderr);
   try {
     process.exitCode = await main();
   } catch (error) {

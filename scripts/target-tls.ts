@@ -5,6 +5,7 @@ import { planTargetTls, type TargetTlsRequest } from "../components/migration/ta
 import { lookAtTargetTls, switchTargetTls, type TargetTlsRun } from "../components/migration/target-tls.ts";
 import { renderOutcome, renderPlan, renderTargetTls } from "./render-target-tls.ts";
 import { readStack, runScript, wrongArguments } from "./stack.ts";
+import { outliveTerminal } from "./terminal.ts";
 
 const help = `Gives the running target server a certificate of its own and switches TLS on, without a restart: the pgvector image
 comes without TLS, and its public address would carry every row in clear text. The private key is made on the server and
@@ -65,6 +66,7 @@ await runScript(async () => {
   }
   const request = { command, renew: values.renew, acceptRules: values["accept-rules"] };
   if (!values.yes) return show(run, request, values.stack);
+  outliveTerminal();
   process.stdout.write(renderOutcome(await switchTargetTls(run, request), values.stack));
   return 0;
 });

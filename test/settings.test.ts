@@ -238,6 +238,7 @@ describe("what the resources are given", () => {
   test("the migration: each variable once, nothing that is the stack's own business", () => {
     const inputs = migrationInputsSchema.strict().parse(migrationInputs(settings));
     expect(inputs.services[0]?.variables).toEqual(["DATABASE_URL", "URL", "LLM_URL"]);
+    expect(inputs.services[0]?.newVariables).toEqual(["URL", "LLM_URL"]);
     expect(inputs.hooks).toEqual({ beforeSwitch: "check" });
     expect(inputs.limits).not.toHaveProperty("soakDays");
   });

@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import type { S3Credentials } from "../backup/destination.ts";
 import { CutoverError, describeError } from "../errors.ts";
-import type { Reporter } from "../migration/reporter.ts";
+import { ignoreErrors } from "../ignore-errors.ts";
+import { describeStep, type Reporter } from "../migration/reporter.ts";
 import { createWebhook, parseWebhookUrl, type Webhook } from "../notify/webhook.ts";
 import { defaultSettleTimeoutMs } from "../railway/context.ts";
 import { createRailway, type Railway, type RailwayOptions } from "../railway/railway.ts";
@@ -26,7 +27,10 @@ let client: Railway | undefined;
 /** The `configure` of every provider. */
 export async function configure(request: ConfigureRequest): Promise<void> {
   stackConfig = request.config;
-  survivePipes();
+  // Whoever reads what this process prints is gone when the engine was killed. A write that then fails (EPIPE) is an uncaught
+  // error without a listener, and Pulumi's handler of those prints it to the same broken pipe, which fails again: the process
+  // would do nothing else any more, with both databases fenced and the locks of its run held for good.
+  ignoreErrors(process.stdout, process.stderr);
 }
 
 /** The Railway client of this process. Throws `RAILWAY_TOKEN_MISSING` when there is no token of the configured kind. */
@@ -130,7 +134,7 @@ const answerTimeMs = 1_000;
 
 /** Prints to the provider process's standard output, which the engine shows live under the stack. */
 export const reporter: Reporter = {
-  step: (text) => console.log(`── ${text}`),
+  step: (text, writesPausedMs) => console.log(`── ${describeStep(text, writesPausedMs)}`),
   detail: (text) => console.log(`   ${text}`),
 };
 
@@ -180,19 +184,6 @@ export async function describeEngine(): Promise<string | null> {
 }
 
 const versionTimeoutMs = 3_000;
-
-/**
- * Whoever reads what this process prints is gone when the engine was killed. A write that then fails (EPIPE) is an
- * uncaught error without a listener, and Pulumi's handler of those prints it to the same broken pipe, which fails again:
- * the process would do nothing else any more, with both databases fenced and the locks of its run held for good.
- */
-function survivePipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
-  }
-}
-
-function ignore(): void {}
 
 const tokenKindSchema = z.enum(["account", "workspace", "project"]);
 

@@ -20,6 +20,7 @@ import type { RecordIn } from "./journal/record.ts";
 import { type StartedAttempt, startAttempt } from "./pause/attempt.ts";
 import { withinPauseLimit } from "./pause/pause-limit.ts";
 import { finishPromotion, forwardOrBack, putBackFrom } from "./recover/recover.ts";
+import { whilePaused } from "./reporter.ts";
 import { switchOver } from "./switch/switch-over.ts";
 
 /**
@@ -66,8 +67,7 @@ async function goOn(run: ExclusiveRun): Promise<PromotedMigration> {
     case "put-back":
       return putBackAndBegin(run, entry as JournalEntry, decision.why);
     case "go-on":
-      run.reporter.step(`Go on: ${decision.why}`);
-      return resume(run, entry as JournalEntry);
+      return resume(run, entry as JournalEntry, decision.why);
     case "finish":
     case "nothing":
       if (decision.warning !== null) run.reporter.detail(decision.warning);
@@ -98,7 +98,8 @@ async function attempt(run: ExclusiveRun): Promise<PromotedMigration> {
   });
   const promoted = await forwardOrBack(run, owner, async () => {
     try {
-      return await withinPauseLimit(run, pause.pausedAt, () => moveEverything(run, started));
+      const paused = { ...run, reporter: whilePaused(run.reporter, pause.pausedAt) };
+      return await withinPauseLimit(run, pause.pausedAt, () => moveEverything(paused, started));
     } finally {
       await pause.release();
     }
@@ -113,17 +114,20 @@ async function moveEverything(run: ExclusiveRun, started: StartedAttempt): Promi
   return switchOver(run, started.owner, fenced);
 }
 
-async function resume(run: ExclusiveRun, entry: JournalEntry): Promise<PromotedMigration> {
+async function resume(run: ExclusiveRun, entry: JournalEntry, why: string): Promise<PromotedMigration> {
+  const { pausedAt } = (entry.record as RecordIn<"switching">).fence;
+  const paused = { ...run, reporter: whilePaused(run.reporter, new Date(pausedAt)) };
+  paused.reporter.step(`Go on: ${why}`);
   const owner = await takeOver(run.exclusion.target, entry, await noteRun(run, "up"));
   const record = owner.record as RecordIn<"switching">;
   run.announce?.({ id: owner.id, kind: "resumed" });
   // Whoever wants a failed switch held has decided about the pause: it is this run that is limited, not all of them.
-  const pausedAt = run.inputs.onFailure === "hold" ? new Date() : new Date(record.fence.pausedAt);
+  const limitedFrom = run.inputs.onFailure === "hold" ? new Date() : new Date(pausedAt);
   const promoted = await forwardOrBack(run, owner, () =>
-    withinPauseLimit(run, pausedAt, async () => {
+    withinPauseLimit(run, limitedFrom, async () => {
       await assertNotBehind(run.exclusion.source, record.fence.sourcePosition);
       await settleBehindFence(run, record);
-      return switchOver(run, owner, record);
+      return switchOver(paused, owner, record);
     }),
   );
   return finishWithoutSource(run, promoted);

@@ -54,6 +54,8 @@ export const serviceInputsSchema = z.object({
   name: z.string().min(1),
   /** The variables that point at the database: all get the reference to the target's `DATABASE_URL`. */
   variables: z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/)).min(1),
+  /** Those of them that the service is to get with the cutover; absent where a former version wrote it down. */
+  newVariables: z.array(z.string()).optional(),
   /** Asked for a 200 after the deployment is up, beside Railway's own health check; `null` for a service without a domain. */
   healthCheckUrl: z.url().nullable(),
   /** Services of the lowest wave are the canaries; each further wave starts when the one before is proven. */

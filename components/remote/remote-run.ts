@@ -32,8 +32,8 @@ export const detachedExitCode = 130;
  */
 export async function runRemotely(run: RemoteRun): Promise<number> {
   await removeLeftovers(run);
-  const { first, second } = run.interruptions;
-  const runner = await run.start(AbortSignal.any([first, second]));
+  const { first, second, gone } = run.interruptions;
+  const runner = await run.start(AbortSignal.any([first, second, gone]));
   return followToTheEnd(run, runner);
 }
 

@@ -5,7 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 export const answerMs = 10 * 60_000;
 
 /**
- * Asks whether to start. Only the word `go` is a yes; anything else, the end of the input, a Ctrl-C and silence are a no.
+ * Asks whether to start. Only the word `go` is a yes; anything else, the end of the input or of its terminal, a Ctrl-C and
+ * silence are a no.
  */
 export async function askToGo(
   terminal: { readonly input: NodeJS.ReadableStream; readonly output: NodeJS.WritableStream },
@@ -19,6 +20,7 @@ export async function askToGo(
   // Read as a terminal, the keys Ctrl-C reach the interface and not the process.
   lines.once("SIGINT", no);
   lines.once("close", no);
+  lines.once("error", no);
   const until = AbortSignal.any([signal, ended.signal, AbortSignal.timeout(patienceMs)]);
   try {
     const answer = await lines.question("Type go to start; anything else calls it off: ", { signal: until });

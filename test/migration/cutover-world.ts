@@ -41,7 +41,8 @@ export interface CutoverWorld {
 
 export interface RunOptions {
   readonly inputs?: Partial<MigrationInputs>;
-  readonly onLine?: (line: string) => unknown;
+  /** @param writesPausedMs of a step while nobody can write */
+  readonly onLine?: (line: string, writesPausedMs?: number) => unknown;
 }
 
 /** @param servers running ones with the fixtures loaded; by default new ones */
@@ -75,7 +76,8 @@ export async function startCutoverWorld(servers?: Servers): Promise<CutoverWorld
     told,
     async run({ inputs: changed, onLine = () => {} } = {}) {
       const started: unknown[] = [];
-      const report = (line: string) => void started.push(onLine(line));
+      const report = (line: string, writesPausedMs?: number) =>
+        void started.push(onLine(line, writesPausedMs));
       const run = {
         railway,
         inputs: withInputs(changed),

@@ -8,6 +8,7 @@ import { connect, withConnection } from "../../components/postgres/connection.ts
 import {
   closeSourceFence,
   inTransaction,
+  isSealed,
   openSourceFence,
   setSeal,
 } from "../../components/postgres/fence/fence.ts";
@@ -91,13 +92,26 @@ test("a canary that fails aborts; nothing of the other services was touched", as
   const deployments = new Map(app.map((name) => [name, here.world.railway.deployments(name).length]));
   here.world.railway.failNext(canary, "BUILD");
   here.told.splice(0);
-  await expectAborted(here.run(), "DEPLOYMENT_FAILED");
+  const paused: string[] = [];
+  const onLine = (line: string, writesPausedMs?: number) => {
+    if (writesPausedMs !== undefined) paused.push(line);
+  };
+  await expectAborted(here.run({ onLine }), "DEPLOYMENT_FAILED");
+  expect(paused).toEqual(["Copy", "Gate", "Fence both databases", `Switch the canary: ${canary}`]);
   const id = (await here.journal())?.id;
   expect(here.told).toEqual([
     { id, kind: "paused", limitMs: here.inputs.limits.writePauseMs },
     { id, kind: "fenced" },
     { id, kind: "aborted", reason: "DEPLOYMENT_FAILED" },
   ]);
+  const history = await here.query(
+    "target",
+    `select state, text from pgvector_cutover.event where migration_id = '${id}' order by number`,
+  );
+  expect(history.filter(({ text }) => text.includes("DEPLOYMENT_FAILED"))).toEqual([
+    { state: "aborting", text: expect.anything() },
+  ]);
+  expect(history.at(-1)).toEqual({ state: "aborted", text: "everything is back on the source" });
   for (const name of app)
     expect(here.world.railway.deployments(name)).toHaveLength(deployments.get(name) ?? 0);
   expect(here.world.railway.mutations().slice(earlier)).toEqual([
@@ -346,6 +360,18 @@ test("a source whose fence somebody took down while services moved is not left b
   await expectAborted(here.run({ onLine: open }), "SOURCE_FENCE_BROKEN");
 });
 
+test("a source that somebody opens again behind the seal is not left behind", async () => {
+  const { database } = here.world.source.connection();
+  const open = (line: string) =>
+    line === "Seal the source"
+      ? withConnection(here.world.source.connection("postgres"), { purpose: "observe" }, async (client) => {
+          await expect.poll(() => isSealed(client, database), { interval: 1, timeout: 20_000 }).toBe(true);
+          await setSeal(client, database, false);
+        })
+      : undefined;
+  await expectAborted(here.run({ onLine: open }), "SOURCE_NOT_SEALED");
+});
+
 test("a service that crashes while all are watched, after the last was proven, stops the promotion", async () => {
   const limits = { ...here.inputs.limits, healthyForMs: 60_000 };
   const crash = (line: string) => {
@@ -420,15 +446,24 @@ test("killed while it copies and again while services move, the third run ends t
   expect((await here.journal())?.record.state).toBe("loading");
   await here.killAt("Switch: ");
   const lines: string[] = [];
+  const pauses: number[] = [];
+  const onLine = (line: string, writesPausedMs?: number) => {
+    lines.push(line);
+    if (writesPausedMs !== undefined) pauses.push(writesPausedMs);
+  };
+  const pausedBefore = await nobodyWritesForMs();
   here.told.splice(0);
   const nightly = await insistent("nightly");
   const accept = [
     ...here.inputs.accept,
     { code: "SOURCE_STILL_USED", object: "nightly", reason: "the seal cuts it off" },
   ];
-  const { id, record } = await here.run({ inputs: { accept }, onLine: (line) => lines.push(line) });
+  const { id, record } = await here.run({ inputs: { accept }, onLine });
   expect(toldKinds()).toEqual(["resumed", "promoted", "finished"]);
   expect(lines[0]).toMatch(/^Go on: /);
+  // Going on, both waves, sealing and promoting, but not what comes after it; counted from the first run's locks.
+  expect(pauses).toHaveLength(5);
+  expect(pauses[0]).toBeGreaterThanOrEqual(pausedBefore);
   expect(record.state).toBe("finished");
   const verdict = await here.judge("target");
   expect(verdict).toMatchObject({ violations: [] });
@@ -449,6 +484,13 @@ test("killed while it copies and again while services move, the third run ends t
   expect(await here.query("target", "select evtname from pg_event_trigger")).toEqual([]);
   expect((await here.journal())?.id).toBe(id);
 });
+
+/** Since the journal's switch began to keep writers out. */
+async function nobodyWritesForMs(): Promise<number> {
+  const record = (await here.journal())?.record;
+  if (record?.state !== "switching") return expect.unreachable("there is no switch");
+  return Date.now() - Date.parse(record.fence.pausedAt);
+}
 
 test("once more it does nothing, and there is nothing to abort", async () => {
   const earlier = here.world.railway.mutations().length;

@@ -6,6 +6,7 @@ import { readSourcePosition } from "../../components/migration/fence/source-posi
 import {
   beginMigration,
   ensureJournal,
+  readEvents,
   readJournal,
   transition,
 } from "../../components/migration/journal/journal.ts";
@@ -188,7 +189,11 @@ describe("putting back", () => {
     expect((await onTarget.query("select count(*)::int as rows from public.patient")).rows).toEqual([
       { rows: 3 },
     ]);
-    expect((await readJournal(onTarget))?.record.state).toBe("aborting");
+    const aborting = (await readJournal(onTarget))?.record as RecordIn<"aborting">;
+    expect(aborting.state).toBe("aborting");
+    await expect(back(owner, aborting)).rejects.toMatchObject({ code: "COPY_WAS_WRITTEN" });
+    const history = (await readEvents(onTarget, owner.id)).filter(({ state }) => state === "aborting");
+    expect(history.map(({ text }) => text)).toEqual([aborting.reason, "goes on putting back"]);
   });
 
   it("drops a copy whose unlogged table a crash of the target has emptied, and keeps one that was filled again", async () => {

@@ -13,10 +13,14 @@ test("the same Ctrl-C from the terminal and from npm is one; another one leaves 
   expect(interrupter.second.aborted).toBe(true);
 });
 
-test("SIGTERM says why nothing was started", () => {
+test.each([
+  ["SIGTERM", "leave", "second"],
+  ["a terminal that is gone", "hangUp", "gone"],
+] as const)("%s says why nothing was started", (_what, arrives, signal) => {
   const interrupter = createInterrupter(() => 0);
-  interrupter.leave();
-  expect(() => interrupter.second.throwIfAborted()).toThrow(
+  interrupter[arrives]();
+  expect(() => interrupter[signal].throwIfAborted()).toThrow(
     expect.objectContaining({ code: "REMOTE_INTERRUPTED" }),
   );
+  expect(interrupter.first.aborted).toBe(false);
 });

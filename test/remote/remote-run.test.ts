@@ -265,8 +265,24 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
 
-  test.each(["first", "second"] as const)(
-    "Ctrl-C or SIGTERM (%s) before the job was started removes what there is",
+  test("a terminal that goes away while it runs asks for nothing: it is watched to its end, and removed", async () => {
+    await using remote = await startRemoteWorld();
+    const run = remote.run(`trap 'echo asked' INT; echo begun; ${untilTold}; echo finished; exit 3`, {
+      print: (text) => {
+        remote.log.push(text);
+        if (!text.includes("begun")) return;
+        remote.interruptions.gone.abort();
+        void tellToGoOn(remote);
+      },
+    });
+    expect(await runRemotely(run)).toBe(3);
+    expect(remote.log.join("")).toContain("finished\n");
+    expect(remote.log.join("")).not.toContain("asked\n");
+    expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
+  });
+
+  test.each(["first", "second", "gone"] as const)(
+    "Ctrl-C, SIGTERM or the terminal's end (%s) before the job was started removes what there is",
     async (which) => {
       await using remote = await startRemoteWorld();
       const running = runRemotely(remote.run("echo begun", { place: remote.place }));

@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { createRailway } from "../../components/railway/railway.ts";
 import { createRunnerClient, type RunnerClient } from "../../components/railway/runners.ts";
 import { createRailwayToken, type RailwayTokenKind } from "../../components/railway/token.ts";
+import type { Interruptions } from "../../components/remote/interruptions.ts";
 import { findRunners, type LaunchOptions, launch } from "../../components/remote/launch.ts";
 import type { RemoteRun } from "../../components/remote/remote-run.ts";
 import { type RunnerPlace, runnerMark } from "../../components/remote/runner.ts";
@@ -30,7 +31,7 @@ export interface RemoteWorld extends AsyncDisposable {
     command: string,
     changes?: Partial<RemoteRun & Pick<LaunchOptions, "privateHosts" | "kind" | "orphanLimitSeconds">>,
   ): RemoteRun;
-  interruptions: { readonly first: AbortController; readonly second: AbortController };
+  interruptions: Readonly<Record<keyof Interruptions, AbortController>>;
 }
 
 export async function startRemoteWorld(
@@ -66,7 +67,11 @@ export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): P
     log,
     printed: () => printed,
     report: () => report,
-    interruptions: { first: new AbortController(), second: new AbortController() },
+    interruptions: {
+      first: new AbortController(),
+      second: new AbortController(),
+      gone: new AbortController(),
+    },
     run: (command, { kind = "auto", orphanLimitSeconds = 60, ...changes } = {}) => ({
       place,
       find: () => findRunners(place, mark),
@@ -82,6 +87,7 @@ export async function remoteWorldOn(world: TestWorld, kind: RailwayTokenKind): P
       interruptions: {
         first: remote.interruptions.first.signal,
         second: remote.interruptions.second.signal,
+        gone: remote.interruptions.gone.signal,
       },
       print: (text) => {
         printed += text;

@@ -18,6 +18,8 @@ let stack: StackFolder;
 let chat: WebhookServer;
 let folder: string;
 let calls: string;
+/** The file that tells a stand-in to come to its end. */
+let goesOn: string;
 
 /** In place of Pulumi: notes how it was called, and ends as the environment says. */
 const standIn = `#!/bin/sh
@@ -26,9 +28,18 @@ if [ "$1" = preview ]; then echo '{}' > "$5"; exit "\${PREVIEW_EXIT:-0}"; fi
 test -f "$5" || exit 99
 trap 'echo "stand-in interrupted" >> "$PULUMI_CALLS"; interrupted=yes; kill $!' INT
 trap 'echo "stand-in terminated" >> "$PULUMI_CALLS"; interrupted=yes' TERM
-if [ -n "$TERMINATE_GROUP" ]; then kill -TERM 0; fi
+trap 'echo "stand-in hung up" >> "$PULUMI_CALLS"' HUP
+if [ -n "$TERMINATE_GROUP" ]; then
+  kill -TERM "-$(cut -d ' ' -f 5 "/proc/$PPID/stat")"
+  until [ -n "$interrupted" ]; do sleep 0.05; done
+fi
+if [ -n "$UP_UNTIL" ]; then
+  echo up-is-running
+  until [ -e "$UP_UNTIL" ]; do sleep 0.05; echo still-at-work; done
+  kill -0 "$PPID" && echo "stand-in ended, and is waited for" >> "$PULUMI_CALLS"
+fi
 if [ -n "$UP_LASTS" ]; then sleep "$UP_LASTS" & echo up-is-running; wait $!; fi
-if [ -n "$interrupted" ]; then sleep 1; exit 8; fi
+if [ -n "$interrupted" ]; then sleep 1.2; echo interrupted-before; sleep 1; exit 8; fi
 exit "\${UP_EXIT:-0}"
 `;
 
@@ -41,12 +52,14 @@ beforeAll(async () => {
   stack = await makeStackFolder({ phase: "cutover", ...world.config, accept }, {});
   folder = path.join(stack.path, "bin");
   calls = path.join(stack.path, "calls");
+  goesOn = path.join(stack.path, "goes-on");
   await mkdir(folder);
   await writeFile(path.join(folder, "pulumi"), standIn);
   await chmod(path.join(folder, "pulumi"), 0o755);
 });
 afterEach(async () => {
   await rm(calls, { force: true });
+  await rm(goesOn, { force: true });
   chat.received.splice(0);
 });
 afterAll(async () => {
@@ -91,6 +104,15 @@ function expectNothingSecret(text: string): void {
 describe("without a terminal", () => {
   const run = (args: readonly string[], changes: Readonly<Record<string, string>> = {}) =>
     stack.script("cutover", ["--stack", "trial", ...args], environmentWith(changes));
+
+  /** In a process group of its own. */
+  const startAlone = (args: readonly string[], changes: Readonly<Record<string, string>>) =>
+    spawn(process.execPath, [path.join(root, "scripts/cutover.ts"), "--stack", "trial", ...args], {
+      cwd: stack.path,
+      env: { ...process.env, ...environmentWith(changes) },
+      stdio: ["ignore", "pipe", "inherit"],
+      detached: true,
+    });
 
   test("nothing starts without --yes", async () => {
     const { exitCode, errors } = await run([]);
@@ -204,16 +226,7 @@ describe("without a terminal", () => {
   ])(
     "to this process %s, %s reaches Pulumi once, although npm passes it on as well",
     async ([to, signal]) => {
-      const child = spawn(
-        process.execPath,
-        [path.join(root, "scripts/cutover.ts"), "--stack", "trial", "--yes"],
-        {
-          cwd: stack.path,
-          env: { ...process.env, ...environmentWith({ UP_LASTS: "60" }) },
-          stdio: ["ignore", "pipe", "inherit"],
-          detached: true,
-        },
-      );
+      const child = startAlone(["--yes"], { UP_LASTS: "60" });
       let printed = "";
       child.stdout.on("data", (chunk) => {
         if (!printed.includes("up-is-running") && `${printed}${chunk}`.includes("up-is-running")) {
@@ -228,6 +241,17 @@ describe("without a terminal", () => {
       expect(await pulumiCalls()).toEqual([preview, up, "stand-in interrupted"]);
     },
   );
+
+  test("whoever reads along may go away, and a SIGHUP arrive: up goes on to its end", async () => {
+    const child = startAlone(["--yes"], { UP_UNTIL: goesOn });
+    for await (const chunk of child.stdout) if (`${chunk}`.includes("up-is-running")) break;
+    child.stdout.destroy();
+    child.kill("SIGHUP");
+    await writeFile(goesOn, "");
+    const [exitCode] = await once(child, "close");
+    expect(exitCode).toBe(0);
+    expect(await pulumiCalls()).toEqual([preview, up, "stand-in ended, and is waited for"]);
+  });
 
   test.for<[string, Record<string, string>, string]>([
     [
@@ -260,7 +284,10 @@ describe("without a terminal", () => {
 
 /** util-linux's `script` gives a program a terminal of its own. */
 describe.skipIf(process.platform !== "linux")("in a terminal", () => {
-  /** Types each text when the line before it has come; resolves with the exit code and the screen. */
+  /**
+   * Types each text when the line before it has come, or closes the terminal; resolves with the exit code, if anybody is left to
+   * see it, and the screen.
+   */
   async function type(
     keys: ReadonlyArray<readonly [after: string, typed: string]>,
     args: readonly string[] = [],
@@ -287,13 +314,16 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
       const [next] = left;
       if (next === undefined || !screen.includes(next[0])) return;
       left.shift();
-      child.stdin.write(next[1]);
+      if (next[1] === closed) child.kill("SIGKILL");
+      else child.stdin.write(next[1]);
     });
     const [exitCode] = await once(child, "close");
     return { exitCode, screen };
   }
 
   const ctrlC = "\u0003";
+  /** In place of something typed. */
+  const closed = "closed";
 
   test("go starts it", async () => {
     const { exitCode, screen } = await type([["Type go", "go\r"]]);
@@ -334,11 +364,56 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
     expect(await pulumiCalls()).toEqual([preview, upInTerminal, "stand-in interrupted"]);
   });
 
+  test("a second Ctrl-C reaches it as well", async () => {
+    const { exitCode, screen } = await type([
+      ["Type go", "go\r"],
+      ["up-is-running", ctrlC],
+      ["interrupted-before", ctrlC],
+    ]);
+    expect(exitCode, screen).toBe(1);
+    expect(await pulumiCalls()).toEqual([
+      preview,
+      upInTerminal,
+      "stand-in interrupted",
+      "stand-in interrupted",
+    ]);
+  });
+
   test("a SIGTERM to everything in the terminal reaches Pulumi once: twice would break it off", async () => {
     const { exitCode, screen } = await type([["Type go", "go\r"]], [], { TERMINATE_GROUP: "yes" });
     expect(exitCode, screen).toBe(1);
     expect(screen).toContain("pulumi up ended with exit code 8");
-    expect(screen).toContain("Ctrl-C lets it finish");
-    expect(await pulumiCalls()).toEqual([preview, upInTerminal, "stand-in terminated"]);
+    expect(await pulumiCalls()).toEqual([preview, upInTerminal, "stand-in interrupted"]);
+  });
+
+  test("closed in the countdown it is called off, and people are told", async () => {
+    await type([["Starts at", closed]], ["--at", soon(60_000)]);
+    await expect
+      .poll(() => chat.texts(), { timeout: 20_000 })
+      .toEqual([expect.stringContaining("planned to start"), expect.stringContaining("was called off")]);
+    expect(await pulumiCalls()).toEqual([preview]);
+  });
+
+  test("closed at the question it is called off, and people are told", async () => {
+    await type([["Type go", closed]], ["--at", soon()]);
+    await expect
+      .poll(() => chat.texts(), { timeout: 20_000 })
+      .toEqual([expect.stringContaining("planned to start"), expect.stringContaining("was called off")]);
+    expect(await pulumiCalls()).toEqual([preview]);
+  });
+
+  test("closed while Pulumi works it goes on to its end, and is waited for", async () => {
+    await type(
+      [
+        ["Type go", "go\r"],
+        ["still-at-work", closed],
+      ],
+      [],
+      { UP_UNTIL: goesOn },
+    );
+    await writeFile(goesOn, "");
+    await expect
+      .poll(pulumiCalls, { timeout: 20_000 })
+      .toEqual([preview, upInTerminal, "stand-in ended, and is waited for"]);
   });
 });

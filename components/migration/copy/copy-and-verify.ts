@@ -14,7 +14,7 @@ import type { Acceptance } from "../inputs.ts";
 import { transition } from "../journal/journal.ts";
 import type { RecordIn } from "../journal/record.ts";
 import type { StartedAttempt } from "../pause/attempt.ts";
-import { describeLoadProgress, throttled } from "../progress.ts";
+import { describeGateProgress, describeLoadProgress, throttled } from "../progress.ts";
 import { runBeforeSwitchHook } from "../switch/before-switch-hook.ts";
 import { schemaToCopy } from "./schema-to-copy.ts";
 
@@ -152,7 +152,7 @@ async function compare(
     readonly accept: readonly Acceptance[];
   },
 ): Promise<GateReport> {
-  const { inputs, world, exclusion } = run;
+  const { inputs, world, exclusion, reporter } = run;
   return runGate({
     source: world.source.connection,
     snapshot: pause.snapshot,
@@ -164,6 +164,7 @@ async function compare(
     expectedSequences: copied.sequences,
     accept: copied.accept,
     workers: inputs.copy.workers,
+    onProgress: throttled(reporter, describeGateProgress),
     signal: exclusion.signal,
   });
 }

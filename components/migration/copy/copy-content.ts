@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { type ConnectionTarget, connect } from "../../postgres/connection.ts";
-import { hashTables } from "../../postgres/content/hash-tables.ts";
+import { type HashingProgress, hashTables } from "../../postgres/content/hash-tables.ts";
 import { listTables } from "../../postgres/relations.ts";
 import type { FenceRecord } from "../journal/record.ts";
 
@@ -23,7 +23,11 @@ export async function findChangedTables(
   target: ConnectionTarget,
   schemas: readonly string[],
   fence: FenceRecord,
-  options: { readonly unloggedOnly?: boolean; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly unloggedOnly?: boolean;
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (progress: HashingProgress) => void;
+  } = {},
 ): Promise<ChangedTable[]> {
   const unlogged = await unloggedTables(session, schemas);
   const tables = (await listTables(session, schemas)).filter(
@@ -35,6 +39,7 @@ export async function findChangedTables(
     connect: () => connect(target, { purpose: "abort-check", readOnly: true }),
     tables,
     workers: hashWorkers,
+    onProgress: options.onProgress,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const digests = new Map<string, (typeof hashed)[number]>(

@@ -50,7 +50,7 @@ export function targetFenceBroken(): Refusal {
     code: "TARGET_FENCE_BROKEN",
     why: "the target's fence is not whole, so the copy may hold writes that the source lacks",
     remedy:
-      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run the abort.",
+      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run `npm run abort -- --yes`.",
   };
 }
 

@@ -147,7 +147,7 @@ export class Exclusion {
     const former = this.#current;
     this.giveUp(new CutoverError(givenUp));
     await this.#close(former);
-    const begunAt = Date.now();
+    const begunAt = performance.now();
     for (;;) {
       try {
         const { source, target } = this.#servers;
@@ -156,7 +156,7 @@ export class Exclusion {
         return await this.acquire();
       } catch (error) {
         const isBusy = hasCode(error, "ANOTHER_RUN_ACTIVE");
-        if (Date.now() - begunAt >= (isBusy ? patience.busyMs : patience.unreachableMs)) throw error;
+        if (performance.now() - begunAt >= (isBusy ? patience.busyMs : patience.unreachableMs)) throw error;
       }
       await delay(patience.intervalMs);
     }
@@ -289,7 +289,7 @@ async function lockHolder(client: pg.Client): Promise<string | undefined> {
  */
 export async function endRunSessions(client: pg.Client, database: string): Promise<void> {
   const observers = observerPurposes.map((purpose) => `${applicationNamePrefix}:${purpose}`);
-  const giveUpAt = Date.now() + sessionsEndWithinMs;
+  const giveUpAt = performance.now() + sessionsEndWithinMs;
   for (;;) {
     const { rowCount } = await client.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
@@ -297,7 +297,7 @@ export async function endRunSessions(client: pg.Client, database: string): Promi
       [`${applicationNamePrefix}:%`, observers, `${applicationNamePrefix}:control`, database],
     );
     if (rowCount === 0) return;
-    if (Date.now() >= giveUpAt) throw sessionsRemain(rowCount ?? 0);
+    if (performance.now() >= giveUpAt) throw sessionsRemain(rowCount ?? 0);
     await delay(100);
   }
 }

@@ -50,13 +50,13 @@ export class LockWatch {
 
   async #beat(): Promise<void> {
     const { intervalMs = beatIntervalMs, silenceLimitMs = defaultSilenceLimitMs, runKey } = this.#options;
-    let heardAt = Date.now();
+    let heardAt = performance.now();
     while (!this.#isOver()) {
       this.#keepHolderAwake();
       const held = await this.#ask(runKey, silenceLimitMs).catch(() => undefined);
       if (held === false) return this.#lose("the server does not know the lock any more");
-      if (held === true) heardAt = Date.now();
-      else if (Date.now() - heardAt >= silenceLimitMs) return this.#lose("the server does not answer");
+      if (held === true) heardAt = performance.now();
+      else if (performance.now() - heardAt >= silenceLimitMs) return this.#lose("the server does not answer");
       await delay(intervalMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
     }
   }

@@ -17,7 +17,8 @@ export interface ForeignSession {
 export interface EmptiedSource {
   /** Sessions that were ended. */
   readonly ended: number;
-  readonly emptiedAt: Date;
+  /** By `performance.now()`. */
+  readonly emptiedAtMs: number;
 }
 
 /**
@@ -28,7 +29,7 @@ export interface EmptiedSource {
  */
 export async function emptySource(maintenance: pg.Client, database: string): Promise<EmptiedSource> {
   await assertNothingReplicated(maintenance, database);
-  return { ended: await endSessions(maintenance, database), emptiedAt: new Date() };
+  return { ended: await endSessions(maintenance, database), emptiedAtMs: performance.now() };
 }
 
 /**
@@ -40,10 +41,10 @@ export async function emptySource(maintenance: pg.Client, database: string): Pro
  */
 export async function assertNobodyReturned(
   maintenance: pg.Client,
-  { emptiedAt }: EmptiedSource,
+  { emptiedAtMs }: EmptiedSource,
   options: { database: string; settleMs: number; accept: readonly Acceptance[] },
 ): Promise<void> {
-  await delay(Math.max(0, emptiedAt.getTime() + options.settleMs - Date.now()));
+  await delay(Math.max(0, emptiedAtMs + options.settleMs - performance.now()));
   await assertNothingReplicated(maintenance, options.database);
   const accepted = acceptedConsumers(options.accept).map(({ object }) => object);
   const back = (await foreignSessions(maintenance, options.database)).filter(
@@ -83,13 +84,13 @@ export async function waitUntilEmpty(
   database: string,
   limitMs: number = emptyWithinMs,
 ): Promise<void> {
-  const giveUpAt = Date.now() + limitMs;
+  const giveUpAt = performance.now() + limitMs;
   for (;;) {
     // In this order: who has started in between is a session by then, and who begins to start now is refused.
     const isSomebodyStarting = await hasStartingSessions(maintenance, database);
     const ended = await endSessions(maintenance, database);
     if (!isSomebodyStarting && ended === 0) break;
-    if (Date.now() >= giveUpAt) throw notEmptied(await foreignSessions(maintenance, database));
+    if (performance.now() >= giveUpAt) throw notEmptied(await foreignSessions(maintenance, database));
     await delay(20);
   }
   await assertNothingReplicated(maintenance, database);

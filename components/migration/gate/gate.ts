@@ -27,6 +27,7 @@ import { beginExportingSnapshot, readOnlyTransaction } from "../../postgres/read
 import { listTables, type MovedTable } from "../../postgres/relations.ts";
 import { readSequences, type SequenceState } from "../../postgres/sequences.ts";
 import type { Acceptance } from "../inputs.ts";
+import type { GateProgress } from "../progress.ts";
 import { brokenBodies, readUnresolvedBodies, type UnresolvedBody } from "./bodies.ts";
 import type { FoundDifference } from "./difference.ts";
 import { checkProtected } from "./protected.ts";
@@ -51,6 +52,8 @@ export interface GateOptions {
   readonly accept: readonly Acceptance[];
   /** Sessions a side that hash tables. */
   readonly workers: number;
+  /** Told how far the rows are hashed; by statements, large tables in pieces. */
+  readonly onProgress?: ((progress: GateProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -241,7 +244,7 @@ async function readSide(
 }
 
 async function hashBoth(
-  { source, snapshot, sourceHashing, workers, signal }: GateOptions,
+  { source, snapshot, sourceHashing, workers, onProgress, signal }: GateOptions,
   {
     tables,
     copy,
@@ -256,14 +259,20 @@ async function hashBoth(
 ): Promise<Contents> {
   const hashing =
     sourceHashing ?? new TableHashing({ connect: () => connect(source, session), tables, snapshot, signal });
+  let stand: GateProgress = {};
+  const tell = (side: GateProgress) => {
+    stand = { ...stand, ...side };
+    onProgress?.(stand);
+  };
   const [fromSource, fromTarget] = await allUnlessOneFails(
     [
-      hashing.finish(workers),
+      hashing.finish(workers, (progress) => tell({ source: progress })),
       hashTables({
         connect: onTarget,
         tables: declaredAs(tables, copy.tables),
         snapshot: copy.snapshot,
         workers,
+        onProgress: (progress) => tell({ target: progress }),
         signal,
         // What cannot be hashed as the source declares it has no digest.
         onMismatch: () => {},

@@ -3,7 +3,11 @@ import type pg from "pg";
 import type { MovedTable } from "../../postgres/relations.ts";
 import type { Reporter } from "../reporter.ts";
 
-/** Names the sessions that hold us up, and ends them once the grace period is over: they are this application's own. */
+/**
+ * Names the sessions that hold us up, and ends them once the grace period is over: they are this application's own.
+ *
+ * @param endAt by `performance.now()`
+ */
 export async function endBlockers(
   monitor: pg.Client,
   waitingPid: number,
@@ -22,7 +26,7 @@ export async function endBlockers(
       if (!named.has(pid))
         reporter.detail(`waiting for session ${pid} (${name || "unnamed"}, ${state}, ${age ?? 0} s)`);
       named.add(pid);
-      if (Date.now() < endAt) continue;
+      if (performance.now() < endAt) continue;
       await monitor.query("select pg_terminate_backend($1)", [pid]);
       reporter.detail(
         `ended session ${pid} (${name || "unnamed"}): it held its locks longer than the grace period`,
@@ -52,7 +56,10 @@ export async function cancelReaderBlockers(
 }
 
 /** Names the sessions that hold locks on the tables against ours. */
-export async function describeBlockers(monitor: pg.Client, tables: readonly MovedTable[]): Promise<string> {
+export async function describeBlockers(
+  monitor: pg.Client,
+  tables: readonly Pick<MovedTable, "oid">[],
+): Promise<string> {
   const { rows } = await monitor.query(
     `select distinct a.pid, a.application_name as name from pg_locks l join pg_stat_activity a using (pid)
       where l.relation = any($1::oid[]) and l.granted and l.pid <> pg_backend_pid()

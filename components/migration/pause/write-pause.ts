@@ -57,7 +57,7 @@ export async function pauseWrites(options: WritePauseOptions): Promise<WritePaus
   const { source } = options;
   // The snapshot's session waits for its transaction: once writers wait, a long way to the server would keep them.
   const opening = [
-    connect(source, { purpose: "monitor" }),
+    connect(source, { purpose: "monitor", lockTimeoutMs: options.lockTimeoutMs }),
     connect(source, { purpose: "snapshot", pipeline: true }),
   ];
   try {
@@ -77,14 +77,32 @@ interface Sessions {
 
 async function pauseWith(options: WritePauseOptions, sessions: Sessions): Promise<WritePause> {
   const { monitor, snapshotSession } = sessions;
-  const giveUpAt = Date.now() + options.lockTimeoutMs;
+  const giveUpAt = performance.now() + options.lockTimeoutMs;
   for (;;) {
-    const tables = await listTables(monitor, options.schemas);
+    const tables = await listInTime(options, monitor);
     const pausedAt = await lockTables(options, monitor, tables, giveUpAt);
-    const pause = await holdPause(options, sessions, { tables, pausedAt });
+    const pause = pausedAt && (await holdPause(options, sessions, { tables, pausedAt }));
     if (pause !== undefined) return pause;
     await allOf([snapshotSession.query("rollback"), options.lockSession.query("rollback")]);
-    options.reporter.detail("a table appeared while the locks were taken; taking them again");
+    options.reporter.detail("a table appeared or disappeared while the locks were taken; taking them again");
+    await delay(relistDelayMs);
+  }
+}
+
+/** Who asks for the size of a table waits for whoever is changing it. */
+async function listInTime(
+  { schemas, lockTimeoutMs }: WritePauseOptions,
+  monitor: pg.Client,
+): Promise<MovedTable[]> {
+  try {
+    return await listTables(monitor, schemas);
+  } catch (error) {
+    if (sqlState(error) !== "55P03") throw error;
+    const { rows } = await monitor.query(
+      "select oid from pg_class where relkind in ('r', 'p') and relnamespace in (select oid from pg_namespace where nspname = any($1))",
+      [schemas],
+    );
+    throw locksNotGranted(lockTimeoutMs, await describeBlockers(monitor, rows));
   }
 }
 
@@ -176,19 +194,22 @@ function oneAtATime(work: () => Promise<unknown>): () => void {
 /**
  * One try after another until all locks are had at once. Everything is released between tries: locks held while
  * waiting for the next would pause writers without getting anywhere. The first try does not wait at all.
+ *
+ * @param giveUpAt by `performance.now()`: the wall clock may be set meanwhile
+ * @returns when writers began to wait; `undefined` when a table is not there any more, or something else by its name
  */
 async function lockTables(
   { lockSession, lockTimeoutMs, reporter, deadManTimeoutMs: timeoutMs = deadManTimeoutMs }: WritePauseOptions,
   monitor: pg.Client,
   tables: readonly MovedTable[],
   giveUpAt: number,
-): Promise<Date> {
+): Promise<Date | undefined> {
   // Partitions by name, too: the lock of a root covers them only where the root is among the moved tables.
   const names = tables.map((table) => quoteQualified(table.schema, table.name)).join(", ");
   const pid = await backendPid(lockSession);
   const endBlockersAt = giveUpAt - lockTimeoutMs / 2;
   for (let attempt = 0; ; attempt++) {
-    const remainingMs = giveUpAt - Date.now();
+    const remainingMs = giveUpAt - performance.now();
     if (remainingMs <= 0) throw locksNotGranted(lockTimeoutMs, await describeBlockers(monitor, tables));
     const waitMs = Math.min(remainingMs, attemptTimeoutMs);
     await lockSession.query(
@@ -206,6 +227,7 @@ async function lockTables(
       await lockSession.query(`${names === "" ? "" : lock}set local statement_timeout = 0`);
       return pausedAt;
     } catch (error) {
+      if (isOfAnotherTable(error)) return undefined;
       // 55P03 lock_not_available, 57014 query_canceled (our statement_timeout), 40P01 deadlock_detected.
       if (!["55P03", "57014", "40P01"].includes(sqlState(error) ?? "")) throw error;
       await lockSession.query("rollback");
@@ -217,7 +239,13 @@ async function lockTables(
   }
 }
 
+/** undefined_table, invalid_schema_name, wrong_object_type. */
+function isOfAnotherTable(error: unknown): boolean {
+  return ["42P01", "3F000", "42809"].includes(sqlState(error) ?? "");
+}
+
 const attemptTimeoutMs = 2_000;
+const relistDelayMs = 100;
 
 async function backendPid(client: pg.Client): Promise<number> {
   const { rows } = await client.query("select pg_backend_pid() as pid");

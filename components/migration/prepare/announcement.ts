@@ -123,12 +123,12 @@ function sentencesOf(announcement: Announcement | PlannedStart, { source, target
     case "held":
       return [
         "HELD, nobody can write",
-        `The switch failed, and both databases stay read-only until somebody decides.${because(announcement.reason)} Operators: \`npm run status\` shows it, \`pulumi up\` goes on, \`npm run abort\` puts everything back.`,
+        `The switch failed, and both databases stay read-only until somebody decides.${because(announcement.reason)} Operators: \`npm run status\` shows it, \`pulumi up\` goes on, \`npm run abort -- --yes\` puts everything back.`,
       ];
     case "incomplete":
       return [
         "NOT put back entirely, somebody has to look",
-        "Operators: `npm run status` says who can write, `npm run abort` goes on putting back.",
+        "Operators: `npm run status` says who can write, `npm run abort -- --yes` goes on putting back.",
       ];
     default:
       return announcement satisfies never;

@@ -74,7 +74,7 @@ async function waitUntilReady(
   scope: EnvironmentScope,
   inputs: MigrationInputs,
 ): Promise<void> {
-  const giveUpAt = Date.now() + inputs.limits.deploymentTimeoutMs;
+  const giveUpAt = performance.now() + inputs.limits.deploymentTimeoutMs;
   for (;;) {
     try {
       const database = await resolveDatabase(railway, scope, inputs, "target");
@@ -84,7 +84,7 @@ async function waitUntilReady(
       return await createExtension(railway, scope, database);
     } catch (cause) {
       if (hasCode(cause, "TLS_NOT_OFFERED") || isNotPinned(cause)) throw cause;
-      if (Date.now() < giveUpAt) {
+      if (performance.now() < giveUpAt) {
         await delay(2_000);
         continue;
       }

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { CutoverError } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
+import type { HashingProgress } from "../../postgres/content/hash-tables.ts";
 import {
   dropSourceSchema,
   type FencedTable,
@@ -20,6 +21,7 @@ import { endRunSessions } from "../exclusion/exclusion.ts";
 import { assertNotBehind } from "../fence/source-position.ts";
 import { type JournalOwner, transition } from "../journal/journal.ts";
 import type { FenceRecord, RecordIn } from "../journal/record.ts";
+import { describeGateProgress, throttled } from "../progress.ts";
 import type { Reporter } from "../reporter.ts";
 import { dropHookRoles, endHooks } from "../switch/before-switch-hook.ts";
 import { keepVariables, restoreServices } from "./restore-services.ts";
@@ -71,7 +73,7 @@ export async function putBack(
     context.owner,
     "aborting",
     { ...aborting, state: "aborted", restored },
-    aborting.reason,
+    "everything is back on the source",
   );
   context.reporter.detail("everything is back on the source");
 }
@@ -95,7 +97,8 @@ async function recordIntent(
           reason,
           ...(gate === undefined ? {} : { gate }),
         };
-  await transition(target, owner, record.state, aborting, reason);
+  const isRepeated = record.state === "aborting" && record.reason === reason;
+  await transition(target, owner, record.state, aborting, isRepeated ? "goes on putting back" : reason);
   return aborting;
 }
 
@@ -112,7 +115,7 @@ async function assertTargetFenced({ target }: AbortContext, record: RecordIn<"ab
     code: "TARGET_FENCE_BROKEN",
     message: `The target's fence is not whole (${unfenced.map(({ schema, name }) => `${schema}.${name}`).join(", ") || "its event triggers are gone"}), so the copy may hold writes. Nothing was put back and nothing was opened on the source.`,
     remedy:
-      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run the abort again.",
+      "Find out what was written to the copy. When nothing was: drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and then its tables by hand, and run `npm run abort -- --yes` again.",
   });
 }
 
@@ -161,7 +164,7 @@ async function dropTheCopy(
 ): Promise<void> {
   const { schemas } = record.context;
   const { createdSchemas, expectedRelations, expectedObjects, hookStarted = false } = record.load;
-  if (record.fence !== null) await assertUnwritten(world, target, record, record.fence);
+  if (record.fence !== null) await assertUnwritten({ world, target, reporter }, record, record.fence);
   await endHooks(target);
   await inTransaction(target, async () => {
     await target.query("set local lock_timeout = '30s'");
@@ -183,12 +186,13 @@ async function dropTheCopy(
 }
 
 async function assertUnwritten(
-  { target: { connection } }: ResolvedDatabases,
-  target: pg.Client,
+  { world, target, reporter }: Pick<AbortContext, "world" | "target" | "reporter">,
   record: RecordIn<"aborting">,
   fence: FenceRecord,
 ): Promise<void> {
-  const changed = (await findChangedTables(target, connection, record.context.schemas, fence))
+  const { connection } = world.target;
+  const onProgress = throttled<HashingProgress>(reporter, (copy) => describeGateProgress({ target: copy }));
+  const changed = (await findChangedTables(target, connection, record.context.schemas, fence, { onProgress }))
     .filter(({ isLost }) => !isLost)
     .map(({ name }) => name);
   if (changed.length === 0) return;
@@ -196,7 +200,7 @@ async function assertUnwritten(
     code: "COPY_WAS_WRITTEN",
     message: `The copy on the target is not as it was fenced (${changed.slice(0, 10).join(", ")}). It is kept. The source accepts writes and the services run on it.`,
     remedy:
-      "Find who wrote there; then drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and the copy's tables by hand, and run the abort again.",
+      "Find who wrote there; then drop the event triggers pgvector_cutover_ddl and pgvector_cutover_drop and the copy's tables by hand, and run `npm run abort -- --yes` again.",
   });
 }
 
@@ -205,6 +209,6 @@ export function incomplete(what: string): CutoverError {
   return new CutoverError({
     code: "ABORT_INCOMPLETE",
     message: `The abort is not complete: ${what}. The source accepts writes; the target stays fenced.`,
-    remedy: "Run `npm run abort` (or `pulumi up`) again; it goes on where it stopped.",
+    remedy: "Run `npm run abort -- --yes` (or `pulumi up`) again; it goes on where it stopped.",
   });
 }

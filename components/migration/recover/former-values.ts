@@ -57,6 +57,7 @@ function unreadable(name: string, variable: string): CutoverError {
   return new CutoverError({
     code: "PREVIOUS_VALUE_UNREADABLE",
     message: `What ${variable} of ${name} held, a text that led to neither of the two databases, cannot be decrypted: the source's password has changed since it was saved.`,
-    remedy: "Set the variable by hand on Railway to what it shall hold, then run the abort again.",
+    remedy:
+      "Set the variable by hand on Railway to what it shall hold, then run `npm run abort -- --yes` again.",
   });
 }

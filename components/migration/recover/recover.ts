@@ -153,7 +153,7 @@ async function persistently<Result>(
   run: CutoverRun & { readonly exclusion: Exclusion },
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const begunAt = Date.now();
+  const begunAt = performance.now();
   for (let attempt = 1; ; attempt++) {
     if (run.exclusion.signal.aborted) {
       run.reporter.detail("the connection to a database was lost; taking the locks again");
@@ -163,7 +163,7 @@ async function persistently<Result>(
       return await work();
     } catch (error) {
       const lost = run.exclusion.signal.aborted || isConnectionLoss(error);
-      if (!lost || (attempt >= recoveryAttempts && Date.now() - begunAt > recoveryMs)) throw error;
+      if (!lost || (attempt >= recoveryAttempts && performance.now() - begunAt > recoveryMs)) throw error;
       run.exclusion.giveUp(sessionsLost(error));
     }
   }
@@ -204,7 +204,7 @@ function heldUp(error: unknown, cause: unknown): CutoverError {
     code: "ABORT_INCOMPLETE",
     message: `The cutover failed (${describeError(error)}) and could not be put back entirely: ${describeError(cause)}`,
     remedy:
-      "Run `npm run abort` as soon as both databases and Railway can be reached; `npm run status` shows who can write.",
+      "Run `npm run abort -- --yes` as soon as both databases and Railway can be reached; `npm run status` shows who can write.",
     cause,
   });
 }

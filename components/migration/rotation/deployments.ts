@@ -153,7 +153,7 @@ export async function waitForRightMoment(
           await railway.waitForDeployment(scope, serviceId, own.id, { timeoutMs: watchIntervalMs, signal });
         }
         if (own === undefined || !built.has(own.status)) builtSince.delete(serviceId);
-        else if (!builtSince.has(serviceId)) builtSince.set(serviceId, Date.now());
+        else if (!builtSince.has(serviceId)) builtSince.set(serviceId, performance.now());
         return {
           // One whose health check passes without the database serves by now, and has none.
           canWait: service !== undefined && canWait(service) && own?.status === "DEPLOYING",
@@ -161,7 +161,7 @@ export async function waitForRightMoment(
         };
       }),
     );
-    return isRightMoment(progress, Date.now(), patienceMs) ? true : undefined;
+    return isRightMoment(progress, performance.now(), patienceMs) ? true : undefined;
   };
   const isThere = await pollUntil(look, { timeoutMs, intervalMs: () => watchIntervalMs, signal });
   if (isThere) return;

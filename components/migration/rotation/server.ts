@@ -113,8 +113,8 @@ export async function endOlderSessions(
   changedAt: string,
   { graceMs = 10_000, signal }: { readonly graceMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<number> {
-  const giveUpAt = Date.now() + graceMs + terminationMs;
-  const graceEndsAt = Date.now() + graceMs;
+  const giveUpAt = performance.now() + graceMs + terminationMs;
+  const graceEndsAt = performance.now() + graceMs;
   const ended = new Set<number>();
   for (;;) {
     const { rows } = await client.query(
@@ -122,11 +122,11 @@ export async function endOlderSessions(
          from pg_stat_activity
         where usename = $1 and backend_start <= $2::timestamptz and pid <> pg_backend_pid()
           and backend_type in ('client backend', 'walsender')`,
-      [role, changedAt, Date.now() >= graceEndsAt],
+      [role, changedAt, performance.now() >= graceEndsAt],
     );
     for (const row of rows) if (row.ended) ended.add(row.pid);
     if (rows.length === 0) return ended.size;
-    if (Date.now() >= giveUpAt) {
+    if (performance.now() >= giveUpAt) {
       throw new CutoverError({
         code: "SESSIONS_REMAIN",
         message: `${rows.length} sessions that were opened with the old password do not end, although the server was told to end them.`,

@@ -22,7 +22,7 @@ export function nextSteps(
       next: { action: "wait", why: "a run is at work, and ends by itself" },
       alternative: back && {
         ...back,
-        why: `${back.why}, once the run is stopped (Ctrl-C twice where it runs; inside Railway: its machine destroyed)`,
+        why: `${back.why}, once the run is stopped (Ctrl-C twice where it runs, or \`kill -INT\` to its pulumi twice where its terminal is gone; inside Railway: its machine destroyed)`,
       },
     };
   }

@@ -12,7 +12,7 @@ export async function proveSessions(
   context: MoveContext,
   { name, since, required }: SessionProof,
 ): Promise<number> {
-  const giveUpAt = Date.now() + (required ? sessionWaitMs : sessionWaitMs / 4);
+  const giveUpAt = performance.now() + (required ? sessionWaitMs : sessionWaitMs / 4);
   for (;;) {
     const { rows } = await context.target.query(
       `select count(*)::int as count from pg_stat_activity
@@ -26,7 +26,7 @@ export async function proveSessions(
       );
       return rows[0].count;
     }
-    if (Date.now() >= giveUpAt) break;
+    if (performance.now() >= giveUpAt) break;
     await pause(500, context.signal);
   }
   if (!required) {

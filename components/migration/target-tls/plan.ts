@@ -150,7 +150,8 @@ function underWay({ migration }: TargetTlsObservation): CutoverError | undefined
   return new CutoverError({
     code: "TLS_MIGRATION_UNDER_WAY",
     message: `A migration is ${migration}: services are, or may be, on their way between the databases. Nothing was changed.`,
-    remedy: "Finish it (`pulumi up`) or put it back (`npm run abort`) first; `npm run status` says which.",
+    remedy:
+      "Finish it (`pulumi up`) or put it back (`npm run abort -- --yes`) first; `npm run status` says which.",
   });
 }
 

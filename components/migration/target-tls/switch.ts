@@ -181,10 +181,10 @@ async function firstSeen<Seen>(
   look: () => Promise<Seen | undefined>,
   withinMs: number,
 ): Promise<Seen | undefined> {
-  const giveUpAt = Date.now() + withinMs;
+  const giveUpAt = performance.now() + withinMs;
   for (;;) {
     const seen = await look().catch(() => undefined);
-    if (seen !== undefined || Date.now() >= giveUpAt) return seen;
+    if (seen !== undefined || performance.now() >= giveUpAt) return seen;
     await delay(lookIntervalMs);
   }
 }

@@ -37,6 +37,17 @@ export interface HashingOptions {
   readonly thresholds?: HashingThresholds;
 }
 
+/** Where hashing stands. */
+export interface HashingProgress {
+  readonly tablesDone: number;
+  readonly tablesTotal: number;
+  /** Of what is done, on the server's disk; out of `sizeBytesTotal`. */
+  readonly sizeBytes: number;
+  readonly sizeBytesTotal: number;
+  /** Tables that are read right now, the largest pieces first. */
+  readonly inFlight: readonly string[];
+}
+
 /** From which size on, in bytes on the server's disk, tables are not hashed by one statement each. */
 export interface HashingThresholds {
   /** Size of a piece of a table that several sessions share. */
@@ -63,9 +74,12 @@ const normalThresholds: HashingThresholds = {
  * @param options.workers sessions to hash with
  */
 export async function hashTables(
-  options: HashingOptions & { readonly workers: number },
+  options: HashingOptions & {
+    readonly workers: number;
+    readonly onProgress?: ((progress: HashingProgress) => void) | undefined;
+  },
 ): Promise<TableDigest[]> {
-  return new TableHashing(options).finish(options.workers);
+  return new TableHashing(options).finish(options.workers, options.onProgress);
 }
 
 /** One statement's work. */
@@ -83,6 +97,10 @@ export class TableHashing {
   readonly #open = new Map<string, { left: number; sums: PartSums }>();
   readonly #digests: TableDigest[] = [];
   readonly #workers: Array<Promise<void>> = [];
+  readonly #total: Pick<HashingProgress, "tablesTotal" | "sizeBytesTotal">;
+  readonly #inFlight = new Set<HashTask>();
+  #doneBytes = 0;
+  #onProgress: ((progress: HashingProgress) => void) | undefined;
   #working = 0;
 
   constructor(options: HashingOptions) {
@@ -95,6 +113,10 @@ export class TableHashing {
         this.#open.set(name, { left: (this.#open.get(name)?.left ?? 0) + 1, sums: noRows });
       }
     }
+    this.#total = {
+      tablesTotal: tables.length,
+      sizeBytesTotal: this.#queue.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
   }
 
   /** Begins to hash on one more session, where anything is left to begin and the server has room for it. */
@@ -116,9 +138,12 @@ export class TableHashing {
   /**
    * Adds sessions up to the given number and waits until all is hashed. Safe to repeat.
    *
+   * @param onProgress told now, and before and after each statement
    * @throws the first failure, as the server gave it; whatever the signal was aborted with
    */
-  async finish(workers: number): Promise<TableDigest[]> {
+  async finish(workers: number, onProgress?: (progress: HashingProgress) => void): Promise<TableDigest[]> {
+    this.#onProgress = onProgress;
+    this.#tell();
     // Again where a session for which there was no room leaves something to do.
     do {
       const wanted = Math.min(Math.max(1, workers), this.#queue.length);
@@ -153,7 +178,11 @@ export class TableHashing {
       try {
         for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
           signal.throwIfAborted();
-          await this.#hash(client, task);
+          this.#inFlight.add(task);
+          this.#tell();
+          await this.#hash(client, task).finally(() => this.#inFlight.delete(task));
+          this.#doneBytes += task.bytes;
+          this.#tell();
         }
       } finally {
         signal.removeEventListener("abort", cut);
@@ -182,6 +211,19 @@ export class TableHashing {
         this.#queue.unshift(...task.parts.map((part) => ({ parts: [part], bytes: 0 })));
       else for (const { table } of task.parts) this.#leaveOut(table, onMismatch);
     }
+  }
+
+  #tell(): void {
+    const { tablesTotal } = this.#total;
+    const inFlight = [...this.#inFlight]
+      .toSorted((one, other) => other.bytes - one.bytes)
+      .flatMap(({ parts }) => parts.map(({ table: { schema, name } }) => `${schema}.${name}`));
+    this.#onProgress?.({
+      ...this.#total,
+      tablesDone: tablesTotal - this.#open.size,
+      sizeBytes: this.#doneBytes,
+      inFlight: [...new Set(inFlight)],
+    });
   }
 
   #count(table: MovedTable, sums: PartSums | undefined): void {

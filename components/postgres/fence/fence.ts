@@ -214,7 +214,7 @@ function notOpened(cause: unknown): CutoverError {
     code: "SOURCE_NOT_OPENED",
     message: `Somebody holds the fence on the source locked (its event triggers or the table pgvector_cutover.witness), so it could not be opened within ${openingTimeoutMs / 1_000} s. Writes are still refused there.`,
     remedy:
-      "End that session (pg_locks and pg_stat_activity on the source show it), then run `npm run abort` again.",
+      "End that session (pg_locks and pg_stat_activity on the source show it), then run `npm run abort -- --yes` again.",
     cause,
   });
 }

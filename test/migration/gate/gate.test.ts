@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assertCatalogueUnchanged, runGate } from "../../../components/migration/gate/gate.ts";
 import { type GateReport, gateReportSchema } from "../../../components/migration/gate/report.ts";
 import type { Acceptance } from "../../../components/migration/inputs.ts";
+import type { GateProgress } from "../../../components/migration/progress.ts";
 import { connect, withConnection } from "../../../components/postgres/connection.ts";
 import { TableHashing } from "../../../components/postgres/content/hash-tables.ts";
 import { fenceTriggerName } from "../../../components/postgres/fence/fence.ts";
@@ -57,6 +58,7 @@ async function gate(
   protectedBefore: ProtectedFingerprint,
   options: { accept?: Acceptance[]; snapshot?: string | undefined } = {},
 ): Promise<GateReport> {
+  let progress: GateProgress = {};
   const report = await runGate({
     source: source.connection,
     snapshot: options.snapshot,
@@ -66,7 +68,12 @@ async function gate(
     protectedBefore,
     accept: options.accept ?? [],
     workers: 2,
+    onProgress: (now) => {
+      progress = now;
+    },
   });
+  const toTheEnd = { tablesDone: report.tables.length, tablesTotal: report.tables.length, inFlight: [] };
+  expect(progress).toMatchObject({ source: toTheEnd, target: toTheEnd });
   return gateReportSchema.parse(JSON.parse(JSON.stringify(report)));
 }
 

@@ -119,6 +119,43 @@ describe("the pause", () => {
     await expect(app.query("insert into public.late values (8)")).rejects.toMatchObject({ code: "55P03" });
   });
 
+  it.each([
+    ["a table that is dropped", "drop table public.b"],
+    ["a table that is renamed", "alter table public.b rename to b2"],
+    ["a view in the place of a table", "drop table public.b; create view public.b as select 1 as id"],
+  ])("takes the locks again after %s while they are waited for", async (_what, change) => {
+    await app.query(`begin; ${change}`);
+    const pausing = pause();
+    // Those that list the tables wait for its size.
+    await until(pending("pgvector_cutover:monitor"));
+    await app.query("commit");
+    const { tables } = await pausing;
+    expect(tables.map(({ name }) => name)).not.toContain("b");
+    expect(lines).toContain("a table appeared or disappeared while the locks were taken; taking them again");
+  });
+
+  it("gives up in time, and names who it is, while somebody changes a table without an end", async () => {
+    await app.query("begin; alter table public.a add column note text");
+    await expect(pause({ lockTimeoutMs: 300 })).rejects.toMatchObject({
+      code: "LOCKS_NOT_GRANTED",
+      message: expect.stringContaining("(clinic)"),
+    });
+  });
+
+  it("waits as long as it was told to, whatever the clock on the wall is set to", async () => {
+    await app.query("begin; insert into public.a values (1)");
+    const pausing = pause();
+    await until(pending("pgvector_cutover:lock"));
+    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 3_600_000);
+    try {
+      await app.query("select pg_sleep(0.5)");
+      await app.query("commit");
+      await pausing;
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   it("locks a partition of a table that is not moved", async () => {
     await watcher.query(
       "create schema archive; create table archive.root (id int) partition by list (id); create table public.leaf partition of archive.root for values in (1)",

@@ -551,6 +551,19 @@ test("several bad things are reported together", async () => {
   );
 });
 
+test("a variable that the service is to get with the cutover is no news", async () => {
+  const services = withVariables("DATABASE_URL", "READ_URL").map((each) => ({
+    ...each,
+    newVariables: ["READ_URL"],
+  }));
+  expect(summarise(await preflight(world, { inputs: { services } })).join()).not.toContain("VARIABLE_ABSENT");
+});
+
+test("a source that is not found is told once, and not of every service whose database it is", async () => {
+  const codes = summarise(await preflight(world, { inputs: { source: "Postgre" } }));
+  expect(codes.filter((line) => line.startsWith("blocker"))).toEqual(["blocker SERVICE_NOT_FOUND Postgre"]);
+});
+
 describe("acceptances", () => {
   const reason = "agreed with the team on Monday";
   const staged = () => ({ services: healthyServices(world), environment: { unmergedChangesCount: 1 } });

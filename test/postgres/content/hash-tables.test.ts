@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, withConnection } from "../../../components/postgres/connection.ts";
 import { hashTable, type TableDigest } from "../../../components/postgres/content/content-hash.ts";
 import {
+  type HashingProgress,
   type HashingThresholds,
   hashTables,
   planHashing,
@@ -95,9 +96,18 @@ test("however the work is divided, the digests are those of the tables one by on
   for (const workers of [1, 3]) {
     const seen: string[] = [];
     const onTable = ({ name }: { name: string }) => seen.push(name);
-    const options = { connect: open, tables, thresholds, snapshot, workers, onTable };
+    const progress: HashingProgress[] = [];
+    const onProgress = (now: HashingProgress) => void progress.push(now);
+    const options = { connect: open, tables, thresholds, snapshot, workers, onTable, onProgress };
     expect(await hashTables(options)).toEqual(expected);
     expect(seen.toSorted()).toEqual(["bare", "empty", "large", "plain"]);
+    // At the beginning, and before and after each statement.
+    expect(progress).toHaveLength(2 * planHashing(tables, thresholds, true).length + 1);
+    expect(progress.at(0)).toMatchObject({ tablesDone: 0, tablesTotal: 4, sizeBytes: 0 });
+    const last = progress.at(-1);
+    expect(last).toMatchObject({ tablesDone: 4, inFlight: [] });
+    expect(last?.sizeBytes).toBe(last?.sizeBytesTotal);
+    expect(progress.at(1)?.inFlight).toEqual(["public.large"]);
   }
   expect(await hashTables({ connect: open, tables, workers: 2 })).toEqual(expected);
   await expect.poll(sessionsLeft).toBe(0);

@@ -7,7 +7,7 @@ export const leftoverFenceDefinitions = {
     severity: "blocker",
     acceptable: false,
     remedy:
-      "`npm run status` says what that migration left; `npm run abort` gives the source back when its target still holds the journal.",
+      "`npm run status` says what that migration left; `npm run abort -- --yes` gives the source back when its target still holds the journal.",
   },
 } as const;
 

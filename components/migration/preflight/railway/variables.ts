@@ -23,7 +23,8 @@ export const variableDefinitions = {
   VARIABLE_ABSENT: {
     severity: "warning",
     acceptable: false,
-    remedy: "Nothing, if the service is to get it; otherwise take it off the service's `variables`.",
+    remedy:
+      "If the service is to get it, name it under `newVariables` instead; otherwise take it off the service's `variables`.",
   },
   VARIABLE_NAMES_TARGET: {
     severity: "warning",
@@ -99,7 +100,7 @@ export function readAppVariables(
 }
 
 export function checkAppVariables(
-  { service }: NamedService,
+  { inputs, service }: NamedService,
   variables: readonly VariableFacts[],
   observed: RailwayObservation,
   addresses: AddressPair,
@@ -113,8 +114,12 @@ export function checkAppVariables(
           found("VARIABLE_SEALED", object, "The variable is sealed, so its present value cannot be read."),
         ];
       case "absent":
-        return [found("VARIABLE_ABSENT", object, "The service has no such variable; it would be created.")];
+        return inputs.newVariables?.includes(name)
+          ? []
+          : [found("VARIABLE_ABSENT", object, "The service has no such variable; it would be created.")];
       case "other":
+        // Without a source none can be told from others; that is told once.
+        if (addresses.source === undefined) return [];
         return [found("UNKNOWN_DATABASE", object, "It names neither the source nor the target.")];
       default:
         return [
