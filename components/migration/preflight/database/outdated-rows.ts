@@ -4,6 +4,7 @@ import { inBatches } from "../../../in-batches.ts";
 import { displayName } from "../../../postgres/catalogue/catalogue.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../../postgres/identifiers.ts";
 import { readApplicationSettings, type Setting } from "../../../postgres/load/application-settings.ts";
+import { silenceLogQuery, unlessStatementsAreLogged } from "../../../postgres/silent-log.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 import { readBrokenKeys } from "./broken-keys.ts";
@@ -111,6 +112,8 @@ async function findOutdated(
     const results = await client.query<{ position: number }>(
       [
         "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'",
+        // A function of the application may quote the row that it refuses.
+        silenceLogQuery(unlessStatementsAreLogged, "transaction"),
         ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
         batch.map(lookInto).join(" UNION ALL "),
       ].join("; "),
