@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { reorderedTables } from "../../../components/migration/preflight/database/column-order.ts";
 import { compareServerObjects } from "../../../components/migration/preflight/database/server-objects.ts";
+import { compareTimeZones, readTimeZones } from "../../../components/migration/preflight/database/time-zones.ts";
+import { withConnection } from "../../../components/postgres/connection.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./fixture.ts";
 import { preflight, summarise } from "./world.ts";
@@ -101,6 +103,26 @@ const cases: readonly Case[] = [
     absent: /SENTINEL|CATALOGUE_CHANGED view/,
   },
   {
+    name: "what no dump says of the parts that partitions and children have from their parents, and of an identity that is gone, by the gate's names",
+    source: `CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TABLE public.whole (a int CONSTRAINT few CHECK (a > 0), u int CONSTRAINT of_user REFERENCES public.users) PARTITION BY LIST (a);
+      CREATE TABLE public.part PARTITION OF public.whole FOR VALUES IN (1); CREATE TRIGGER seen BEFORE INSERT ON public.whole FOR EACH ROW EXECUTE FUNCTION public.see();
+      COMMENT ON CONSTRAINT few ON public.part IS 'SENTINEL'; COMMENT ON CONSTRAINT of_user ON public.part IS 'SENTINEL'; COMMENT ON TRIGGER seen ON public.part IS 'SENTINEL';
+      COMMENT ON CONSTRAINT of_user ON public.whole IS 'carried'; COMMENT ON TRIGGER seen ON public.whole IS 'carried';
+      CREATE TABLE public.old (a int CONSTRAINT low CHECK (a > 0)); CREATE TABLE public.heir (CONSTRAINT own CHECK (a > 1)) INHERITS (public.old);
+      COMMENT ON CONSTRAINT low ON public.heir IS 'SENTINEL'; COMMENT ON CONSTRAINT own ON public.heir IS 'carried';
+      CREATE TABLE public.known (id int PRIMARY KEY, a int NOT NULL); CREATE UNIQUE INDEX known_a ON public.known (a);
+      ALTER TABLE public.known REPLICA IDENTITY USING INDEX known_a; DROP INDEX public.known_a`,
+    expected: [
+      "blocker CATALOGUE_CHANGED constraint public.heir.low (comment)",
+      "blocker CATALOGUE_CHANGED constraint public.part.few (comment)",
+      "blocker CATALOGUE_CHANGED constraint public.part.of_user (comment)",
+      "blocker CATALOGUE_CHANGED table public.known (replicaIdentity)",
+      "blocker CATALOGUE_CHANGED trigger public.part.seen (comment)",
+    ],
+    absent: /SENTINEL|public\.(?:whole|heir\.own)/,
+  },
+  {
     name: "constructors that a range type left behind, by the gate's names",
     source:
       "CREATE TYPE public.span AS RANGE (subtype = int); ALTER TYPE public.span SET SCHEMA medical_records",
@@ -117,6 +139,31 @@ const cases: readonly Case[] = [
       CREATE MATERIALIZED VIEW public.hollow AS SELECT id FROM public.first WITH NO DATA; REFRESH MATERIALIZED VIEW public.first WITH NO DATA`,
     expected: ["blocker MATERIALIZED_VIEW_UNREADABLE public.second"],
     absent: /public\.(?:third|hollow)/,
+  },
+  {
+    name: "a filled materialised view whose query fails on a row of today, or for its owner's rights; none that could be refreshed",
+    source: `CREATE TABLE public.ratio (a int); INSERT INTO public.ratio VALUES (1);
+      CREATE MATERIALIZED VIEW public.inverse AS SELECT 1 / a AS part FROM public.ratio; CREATE MATERIALIZED VIEW public.plain AS SELECT a FROM public.ratio;
+      CREATE MATERIALIZED VIEW public.theirs AS SELECT a FROM public.ratio; ALTER MATERIALIZED VIEW public.theirs OWNER TO pg_monitor;
+      CREATE MATERIALIZED VIEW public.bare AS SELECT 1 / a AS part FROM public.ratio WITH NO DATA; INSERT INTO public.ratio VALUES (0)`,
+    expected: [
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.inverse",
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.theirs",
+    ],
+    absent: /public\.(?:plain|bare)/,
+  },
+  {
+    name: "a domain with such a check below another one, in an array and in a composite type; none that is right",
+    source: `CREATE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 0'; CREATE DOMAIN public.amount AS int CHECK (public.fits(VALUE));
+      CREATE DOMAIN public.price AS public.amount; CREATE TYPE public.line AS (price public.price);
+      CREATE TABLE public.receipt (a public.price, b public.amount[], c public.line, d public.price); INSERT INTO public.receipt VALUES (1, '{1}', '(1)', 9);
+      CREATE OR REPLACE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 5'`,
+    expected: [
+      "blocker CHECK_NOT_SATISFIED column public.receipt.a",
+      "blocker CHECK_NOT_SATISFIED column public.receipt.b",
+      "blocker CHECK_NOT_SATISFIED column public.receipt.c",
+    ],
+    absent: /receipt\.d/,
   },
   {
     name: "a table divided by the hash of an enum, also within an array, not one by its values",
@@ -154,8 +201,12 @@ const cases: readonly Case[] = [
   {
     name: "values that name what stays behind, not what moves or is always there",
     source: `CREATE SCHEMA ledger; CREATE TABLE ledger.entry (); CREATE TABLE public.named (r regclass, t regtype, n regnamespace);
-      INSERT INTO public.named VALUES ('ledger.entry', 'public.users', 'ledger'), ('public.users', 'int', 'public'), ('pg_class', NULL, NULL), (999999, NULL, NULL)`,
+      INSERT INTO public.named VALUES ('ledger.entry', 'public.users', 'ledger'), ('public.users', 'int', 'public'), ('pg_class', NULL, NULL), (999999, NULL, NULL);
+      CREATE TYPE ledger.kind AS ENUM ('a'); CREATE VIEW ledger.open AS SELECT 1 AS one; CREATE DOMAIN public.kind_name AS regtype; CREATE TABLE public.listed (k public.kind_name, r regclass[]);
+      INSERT INTO public.listed VALUES ('ledger.kind', '{public.users,ledger.open}'), ('int', NULL)`,
     expected: [
+      "blocker NEEDS_OUTSIDE_OBJECT type ledger.kind",
+      "blocker NEEDS_OUTSIDE_OBJECT view ledger.open",
       "blocker NEEDS_OUTSIDE_OBJECT schema ledger",
       "blocker NEEDS_OUTSIDE_OBJECT table ledger.entry",
     ],
@@ -198,6 +249,32 @@ test.for(cases)("$name", async ({ source, expected, absent, targetFrom = 0, sour
   for (const line of expected) expect(lines).toContain(line);
   expect(lines.join("\n")).not.toContain("CHECK_FAILED");
   if (absent !== undefined) expect(lines.join("\n")).not.toMatch(absent);
+});
+
+test("time zones that the target does not know, by what names them", async () => {
+  const { connections } = await fixture.createWorld(onTestFinished);
+  await runSql(
+    connections.source,
+    `CREATE VIEW public.local AS SELECT now() AT TIME ZONE 'Europe/Madrid' AS at; CREATE VIEW public.plain AS SELECT 'Cuba' AS island, 'a/b' AS path;
+     CREATE TABLE public.seen (at timestamptz DEFAULT timezone('Asia/Tokyo', clock_timestamp()), word text DEFAULT 'Cuba', day date CHECK (day < (now() AT TIME ZONE 'Cuba')::date));
+     CREATE FUNCTION public.noon() RETURNS text LANGUAGE sql SET timezone = 'Egypt' AS 'SELECT 1'`,
+  );
+  const zones = await withConnection(connections.source, { purpose: "test" }, (client) =>
+    readTimeZones(client, ["public"]),
+  );
+  const known = zones.known.filter((name) => !/^(?:Cuba|Egypt|Asia\/Tokyo|Europe\/Madrid|Iran)$/.test(name));
+  const settings = [{ scope: "database", name: "TimeZone", value: "Iran" }];
+  const findings = compareTimeZones(zones, { known }, settings);
+  expect(findings.map(({ severity, code, object }) => `${severity} ${code} ${object}`)).toEqual([
+    "blocker TIME_ZONE_MISSING Asia/Tokyo",
+    "blocker TIME_ZONE_MISSING Cuba",
+    "blocker TIME_ZONE_MISSING Egypt",
+    "blocker TIME_ZONE_MISSING Europe/Madrid",
+    "blocker TIME_ZONE_MISSING Iran",
+    "warning TIME_ZONES_FEWER target",
+  ]);
+  expect(findings[1]?.why).toContain("constraint seen_day_check names it");
+  expect(compareTimeZones(zones, zones, settings)).toEqual([]);
 });
 
 test("what the application has is no finding", async () => {

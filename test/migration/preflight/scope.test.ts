@@ -154,6 +154,24 @@ const cases: readonly Case[] = [
     absent: /BODY_NAMES_OUTSIDE function public.right/,
   },
   {
+    name: "a function whose text calls what an extension brings only here, not what the application has itself",
+    source: `CREATE FUNCTION public.seal(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION public.seal(text);
+      CREATE FUNCTION public.mark(int) RETURNS int LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION public.mark(int);
+      CREATE FUNCTION medical_records.mark(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+      CREATE FUNCTION public.seals(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN lower(seal($1)); END';
+      CREATE FUNCTION public.marks(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN mark($1) /* seal() */ || ''seal()''; END'`,
+    expected: "blocker BODY_NAMES_OUTSIDE function public.seals(text)",
+    absent: /BODY_NAMES_OUTSIDE function public.marks/,
+  },
+  {
+    name: "a function whose text calls what an extension has in another schema on the target",
+    source: `CREATE FUNCTION public.seal(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION public.seal(text);
+      CREATE FUNCTION public.seals(text) RETURNS text LANGUAGE sql AS 'SELECT public.seal($1)'`,
+    target:
+      "CREATE FUNCTION llm_assistant.seal(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION llm_assistant.seal(text)",
+    expected: "blocker BODY_NAMES_OUTSIDE function public.seals(text)",
+  },
+  {
     name: "a setting that only the target's database has",
     target: onDatabase("ALTER DATABASE %I SET search_path = llm_assistant"),
     expected: "blocker SETTING_ADDED database: search_path",
