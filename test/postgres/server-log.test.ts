@@ -142,6 +142,7 @@ test("a preview that runs a function which quotes the row: no row in any log or 
   await expect.poll(() => logs.source.join("\n")).toContain("division by zero");
   expect(logs.source.join("\n")).not.toContain("SENTINEL");
   expect(JSON.stringify(findings)).not.toMatch(/SENTINEL|CHECK_FAILED/);
+  expect(findings.filter(({ code }) => code === "CHECK_NOT_SATISFIED")).toHaveLength(2);
   await to.drop();
 });
 

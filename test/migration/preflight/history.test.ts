@@ -1,7 +1,8 @@
+import type { ClientBase } from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { reorderedTables } from "../../../components/migration/preflight/database/column-order.ts";
 import { compareServerObjects } from "../../../components/migration/preflight/database/server-objects.ts";
-import { compareTimeZones, readTimeZones } from "../../../components/migration/preflight/database/time-zones.ts";
+import { checkTimeZones, readNamedZones } from "../../../components/migration/preflight/database/time-zones.ts";
 import { withConnection } from "../../../components/postgres/connection.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./fixture.ts";
@@ -255,26 +256,35 @@ test("time zones that the target does not know, by what names them", async () =>
   const { connections } = await fixture.createWorld(onTestFinished);
   await runSql(
     connections.source,
-    `CREATE VIEW public.local AS SELECT now() AT TIME ZONE 'Europe/Madrid' AS at; CREATE VIEW public.plain AS SELECT 'Cuba' AS island, 'a/b' AS path;
-     CREATE TABLE public.seen (at timestamptz DEFAULT timezone('Asia/Tokyo', clock_timestamp()), word text DEFAULT 'Cuba', day date CHECK (day < (now() AT TIME ZONE 'Cuba')::date));
-     CREATE FUNCTION public.noon() RETURNS text LANGUAGE sql SET timezone = 'Egypt' AS 'SELECT 1'`,
+    `CREATE VIEW public.local AS SELECT now() AT TIME ZONE 'Etc/GMT+3' AS at; CREATE VIEW public.plain AS SELECT 'UTC' AS word, 'a/b' AS path;
+     CREATE TABLE public.seen (at timestamptz DEFAULT timezone('Etc/UCT', clock_timestamp()), word text DEFAULT 'UTC', day date CHECK (day < (now() AT TIME ZONE 'UCT')::date));
+     CREATE FUNCTION public.noon() RETURNS text LANGUAGE sql SET timezone = 'Zulu' AS 'SELECT 1'`,
   );
-  const zones = await withConnection(connections.source, { purpose: "test" }, (client) =>
-    readTimeZones(client, ["public"]),
-  );
-  const known = zones.known.filter((name) => !/^(?:Cuba|Egypt|Asia\/Tokyo|Europe\/Madrid|Iran)$/.test(name));
-  const settings = [{ scope: "database", name: "TimeZone", value: "Iran" }];
-  const findings = compareTimeZones(zones, { known }, settings);
-  expect(findings.map(({ severity, code, object }) => `${severity} ${code} ${object}`)).toEqual([
-    "blocker TIME_ZONE_MISSING Asia/Tokyo",
-    "blocker TIME_ZONE_MISSING Cuba",
-    "blocker TIME_ZONE_MISSING Egypt",
-    "blocker TIME_ZONE_MISSING Europe/Madrid",
-    "blocker TIME_ZONE_MISSING Iran",
-    "warning TIME_ZONES_FEWER target",
-  ]);
-  expect(findings[1]?.why).toContain("constraint seen_day_check names it");
-  expect(compareTimeZones(zones, zones, settings)).toEqual([]);
+  await withConnection(connections.source, { purpose: "test" }, async (client) => {
+    const named = await readNamedZones(client, ["public"]);
+    expect(named).toEqual([
+      { zone: "a/b", usedBy: ["view public.plain"] },
+      { zone: "Etc/GMT+3", usedBy: ["view public.local"] },
+      { zone: "Etc/UCT", usedBy: ["column public.seen.at"] },
+      { zone: "UCT", usedBy: ["constraint seen_day_check"] },
+      { zone: "Zulu", usedBy: ["function public.noon"] },
+    ]);
+    const settings = [{ scope: "database", name: "TimeZone", value: "Etc/Universal" }];
+    const knowsLess = {
+      query: async () => [{ rows: [{ known: '["Etc/UCT", "GB"]' }] }],
+    } as unknown as ClientBase;
+    const findings = await checkTimeZones(client, knowsLess, named, settings);
+    expect(findings.map(({ severity, code, object }) => `${severity} ${code} ${object}`).toSorted()).toEqual(
+      [
+        "blocker TIME_ZONE_MISSING Etc/GMT+3",
+        "blocker TIME_ZONE_MISSING Etc/Universal",
+        "blocker TIME_ZONE_MISSING UCT",
+        "blocker TIME_ZONE_MISSING Zulu",
+        "warning TIME_ZONES_FEWER target",
+      ],
+    );
+    expect(await checkTimeZones(client, client, named, settings)).toEqual([]);
+  });
 });
 
 test("what the application has is no finding", async () => {

@@ -30,7 +30,6 @@ import { compareServerObjects } from "./server-objects.ts";
 import { compareServerSettings } from "./server-settings.ts";
 import { compareSettings } from "./settings.ts";
 import { checkTakenNames } from "./taken-names.ts";
-import { compareTimeZones } from "./time-zones.ts";
 import { checkUnsaid } from "./unsaid.ts";
 
 /** Everything that the source tells by itself. */
@@ -140,9 +139,6 @@ export function compareDatabases(
   }
   if (source.roles && target.roles) findings.push(...compareRoles(source.roles, target.roles));
   if (target.roles) findings.push(...checkNamedRoles(source.namedObjects ?? [], target.roles.roles));
-  if (source.timeZones && target.timeZones) {
-    findings.push(...compareTimeZones(source.timeZones, target.timeZones, source.settings ?? []));
-  }
   if (source.textBodies && target.textBodies) {
     findings.push(...checkOutsideNames(source.textBodies, target.textBodies));
   }

@@ -80,7 +80,7 @@ function objectsNamedBy({ schema, table, column, isList }: NamingColumn): string
   const value = isList ? `unnest(${quoteIdentifier(column)})` : quoteIdentifier(column);
   return `
     SELECT DISTINCT o.type || ' ' || o.identity AS object,
-           (SELECT rolname::text FROM pg_roles WHERE $1 = 'pg_authid' AND oid = value.oid) AS role
+           (SELECT rolname::text FROM pg_roles WHERE $1::regclass = 'pg_authid'::regclass AND oid = value.oid) AS role
       FROM (SELECT DISTINCT ${value}::oid AS oid FROM ONLY ${quoteQualified(schema, table)}) AS value
      CROSS JOIN LATERAL pg_identify_object($1::regclass, value.oid, 0) AS o
      WHERE value.oid >= 16384 AND o.identity IS NOT NULL

@@ -42,7 +42,7 @@ const found = findingsOf(outdatedRowDefinitions);
 /**
  * Looks into tables where a check or a generated column depends on what can change without them: the clock, settings,
  * functions of the application; and for rows that came past a foreign key. Best effort: only the oldest rows of a large
- * table are read, and a function that does not run in our session shows nothing.
+ * table are read, and a function that does not find its way in our session shows nothing.
  */
 export async function readOutdatedRows(
   client: ClientBase,
@@ -129,7 +129,7 @@ async function findOutdated(
     const [first, ...others] = batch;
     if (sqlState(error) === queryCanceled) return [];
     if (first !== undefined && others.length === 0) {
-      return first.kind === "domain" && violations.has(sqlState(error) ?? "") ? [nameOf(first)] : [];
+      return refusesValue.test(sqlState(error) ?? "") ? [nameOf(first)] : [];
     }
     const alone = await Promise.all(batch.map((suspect) => findOutdated(client, [suspect], settings)));
     return alone.flat();
@@ -149,8 +149,11 @@ const batchSize = 50;
 /** By the statement's time limit. */
 const queryCanceled = "57014";
 
-/** A check, or NOT NULL of the domain itself. */
-const violations: ReadonlySet<string> = new Set(["23514", "23502"]);
+/**
+ * A domain's check or NOT NULL; or what a function says of a value that it cannot take, and would say on the target. Others,
+ * such as a name that is not found, may come of our session.
+ */
+const refusesValue = /^(?:2[123]|P0)/;
 
 /** 64 MB: rows are mostly appended, so what was written long ago is at the beginning. */
 const mostBlocks = 8192;

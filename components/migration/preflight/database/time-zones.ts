@@ -1,13 +1,13 @@
 import type { ClientBase } from "pg";
+import { quoteLiteral } from "../../../postgres/identifiers.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
 import type { BoundSetting } from "./settings.ts";
 
-/** Time zones come from the server's operating system: newer ones ship those with an old name apart, or not at all. */
-export interface TimeZones {
-  readonly known: readonly string[];
-  /** Words in quotes that name one, as far as definitions tell: behind AT TIME ZONE, or with a slash in them. */
-  readonly named: ReadonlyArray<{ readonly zone: string; readonly usedBy: readonly string[] }>;
+/** A word that names a time zone, as far as definitions tell: behind AT TIME ZONE, or in quotes with a slash in it. */
+export interface NamedZone {
+  readonly zone: string;
+  readonly usedBy: readonly string[];
 }
 
 export const timeZoneDefinitions = {
@@ -21,58 +21,95 @@ export const timeZoneDefinitions = {
     severity: "warning",
     acceptable: false,
     remedy:
-      "Look whether the applications' queries or rows name one of them; if so, use an image for the target that knows it (Debian: the package tzdata-legacy).",
+      "Look whether the applications' queries or rows name such a time zone; if so, use an image for the target that knows it (Debian: the package tzdata-legacy).",
   },
 } as const;
 
 const found = findingsOf(timeZoneDefinitions);
 
-export async function readTimeZones(client: ClientBase, schemas: readonly string[]): Promise<TimeZones> {
-  const [known, named] = await Promise.all([
-    client.query<{ name: string }>("SELECT name FROM pg_timezone_names ORDER BY 1"),
-    client.query<TimeZones["named"][number]>(namedQuery, [schemas]),
-  ]);
-  return { known: known.rows.map(({ name }) => name), named: named.rows };
+export async function readNamedZones(client: ClientBase, schemas: readonly string[]): Promise<NamedZone[]> {
+  const { rows } = await client.query<NamedZone>(namedQuery, [schemas]);
+  return rows;
+}
+
+/** Old names that much is written with. Debian 13 has them in a package of their own. */
+const oldNames = [
+  ...["US/Eastern", "US/Central", "US/Mountain", "US/Pacific", "Canada/Eastern", "Mexico/General", "Brazil/East"],
+  ...["America/Buenos_Aires", "Asia/Calcutta", "Asia/Saigon", "Australia/ACT", "Europe/Kiev", "GB", "Japan"],
+];
+
+/**
+ * Names of time zones that the source knows and the target does not: they come with the operating system. A definition with
+ * one is made without a word where nobody asks for its value yet, and ends the load where it is asked: in an index, a check,
+ * a materialised view.
+ *
+ * @param named by definitions
+ * @param settings of the source, among which may be its time zone
+ */
+export async function checkTimeZones(
+  source: ClientBase,
+  target: ClientBase,
+  named: readonly NamedZone[],
+  settings: readonly BoundSetting[],
+): Promise<Finding[]> {
+  const set = settings
+    .filter(({ name }) => name.toLowerCase() === "timezone")
+    .map(({ scope, value }) => ({ zone: value, usedBy: [`a setting of ${scope}`] }));
+  const uses = Map.groupBy([...named, ...set], ({ zone }) => zone);
+  const names = [...new Set([...uses.keys(), ...oldNames])];
+  const [here, there] = await Promise.all([knownZones(source, names), knownZones(target, names)]);
+  const missing = here.filter((name) => !there.includes(name));
+  const old = oldNames.filter((name) => missing.includes(name));
+  return [
+    ...missing
+      .filter((zone) => uses.has(zone))
+      .map((zone) => {
+        const users = uses.get(zone)?.flatMap(({ usedBy }) => usedBy) ?? [];
+        return found(
+          "TIME_ZONE_MISSING",
+          zone,
+          `The target's server does not know this time zone, and ${listNames(users, 4)} names it.`,
+        );
+      }),
+    ...(old.length === 0
+      ? []
+      : [
+          found(
+            "TIME_ZONES_FEWER",
+            "target",
+            `Its server does not know time zones by their old names, as the source's does: ${listNames(old)}.`,
+          ),
+        ]),
+  ];
 }
 
 /**
- * A definition with a name that the target does not know is made there without a word where nobody asks for its value yet,
- * and ends the load where it is asked: in an index, a check, a materialised view.
- *
- * @param settings of the source, among which may be its time zone
+ * Those of the names that the server knows. They are tried one by one: it cannot list them where its folder of them holds a
+ * link that leads nowhere.
  */
-export function compareTimeZones(
-  source: TimeZones,
-  target: Pick<TimeZones, "known">,
-  settings: readonly BoundSetting[],
-): Finding[] {
-  const fold = (name: string) => name.toLowerCase();
-  const there = new Set(target.known.map(fold));
-  const missing = source.known.filter((name) => !there.has(fold(name)));
-  if (missing.length === 0) return [];
-  const isMissing = new Set(missing.map(fold));
-  const set = settings
-    .filter(({ name }) => fold(name) === "timezone")
-    .map(({ scope, value }) => ({ zone: value, usedBy: [`a setting of ${scope}`] }));
-  const used = [...source.named, ...set].filter(({ zone }) => isMissing.has(fold(zone)));
-  return [
-    ...[...Map.groupBy(used, ({ zone }) => zone)].map(([zone, uses]) =>
-      found(
-        "TIME_ZONE_MISSING",
-        zone,
-        `The target's server does not know this time zone, and ${listNames(
-          uses.flatMap(({ usedBy }) => usedBy),
-          4,
-        )} names it.`,
-      ),
-    ),
-    found(
-      "TIME_ZONES_FEWER",
-      "target",
-      `Its server does not know ${missing.length} time zones that the source's does: ${listNames(missing)}.`,
-    ),
-  ];
+async function knownZones(client: ClientBase, names: readonly string[]): Promise<string[]> {
+  const block = `
+    DECLARE
+      name text;
+      known text[] := '{}';
+    BEGIN
+      FOR name IN SELECT json_array_elements_text(${quoteLiteral(JSON.stringify(names))}) LOOP
+        BEGIN
+          PERFORM timezone(name, now());
+          known := known || name;
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+      END LOOP;
+      PERFORM set_config('${answer}', array_to_json(known)::text, true);
+    END`;
+  // Several statements in one text are one transaction, and answered by a list.
+  const results = (await client.query(
+    `DO ${quoteLiteral(block)}; SELECT current_setting('${answer}') AS known`,
+  )) as unknown as Array<{ rows: Array<{ known: string }> }>;
+  return JSON.parse(results.at(-1)?.rows[0]?.known ?? "[]");
 }
+
+const answer = "pgvector_cutover.known_zones";
 
 // What a row holds is not looked at.
 const namedQuery = `
