@@ -287,6 +287,15 @@ const cases: readonly Case[] = [
     expected: "blocker NAME_TAKEN function public.used(integer)",
   },
   {
+    name: "a dictionary of text search that an extension of the target has, too",
+    source:
+      "CREATE TEXT SEARCH DICTIONARY public.plain (TEMPLATE = simple); CREATE TEXT SEARCH DICTIONARY public.other (TEMPLATE = simple)",
+    target:
+      "CREATE TEXT SEARCH DICTIONARY public.plain (TEMPLATE = simple); ALTER EXTENSION plpgsql ADD TEXT SEARCH DICTIONARY public.plain",
+    expected: "blocker NAME_TAKEN text search dictionary public.plain",
+    absent: /NAME_TAKEN .*other/,
+  },
+  {
     name: "statistics of a protected table in a schema that is moved",
     target: "CREATE STATISTICS public.both ON id, body FROM llm_assistant.chunk",
     expected: "blocker TARGET_NOT_EMPTY public",
