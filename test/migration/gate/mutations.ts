@@ -252,8 +252,8 @@ export const mutations: readonly Mutation[] = [
   ],
   [
     "a setting of the database",
-    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = medical_records', current_database()); END $$",
-    ["SETTING_ADDED database: search_path"],
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database()); END $$",
+    ["SETTING_ADDED database: plan_cache_mode"],
   ],
   [
     "the protected schema",

@@ -154,4 +154,4 @@ const namedQuery = `
            CROSS JOIN LATERAL regexp_matches(text,
              'AT\\s+TIME\\s+ZONE\\s+\\(?''([^'']+)''|''([A-Za-z_]+/[A-Za-z0-9_/+-]+)''', 'gi') AS word) AS found
    GROUP BY 1
-   ORDER BY 1`;
+   ORDER BY zone COLLATE "C"`;
