@@ -7,8 +7,8 @@ import { restoreArchive } from "../../components/postgres/archive/restore-archiv
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
 import { closeTargetFence } from "../../components/postgres/fence/fence.ts";
 import { quoteIdentifier } from "../../components/postgres/identifiers.ts";
-import { createDatabase } from "../world/postgres/databases.ts";
 import { preflight } from "../migration/preflight/world.ts";
+import { createDatabase } from "../world/postgres/databases.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
 import { ask, copyAll } from "./load/fixture.ts";
 
@@ -137,7 +137,10 @@ test("a preview that runs a function which quotes the row: no row in any log or 
      CREATE OR REPLACE FUNCTION public.fine(t text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE 'no %', t USING DETAIL = t; END $$`,
   );
   logs.source.length = 0;
-  const { findings } = await preflight({ source: from, target: to.connection }, { inputs: { schemas: ["public"] } });
+  const { findings } = await preflight(
+    { source: from, target: to.connection },
+    { inputs: { schemas: ["public"] } },
+  );
   await ask(from, "SELECT 1 / 0").catch(() => {});
   await expect.poll(() => logs.source.join("\n")).toContain("division by zero");
   expect(logs.source.join("\n")).not.toContain("SENTINEL");

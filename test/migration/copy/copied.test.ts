@@ -55,7 +55,8 @@ const bind = (settings: string) =>
   `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${settings.replaceAll("'", "''")}', current_database()); END $$`;
 
 /** Where the test has set what the preflight would have refused. */
-const shownBesideSettings = (report: GateReport) => shown(report).filter((line) => !line.includes("SETTING_"));
+const shownBesideSettings = (report: GateReport) =>
+  shown(report).filter((line) => !line.includes("SETTING_"));
 
 /** Makes small tables go the ways of the large ones. */
 const waysOfLargeTables: Array<[string, Partial<LoadOptions>]> = [

@@ -2,7 +2,10 @@ import type { ClientBase } from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { reorderedTables } from "../../../components/migration/preflight/database/column-order.ts";
 import { compareServerObjects } from "../../../components/migration/preflight/database/server-objects.ts";
-import { checkTimeZones, readNamedZones } from "../../../components/migration/preflight/database/time-zones.ts";
+import {
+  checkTimeZones,
+  readNamedZones,
+} from "../../../components/migration/preflight/database/time-zones.ts";
 import { withConnection } from "../../../components/postgres/connection.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./fixture.ts";
@@ -274,15 +277,13 @@ test("time zones that the target does not know, by what names them", async () =>
       query: async () => [{ rows: [{ known: '["Etc/UCT", "GB"]' }] }],
     } as unknown as ClientBase;
     const findings = await checkTimeZones(client, knowsLess, named, settings);
-    expect(findings.map(({ severity, code, object }) => `${severity} ${code} ${object}`).toSorted()).toEqual(
-      [
-        "blocker TIME_ZONE_MISSING Etc/GMT+3",
-        "blocker TIME_ZONE_MISSING Etc/Universal",
-        "blocker TIME_ZONE_MISSING UCT",
-        "blocker TIME_ZONE_MISSING Zulu",
-        "warning TIME_ZONES_FEWER target",
-      ],
-    );
+    expect(findings.map(({ severity, code, object }) => `${severity} ${code} ${object}`).toSorted()).toEqual([
+      "blocker TIME_ZONE_MISSING Etc/GMT+3",
+      "blocker TIME_ZONE_MISSING Etc/Universal",
+      "blocker TIME_ZONE_MISSING UCT",
+      "blocker TIME_ZONE_MISSING Zulu",
+      "warning TIME_ZONES_FEWER target",
+    ]);
     expect(await checkTimeZones(client, client, named, settings)).toEqual([]);
   });
 });

@@ -49,7 +49,10 @@ export async function readTextBodies(client: ClientBase, schemas: readonly strin
  * PostgreSQL or an extension brings on the source and not, or elsewhere, on the target. `pg_depend` knows nothing of them.
  * Best effort: names in dynamic SQL and operators are not seen.
  */
-export function checkOutsideNames(source: TextBodies, target: Omit<TextBodies, "routines" | "own">): Finding[] {
+export function checkOutsideNames(
+  source: TextBodies,
+  target: Omit<TextBodies, "routines" | "own">,
+): Finding[] {
   const outside = new Set([...source.schemas, ...target.schemas]);
   const there = new Set(target.names);
   const calls = Map.groupBy(target.calls, ({ name }) => name);

@@ -34,7 +34,15 @@ export async function readNamedZones(client: ClientBase, schemas: readonly strin
 
 /** Old names that much is written with. Debian 13 has them in a package of their own. */
 const oldNames = [
-  ...["US/Eastern", "US/Central", "US/Mountain", "US/Pacific", "Canada/Eastern", "Mexico/General", "Brazil/East"],
+  ...[
+    "US/Eastern",
+    "US/Central",
+    "US/Mountain",
+    "US/Pacific",
+    "Canada/Eastern",
+    "Mexico/General",
+    "Brazil/East",
+  ],
   ...["America/Buenos_Aires", "Asia/Calcutta", "Asia/Saigon", "Australia/ACT", "Europe/Kiev", "GB", "Japan"],
 ];
 
