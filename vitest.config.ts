@@ -12,6 +12,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 300_000,
+    // What a busy machine takes a while for comes to pass all the same.
+    expect: { poll: { timeout: 60_000 } },
     // Node runs the files as it does in production: vitest's own module runner rewrites `import()`, which
     // would stand in the dynamic providers' text.
     experimental: { viteModuleRunner: false },

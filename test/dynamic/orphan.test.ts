@@ -21,9 +21,9 @@ test("works on although nobody reads what it prints any more", async () => {
   orphan.stopReading();
   // Each prints a line, and the console itself only survives the first that it cannot write.
   for (let line = 0; line < 5; line++) await expect(migration.delete("id", {})).resolves.toBeUndefined();
-}, 30_000);
+});
 
 test("answers, then ends by itself", async () => {
   await expect(migration.create({})).rejects.toThrow("INPUTS_INVALID");
   await orphan.exited;
-}, 30_000);
+});

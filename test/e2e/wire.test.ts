@@ -29,7 +29,7 @@ async function startMarkedServers() {
   const started: Array<() => Promise<void>> = [];
   onTestFinished(async () => {
     for (const end of started.reverse()) await end();
-  }, 60_000);
+  });
   const servers: Servers = await startServers({ rows: 4_000, tls: true }, started);
   await withConnection(servers.source.connection(), { purpose: "world" }, (client) =>
     client.query(

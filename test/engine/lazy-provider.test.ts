@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { providerText } from "../../components/dynamic/lazy-provider.ts";
 import { createFixtureProject, type FixtureProject } from "../world/engine/fixture-project.ts";
 import { type GrpcProvider, ProviderFailure, startGrpcProvider } from "../world/engine/grpc-provider.ts";
@@ -49,7 +49,7 @@ describe("in Pulumi's own provider process", () => {
 
     const created = await provider.create(checked.inputs);
     expect(created).toEqual({ id: "first", properties: { ...inputs, length: 3, observed: "one" } });
-    await vi.waitFor(() => expect(provider.printed()).toContain("keeping first"));
+    await expect.poll(() => provider.printed()).toContain("keeping first");
     expect(await provider.diff("first", created.properties, inputs)).toMatchObject({ changes: false });
     expect(await provider.diff("first", created.properties, { ...inputs, label: "b" })).toEqual({
       changes: true,
@@ -95,7 +95,7 @@ describe("in Pulumi's own provider process", () => {
 
     provider = await startProcess();
     await provider.update("first", properties, inputs);
-    await vi.waitFor(() => expect(provider.printed()).toContain("keeping by new code first"));
+    await expect.poll(() => provider.printed()).toContain("keeping by new code first");
   });
 
   test("falls back as Pulumi does where a provider has only a create", async () => {

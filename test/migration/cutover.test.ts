@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { sqlState } from "../../components/errors.ts";
 import { foreignSessions } from "../../components/migration/fence/source-sessions.ts";
 import { ensureJournal } from "../../components/migration/journal/journal.ts";
@@ -287,10 +287,7 @@ test("the source is fenced only when the journal says that it is being fenced", 
     const run = here.run();
     run.catch(() => {});
     const waiting = "select 1 from pg_locks where locktype = 'advisory' and objid = 20261124 and not granted";
-    await vi.waitFor(async () => expect(await here.query("target", waiting)).toHaveLength(1), {
-      timeout: 60_000,
-      interval: 100,
-    });
+    await expect.poll(() => here.query("target", waiting), { interval: 100 }).toHaveLength(1);
     expect(await here.query("source", "select to_regclass('pgvector_cutover.witness') as witness")).toEqual([
       { witness: null },
     ]);

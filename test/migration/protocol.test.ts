@@ -250,7 +250,7 @@ describe("putting back", () => {
     await reader.query("commit");
     await putting;
     expect([...railway.mutations]).toEqual([`set DATABASE_URL ${oldText}`, "deploy"]);
-  }, 10_000);
+  });
 
   it("ends although a backup of the source lets nothing of the open fence be dropped, and says what is left", async () => {
     const { onSource, onTarget, owner, record } = await switched();
@@ -265,7 +265,7 @@ describe("putting back", () => {
     expect((await readJournal(onTarget))?.record.state).toBe("aborted");
     expect(lines).toContainEqual(expect.stringContaining("public.patient"));
     expect(await readWitness(onSource)).toBeNull();
-  }, 30_000);
+  });
 
   it("writes the former variables once more where a dead run's write was carried out late", async () => {
     const { owner, record } = await switched({ api: moving });

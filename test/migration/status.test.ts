@@ -123,7 +123,7 @@ test("killed while it copied: writes go on by themselves", async () => {
     const seen = await status();
     expect(seen).toMatchObject({ writes: { to: "source" }, run: { isActive: false } });
     return seen;
-  }, 20_000);
+  });
   expect(told).toMatchObject({
     complete: true,
     migration: { state: "loading" },
@@ -218,14 +218,12 @@ describe("killed while the canary was deployed", () => {
     expect(told.screen.split("\n").length).toBeLessThan(30);
   });
 
-  test("a table of the copy that is locked, as while its rows come, is not waited for", {
-    timeout: 30_000,
-  }, async () => {
+  test("a table of the copy that is locked, as while its rows come, is not waited for", async () => {
     const locked = await statusBehind("medical_records.patients");
     expect(locked).toMatchObject({ complete: true, target: "a copy behind its fence" });
   });
 
-  test("what is locked for long is told as not seen", { timeout: 30_000 }, async () => {
+  test("what is locked for long is told as not seen", async () => {
     expect(await statusBehind("pgvector_cutover.fence")).toMatchObject({
       complete: false,
       unseen: [{ what: "target", why: expect.stringContaining("55P03") }],

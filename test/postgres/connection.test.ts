@@ -77,4 +77,4 @@ test("a copy has no session that waits in a transaction for the others", async (
     ...{ source: impatient(source), target: impatient(target), schemas: ["public"], workers: 2 },
   });
   expect(report).toMatchObject({ rows: 2, materializedViews: 1 });
-}, 60_000);
+});

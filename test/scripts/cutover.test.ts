@@ -142,7 +142,7 @@ describe("without a terminal", () => {
       withConnection(world.target.connection(), { purpose: "world" }, work);
     const running = run(["--yes", "--at", soon()], { UP_LASTS: "5", UP_EXIT: "4" });
     try {
-      await expect.poll(pulumiCalls, { timeout: 30_000 }).toEqual([preview, up]);
+      await expect.poll(pulumiCalls).toEqual([preview, up]);
       await onTarget(async (client) => {
         await ensureJournal(client);
         await beginMigration(client, "m1", loadingRecord());
@@ -183,7 +183,7 @@ describe("without a terminal", () => {
 
   test("what came up while it waited stops it, and people are told that it does not start", async () => {
     const running = run(["--yes", "--at", soon(9_000)]);
-    await expect.poll(() => chat.texts().length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => chat.texts().length).toBe(1);
     world.railway.stageEdit();
     try {
       const { exitCode, output } = await running;

@@ -100,4 +100,4 @@ it("sees what a real crash of the target does, and nothing after an orderly rest
   } finally {
     await server.dispose();
   }
-}, 120_000);
+});

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { sqlState } from "../../../components/errors.ts";
 import { maintenanceDatabase } from "../../../components/migration/fence/maintenance.ts";
 import { ensureJournal } from "../../../components/migration/journal/journal.ts";
@@ -196,7 +196,7 @@ describe("a source's fence whose run has died", () => {
     await closeUnderLocks(client, 1_500);
     expect(await attempt(client, write)).toBe("25006");
     expect(isWhole(await readFence(client, schemas))).toBe(true);
-    await vi.waitFor(async () => expect(await attempt(client, write)).toBe("accepted"), { timeout: 10_000 });
+    await expect.poll(() => attempt(client, write)).toBe("accepted");
     expect(await attempt(client, "alter table public.patient add column extra int")).toBe("accepted");
     expect(isWhole(await readFence(client, schemas))).toBe(false);
   });
@@ -465,7 +465,7 @@ describe("closing and opening", () => {
       await Promise.all([client, other].map((session) => session.end()));
       await database.drop();
     }
-  }, 40_000);
+  });
 
   it("takes the free tables first, tries few of the held ones, and none that a backup holds", async () => {
     const database = await createDatabase(servers.source);
@@ -501,10 +501,7 @@ describe("closing and opening", () => {
       const age =
         "select max(now() - xact_start) > interval '5.1 s' as old from pg_stat_activity where pid = $1";
       const { rows } = await backup.query("select pg_backend_pid() as pid");
-      await vi.waitFor(
-        async () => expect((await client.query(age, [rows[0].pid])).rows).toEqual([{ old: true }]),
-        { timeout: 20_000 },
-      );
+      await expect.poll(async () => (await client.query(age, [rows[0].pid])).rows).toEqual([{ old: true }]);
       tried.length = 0;
       expect(await left()).toEqual(held);
       expect(tried).toEqual([]);
@@ -516,7 +513,7 @@ describe("closing and opening", () => {
       await Promise.all([client, backup].map((session) => session.end()));
       await database.drop();
     }
-  }, 60_000);
+  });
 
   it("waits longer where the application's own transactions last longer", async () => {
     const database = await fencedSource();
@@ -551,7 +548,7 @@ describe("closing and opening", () => {
       await Promise.all([client, reader, watcher].map((session) => session.end()));
       await database.drop();
     }
-  }, 60_000);
+  });
 
   it("leaves nothing when the session dies before its commit", async () => {
     const database = await createDatabase(servers.source);

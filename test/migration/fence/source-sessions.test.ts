@@ -134,7 +134,7 @@ describe("a session that was let in before the seal and is still starting", () =
     starting = stranger("slow", { host, port, user, password, database: sealed });
     starting.catch(() => {});
     const waiting = "select from pg_locks where relation = 'pg_db_role_setting'::regclass and not granted";
-    await expect.poll(async () => (await own.query(waiting)).rowCount, { timeout: 30_000 }).toBe(1);
+    await expect.poll(async () => (await own.query(waiting)).rowCount).toBe(1);
     expect(await foreignSessions(own, sealed)).toEqual([]);
     await setSeal(own, sealed, true);
     return async () => {
@@ -178,9 +178,7 @@ it("finds logical replication into the source, which passes its fence", async ()
       `create subscription feed connection 'host=${origin.host} port=${origin.port} user=${origin.user} password=${origin.password} dbname=${origin.database}' publication feed`,
     );
     await expect
-      .poll(async () => (await client.query("select srsubstate as state from pg_subscription_rel")).rows, {
-        timeout: 30_000,
-      })
+      .poll(async () => (await client.query("select srsubstate as state from pg_subscription_rel")).rows)
       .toEqual([{ state: "r" }]);
     await inTransaction(client, async () =>
       closeSourceFence(client, {
@@ -192,7 +190,7 @@ it("finds logical replication into the source, which passes its fence", async ()
       other.query("insert into public.patient values (1)"),
     );
     await expect
-      .poll(async () => (await client.query("select id from public.patient")).rows, { timeout: 30_000 })
+      .poll(async () => (await client.query("select id from public.patient")).rows)
       .toEqual([{ id: 1 }]);
 
     const used = { code: "SOURCE_STILL_USED", message: expect.stringContaining("subscription feed") };
@@ -200,10 +198,8 @@ it("finds logical replication into the source, which passes its fence", async ()
     await expect(waitUntilEmpty(maintenance, connection.database)).rejects.toMatchObject(used);
     await client.query("alter subscription feed disable; alter subscription feed set (slot_name = none)");
     await expect
-      .poll(() => assertNothingReplicated(maintenance, connection.database).then(() => "quiet", String), {
-        timeout: 30_000,
-      })
+      .poll(() => assertNothingReplicated(maintenance, connection.database).then(() => "quiet", String))
       .toBe("quiet");
     await client.query("drop subscription feed");
   });
-}, 120_000);
+});

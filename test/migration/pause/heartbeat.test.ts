@@ -29,7 +29,7 @@ it("gives the locks up for lost when the connection falls silent", async () => {
     await session.end().catch(() => {});
     await database.drop();
   }
-}, 25_000);
+});
 
 it("does not wait for a watch that hangs", async () => {
   const { source } = sharedServers();
@@ -51,4 +51,4 @@ it("does not wait for a watch that hangs", async () => {
     await session.end();
     await database.drop();
   }
-}, 25_000);
+});

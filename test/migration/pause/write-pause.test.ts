@@ -140,7 +140,7 @@ describe("the pause", () => {
     } finally {
       silencer.close();
     }
-  }, 20_000);
+  });
 
   it("does not queue before other sessions at its first try, and holds no lock between tries", async () => {
     await app.query("begin; insert into public.b values (1)");
@@ -216,7 +216,7 @@ describe("the dead man's switch", () => {
     });
     const paused = await pause({ source: slow, deadManTimeoutMs: 3_500 });
     await paused.heartbeat.assertAlive();
-  }, 20_000);
+  });
 
   it("keeps the snapshot for as long as it beats, and no longer", async () => {
     const shortly = sessions((client) => client.query("set idle_in_transaction_session_timeout = '3500ms'"));
@@ -228,7 +228,7 @@ describe("the dead man's switch", () => {
       `select not exists (select from pg_stat_activity where datname = current_database()
         and application_name = 'pgvector_cutover:snapshot') as met`,
     );
-  }, 20_000);
+  });
 
   it("stops beating, and says why, when the engine is gone", async () => {
     const paused = await pause({ isEngineAlive: async () => false });

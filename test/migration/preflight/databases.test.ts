@@ -48,14 +48,11 @@ describe("healthy databases", () => {
     const highWater = () =>
       Promise.all([xmax(world.connections.source), xmax(world.connections.target)]).then(String);
     await expect
-      .poll(
-        async () => {
-          const before = await highWater();
-          await preflight(world.connections, { mode: "run" });
-          return before === (await highWater());
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        const before = await highWater();
+        await preflight(world.connections, { mode: "run" });
+        return before === (await highWater());
+      })
       .toBe(true);
   });
 

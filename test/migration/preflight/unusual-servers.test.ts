@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { type ConnectionTarget, withConnection } from "../../../components/postgres/connection.ts";
 import { setSeal } from "../../../components/postgres/fence/fence.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
+import { reloadServer } from "../../world/postgres/reload.ts";
 import { type PostgresServer, startServer } from "../../world/postgres/server.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { follow } from "../../world/postgres/standby.ts";
@@ -81,7 +82,7 @@ describe("a server that speaks German", () => {
     }
     fixture = await createFixture({ source: server, target: servers.target });
     await runSql(server.connection(), `ALTER SYSTEM SET lc_messages = '${locale}'`);
-    await runSql(server.connection(), "SELECT pg_reload_conf()");
+    await reloadServer(server.connection());
     speaks = await runSql(server.connection(), "SELECT 1 / 0").then(
       () => false,
       ({ message }) => /Null/.test(message),

@@ -13,6 +13,7 @@ import { renderRotation } from "../../../scripts/render-rotation.ts";
 import { renderStatus, statusDocument } from "../../../scripts/render-status.ts";
 import { inputsFor } from "../../dynamic/quiet-world.ts";
 import { makeStackFolder } from "../../scripts/stack-folder.ts";
+import { reloadServer } from "../../world/postgres/reload.ts";
 import { healthcareServiceNames } from "../../world/railway/healthcare-world.ts";
 import { nextWrites } from "../cutover-world.ts";
 import { owner, type RotationWorld, startRotationWorld } from "./world.ts";
@@ -258,11 +259,12 @@ describe("with another pg_hba.conf", () => {
     const [{ file, text } = {}] = await here.query(
       "select setting as file, pg_read_file(setting) as text from pg_settings where name = 'hba_file'",
     );
-    const write = (content: string) =>
-      here.query(
-        `copy (select * from unnest(string_to_array(${quoteLiteral(content)}, chr(10)))) to ${quoteLiteral(String(file))};
-         select pg_reload_conf(); select pg_sleep(0.2)`,
+    const write = async (content: string) => {
+      await here.query(
+        `copy (select * from unnest(string_to_array(${quoteLiteral(content)}, chr(10)))) to ${quoteLiteral(String(file))}`,
       );
+      await reloadServer(here.target.connection());
+    };
     await write(`${line}\n${text}`);
     return () => write(String(text));
   }

@@ -157,7 +157,7 @@ describe("the hook before the switch", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 15_000);
+  });
 
   it("ends with the run that started it", async () => {
     const stop = new AbortController();
@@ -176,7 +176,7 @@ describe("the hook before the switch", () => {
       expect((await watcher.query(sleeping)).rowCount).toBe(0);
     });
     expect(await rolesLeft()).toEqual([]);
-  }, 15_000);
+  });
 
   it("shows no password in an argument or an error", async () => {
     const outcome = hook("select 1", {

@@ -23,6 +23,7 @@ import { fingerprintProtected } from "../../../components/postgres/fingerprint/f
 import { embeddedPostgres } from "../../world/postgres/embedded-postgres.ts";
 import { chooseInstallation, type Installation } from "../../world/postgres/installation.ts";
 import { installedPostgres } from "../../world/postgres/installed-postgres.ts";
+import { reloadServer } from "../../world/postgres/reload.ts";
 import { loadTargetFixture } from "../../world/postgres/target-fixture.ts";
 import { loadingRecord } from "../records.ts";
 import { changedInstallation, startTargetTlsWorld, type TargetTlsWorld } from "./world.ts";
@@ -98,11 +99,11 @@ describe.skipIf(!hasClients).for(installations)("the whole life on %s", ([, choo
     here = await startTargetTlsWorld({ installation, settings: { log_statement: "all" } });
     await loadTargetFixture(here.server.connection(), here.server);
     await here.query("alter system set work_mem = '7MB'");
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
   });
   afterAll(() => here?.stop());
 
-  test("on, a restart, on again, and off", { timeout: 60_000 }, async (context) => {
+  test("on, a restart, on again, and off", async (context) => {
     if (here === undefined) return context.skip("no such server on this machine");
     const { server } = here;
     const protectedNow = () =>
@@ -192,39 +193,31 @@ describe("killed at any point", () => {
     "told to read",
     "a new session uses TLS",
   ];
-  test.for(whileOn)(
-    "on at '%s': the server starts, off takes it back, on finishes it",
-    { timeout: 60_000 },
-    async (line) => {
-      await here.killAt(line, { command: "on" });
-      await here.server.stop("immediate");
-      await here.server.start();
-      await here.run({ command: "off" });
-      expect(await here.snapshot()).toEqual(before);
+  test.for(whileOn)("on at '%s': the server starts, off takes it back, on finishes it", async (line) => {
+    await here.killAt(line, { command: "on" });
+    await here.server.stop("immediate");
+    await here.server.start();
+    await here.run({ command: "off" });
+    expect(await here.snapshot()).toEqual(before);
 
-      await here.killAt(line, { command: "on" });
-      await here.run({ command: "on" });
-      expect(await here.look()).toMatchObject({ stand: "on" });
-      await here.run({ command: "off" });
-      expect(await here.snapshot()).toEqual(before);
-    },
-  );
+    await here.killAt(line, { command: "on" });
+    await here.run({ command: "on" });
+    expect(await here.look()).toMatchObject({ stand: "on" });
+    await here.run({ command: "off" });
+    expect(await here.snapshot()).toEqual(before);
+  });
 
   const whileOff = ["ssl reset", "ssl_key_file reset", "ssl_cert_file reset", "told to read"];
-  test.for(whileOff)(
-    "off at '%s': the server starts, off finishes it, on takes it back",
-    { timeout: 60_000 },
-    async (line) => {
-      const { certificate } = await here.run({ command: "on" });
-      await here.killAt(line, { command: "off" });
-      await here.server.stop("immediate");
-      await here.server.start();
-      expect((await here.run({ command: "on" })).certificate).toEqual(certificate);
-      await here.killAt(line, { command: "off" });
-      await here.run({ command: "off" });
-      expect(await here.snapshot()).toEqual(before);
-    },
-  );
+  test.for(whileOff)("off at '%s': the server starts, off finishes it, on takes it back", async (line) => {
+    const { certificate } = await here.run({ command: "on" });
+    await here.killAt(line, { command: "off" });
+    await here.server.stop("immediate");
+    await here.server.start();
+    expect((await here.run({ command: "on" })).certificate).toEqual(certificate);
+    await here.killAt(line, { command: "off" });
+    await here.run({ command: "off" });
+    expect(await here.snapshot()).toEqual(before);
+  });
 
   test("what a killed making left, key and all, goes with the next command", async () => {
     await here.query(
@@ -243,9 +236,7 @@ describe("renewal", () => {
   });
   afterAll(() => here?.stop());
 
-  test("of a certificate in its last days: another fingerprint, and nobody is disconnected", {
-    timeout: 60_000,
-  }, async () => {
+  test("of a certificate in its last days: another fingerprint, and nobody is disconnected", async () => {
     const former = (await here.run({ command: "on" }, { validDays: 10 })).certificate;
     const hint = await here.run({ command: "on" });
     expect(hint.plan).toMatchObject({ action: "nothing", why: expect.stringContaining("--renew") });
@@ -260,7 +251,6 @@ describe("renewal", () => {
 
   test.for(["key and certificate made", "told to read", "a new session uses TLS"])(
     "killed at '%s': a restart serves the new one, and on finishes it",
-    { timeout: 60_000 },
     async (line) => {
       const former = (await here.look()).seen.served?.fingerprint;
       await here.killAt(line, { command: "on", renew: true }, 10);
@@ -274,9 +264,7 @@ describe("renewal", () => {
     },
   );
 
-  test("of which the new certificate cannot be loaded: the former one is back", {
-    timeout: 60_000,
-  }, async () => {
+  test("of which the new certificate cannot be loaded: the former one is back", async () => {
     const { served } = (await here.look()).seen;
     const spoil = spoilAt("key and certificate made", here);
     await expect(
@@ -299,9 +287,7 @@ function spoilAt(text: string, here: TargetTlsWorld) {
   return { reporter: { step: () => {}, detail } };
 }
 
-test("a certificate that cannot be loaded: the server goes on without TLS, and everything is put back", {
-  timeout: 60_000,
-}, async () => {
+test("a certificate that cannot be loaded: the server goes on without TLS, and everything is put back", async () => {
   const here = await world();
   const before = await here.snapshot();
   const finish = await keepWorking(here);
@@ -361,10 +347,10 @@ describe("what somebody else set is left alone", () => {
     expect(await readFile(here.at(file), "utf8")).toBe("mine");
     await rm(here.at(file));
     await here.query("alter system set ssl_min_protocol_version = 'TLSv1.3'");
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
     await refused("ssl_min_protocol_version in postgresql.auto.conf");
     await here.query("alter system reset ssl_min_protocol_version");
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
     expect(await here.snapshot()).toEqual(before);
   });
 
@@ -372,7 +358,7 @@ describe("what somebody else set is left alone", () => {
     const here = await world();
     await here.run({ command: "on" });
     await here.query("alter system set ssl_min_protocol_version = 'TLSv1.3'");
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
     await here.run({ command: "off" });
     const { autoFile, names } = await here.snapshot();
     expect(autoFile.split("\n").filter((line) => line.startsWith("ssl"))).toEqual([
@@ -431,13 +417,13 @@ describe("refused, with nothing changed", () => {
   test("where the file of ALTER SYSTEM was edited by hand", async () => {
     const { autoFile } = before;
     await writeFile(here.at("postgresql.auto.conf"), `${autoFile}work_mem = '6MB'  # for the night\n`);
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
     await expect(here.run({ command: "on" })).rejects.toMatchObject({
       code: "TLS_RELOAD_UNSAFE",
       message: expect.stringContaining("edited by hand"),
     });
     await writeFile(here.at("postgresql.auto.conf"), autoFile);
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
     expect(await here.snapshot()).toEqual(before);
   });
 
@@ -515,7 +501,7 @@ describe("rules of pg_hba.conf that TLS gives another meaning", () => {
     const here = await world();
     const hba = here.at("pg_hba.conf");
     await writeFile(hba, `${rules}\n${await readFile(hba, "utf8")}`);
-    await here.query("select pg_reload_conf()");
+    await reloadServer(here.server.connection());
     return { here, before: await here.snapshot() };
   }
 

@@ -100,7 +100,7 @@ test("however the work is divided, the digests are those of the tables one by on
     expect(seen.toSorted()).toEqual(["bare", "empty", "large", "plain"]);
   }
   expect(await hashTables({ connect: open, tables, workers: 2 })).toEqual(expected);
-  await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
+  await expect.poll(sessionsLeft).toBe(0);
 });
 
 test("sessions may come one after the other, and the result is there for everybody who asks", async () => {
@@ -112,7 +112,7 @@ test("sessions may come one after the other, and the result is there for everybo
   hashing.addWorker();
   expect(await hashing.finish(2)).toEqual(digests);
   await hashing.stop();
-  await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
+  await expect.poll(sessionsLeft).toBe(0);
 });
 
 test("a session for which there was no room leaves its work to others, unless there are none", async () => {
@@ -145,7 +145,7 @@ test.each([
     tables.map((table) => table.name).filter((each) => each !== name),
   );
   await expect(hashTables(options)).rejects.toMatchObject({ code: "42703" });
-  await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
+  await expect.poll(sessionsLeft).toBe(0);
 });
 
 describe("what is under way", () => {
@@ -158,7 +158,7 @@ describe("what is under way", () => {
   const waits = async () => {
     const query =
       "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name LIKE '%:hash-test' AND wait_event_type = 'Lock'";
-    await expect.poll(async () => (await watcher.query(query)).rows[0].n, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await watcher.query(query)).rows[0].n).toBe(1);
   };
 
   test("ends with the signal, for its reason", async () => {
@@ -176,7 +176,7 @@ describe("what is under way", () => {
     control.abort(new Error("enough"));
     await expect(hashing).rejects.toThrow("enough");
     await release();
-    await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
+    await expect.poll(sessionsLeft).toBe(0);
   });
 
   test("does not begin behind the signal", async () => {
@@ -193,7 +193,7 @@ describe("what is under way", () => {
     await hashing.stop();
     await expect(hashing.finish(1)).rejects.toThrow("stopped");
     await release();
-    await expect.poll(sessionsLeft, { timeout: 10_000 }).toBe(0);
+    await expect.poll(sessionsLeft).toBe(0);
   });
 
   test("fails when its session is ended, and begins nothing more", async () => {

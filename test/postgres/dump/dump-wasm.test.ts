@@ -236,16 +236,9 @@ test("an abort in mid-dump ends the dump and its session", async () => {
     },
   );
   expect(result).toMatchObject({ reason: { message: "enough" } });
-  await vi.waitFor(
-    async () =>
-      expect(
-        await ask(
-          source,
-          "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ ':dump$'",
-        ),
-      ).toEqual([]),
-    { timeout: 30_000 },
-  );
+  const dumping =
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ ':dump$'";
+  await expect.poll(() => ask(source, dumping)).toEqual([]);
 });
 
 test("an abort while a server does not greet", async () => {

@@ -331,9 +331,7 @@ test("a table that is alone is copied in pieces, too", async () => {
   ]);
 });
 
-test("a reader on the target, such as a backup, does not hold up the rows of a frozen table", {
-  timeout: 30_000,
-}, async () => {
+test("a reader on the target, such as a backup, does not hold up the rows of a frozen table", async () => {
   const source = await newDatabase(
     "source",
     // The larger one comes first, and takes long enough for the backup to have its lock on the other.

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { access } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ConnectionTarget, connect, withConnection } from "../../../components/postgres/connection.ts";
 import { connectionTo, type PostgresServer, type ServerFacts, startServer } from "./server.ts";
 
@@ -44,7 +44,7 @@ describe("a source", () => {
 
   test("hands its log over", async () => {
     await one(server.connection(), "CREATE TABLE public.logged ()");
-    await vi.waitFor(() => expect(lines.join("\n")).toContain("CREATE TABLE public.logged ()"));
+    await expect.poll(() => lines.join("\n")).toContain("CREATE TABLE public.logged ()");
   });
 
   test("keeps port and data over a stop and over a crash", async () => {
@@ -127,9 +127,8 @@ describe("cleaning up", () => {
       const folder = await dataFolder(connection);
       owner.kill(signal);
       await exited;
-      await vi.waitFor(() => expect(access(folder)).rejects.toMatchObject({ code: "ENOENT" }), {
-        timeout: 30_000,
-      });
+      const look = () => access(folder).catch(({ code }) => code);
+      await expect.poll(look).toBe("ENOENT");
       await expect(connect(connection, { purpose: "test" })).rejects.toMatchObject({
         code: "SERVER_UNREACHABLE",
       });
