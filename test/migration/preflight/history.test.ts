@@ -1,7 +1,10 @@
 import type { ClientBase } from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { reorderedTables } from "../../../components/migration/preflight/database/column-order.ts";
-import { compareServerObjects } from "../../../components/migration/preflight/database/server-objects.ts";
+import {
+  compareServerObjects,
+  readServerObjects,
+} from "../../../components/migration/preflight/database/server-objects.ts";
 import {
   checkTimeZones,
   readNamedZones,
@@ -286,6 +289,26 @@ test("time zones that the target does not know, by what names them", async () =>
     ]);
     expect(await checkTimeZones(client, client, named, settings)).toEqual([]);
   });
+});
+
+test("what definitions use of a server's files and locales, by the names that are compared", async () => {
+  const { connections } = await fixture.createWorld(onTestFinished);
+  await runSql(
+    connections.source,
+    `CREATE TEXT SEARCH DICTIONARY public.words (TEMPLATE = simple, StopWords = spanish); CREATE COLLATION public.plain (provider = libc, locale = 'C');
+     CREATE FUNCTION public.in_c() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'`,
+  );
+  const { provided, used } = await withConnection(connections.source, { purpose: "test" }, (client) =>
+    readServerObjects(client, ["public"]),
+  );
+  const named = ["file spanish.stop", "library plpgsql", "locale c"];
+  expect(used.map(({ object }) => object)).toEqual(expect.arrayContaining(named));
+  expect(provided).toEqual(expect.arrayContaining(named));
+  const others = provided.filter((object) => !named.includes(object));
+  expect(compareServerObjects({ provided, used }, { provided: others }).map(({ object }) => object)).toEqual(
+    expect.arrayContaining(named),
+  );
+  expect(compareServerObjects({ provided, used }, { provided })).toEqual([]);
 });
 
 test("what the application has is no finding", async () => {

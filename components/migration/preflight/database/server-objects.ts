@@ -78,12 +78,13 @@ export function compareServerObjects(
 
 // Collations come from the operating system, and views of the system change with the major version. What a server cannot
 // do without is pinned, and no dependency on it is recorded (catalog.c, IsPinnedObject).
-/** A locale of the operating system as everybody spells it. */
-const locale = (name: string) => `'locale ' || lower(replace(${name}, '-', ''))`;
 const collation = "'collation ' || quote_ident(l.collname)";
 const column =
   "'column ' || quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_ident(a.attname)";
 const member = "o.type || ' ' || o.identity";
+
+/** One of the operating system, which has several spellings. */
+const locale = (name: string) => `'locale ' || lower(replace(${name}, '-', ''))`;
 
 /** An extension in another schema is another finding, and so is one that is missing. Parts of members are none themselves. */
 const extensionMembers = `
@@ -110,6 +111,10 @@ const providedQuery = `
   SELECT DISTINCT extension FROM member
   UNION ALL
   SELECT 'setting ' || lower(name) FROM pg_settings
+  UNION ALL
+  SELECT DISTINCT ${locale("collcollate")} FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace AND collprovider = 'c'
+  UNION ALL
+  SELECT DISTINCT 'collations of ICU' FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace AND collprovider = 'i'
   UNION ALL
   SELECT 'compression ' || method FROM pg_settings CROSS JOIN LATERAL unnest(enumvals) AS method
    WHERE name = 'default_toast_compression'`;

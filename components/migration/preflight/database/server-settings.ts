@@ -18,7 +18,8 @@ const found = findingsOf(serverSettingDefinitions);
 
 /**
  * The settings of the whole server (configuration file, ALTER SYSTEM, command line) that change what statements mean,
- * whether they end, or whether what they did lasts, by name. Values in the form in which they were written; none where our role may not see them.
+ * whether they end, or whether what they did lasts, by name. Values in the form in which they were written; none where our
+ * role may not see them.
  */
 export async function readServerSettings(client: ClientBase): Promise<Record<string, string>> {
   try {
