@@ -133,9 +133,6 @@ function hashExpression(column: string, builtInType: string | null): string {
     // The cast to text would drop trailing blanks.
     case "bpchar":
       return `pg_catalog.textin(pg_catalog.bpcharout(${column})) COLLATE pg_catalog."C"`;
-    // Its text is another one from 16 on where it is no ASCII.
-    case "char":
-      return `pg_catalog.charsend(${column})`;
     case "int8":
       return `pg_catalog.int8send(${column})`;
     // Every NaN is the same value, whatever its bits: text, in which some tables travel, has one.

@@ -236,6 +236,20 @@ const cases: readonly Case[] = [
     absent: /NOT_ON_TARGET_SERVER (?!function public\.added)/,
   },
   {
+    name: "functions of PostgreSQL's own that the target no longer has, whatever calls them",
+    source: `CREATE VIEW public.written AS SELECT pg_stat_get_buf_written_backend() AS n, now() AS at;
+      CREATE TABLE public.sample (n bigint DEFAULT pg_stat_get_buf_fsync_backend());
+      CREATE FUNCTION public.told() RETURNS bigint LANGUAGE sql AS 'SELECT pg_stat_get_buf_fsync_backend()'`,
+    expected: [
+      "blocker BODY_NAMES_OUTSIDE function public.told()",
+      "blocker NOT_ON_TARGET_SERVER function pg_catalog.pg_stat_get_buf_fsync_backend",
+      "blocker NOT_ON_TARGET_SERVER function pg_catalog.pg_stat_get_buf_written_backend",
+    ],
+    absent: /pg_catalog\.now/,
+    targetFrom: 17,
+    sourceTo: 16,
+  },
+  {
     name: "a view of the server's own numbers that the target counts elsewhere, not of those that it still has there",
     source: `CREATE VIEW public.counted AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW public.kept AS SELECT buffers_clean FROM pg_stat_bgwriter;
       CREATE TABLE public.sorted (a text COLLATE "ucs_basic", b text COLLATE "C")`,

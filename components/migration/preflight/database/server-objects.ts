@@ -86,6 +86,9 @@ const member = "o.type || ' ' || o.identity";
 /** One of the operating system, which has several spellings. */
 const locale = (name: string) => `'locale ' || lower(replace(${name}, '-', ''))`;
 
+/** By its name alone: which one of several is meant, the target finds out itself. */
+const builtIn = "'function pg_catalog.' || p.proname";
+
 /** An extension in another schema is another finding, and so is one that is missing. Parts of members are none themselves. */
 const extensionMembers = `
   SELECT d.classid, d.objid, 'extension ' || x.extname || ' in ' || home.nspname AS extension
@@ -113,6 +116,8 @@ const providedQuery = `
   SELECT 'setting ' || lower(name) FROM pg_settings
   UNION ALL
   SELECT DISTINCT ${locale("collcollate")} FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace AND collprovider = 'c'
+  UNION ALL
+  SELECT DISTINCT ${builtIn} FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
   UNION ALL
   SELECT DISTINCT 'collations of ICU' FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace AND collprovider = 'i'
   UNION ALL
@@ -142,6 +147,25 @@ const usedQuery = `
      WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = i.classid AND m.objid = i.objid)
        AND NOT EXISTS (SELECT FROM pg_depend part JOIN member m ON m.classid = part.refclassid AND m.objid = part.refobjid
                         WHERE part.classid = i.classid AND part.objid = i.objid AND part.deptype IN ('i', 'a'))
+  ),
+  tree AS (
+    SELECT moved.classid, moved.objid, r.ev_action::text AS nodes
+      FROM pg_rewrite r JOIN moved ON moved.classid = 'pg_class'::regclass AND moved.objid = r.ev_class
+    UNION ALL
+    SELECT moved.classid, moved.objid, concat_ws(' ', x.indexprs, x.indpred)
+      FROM pg_index x JOIN moved ON moved.classid = 'pg_class'::regclass AND moved.objid = x.indexrelid
+    UNION ALL
+    SELECT moved.classid, moved.objid, d.adbin::text
+      FROM pg_attrdef d JOIN moved ON moved.classid = 'pg_attrdef'::regclass AND moved.objid = d.oid
+    UNION ALL
+    SELECT moved.classid, moved.objid, k.conbin::text
+      FROM pg_constraint k JOIN moved ON moved.classid = 'pg_constraint'::regclass AND moved.objid = k.oid
+    UNION ALL
+    SELECT moved.classid, moved.objid, concat_ws(' ', p.polqual, p.polwithcheck)
+      FROM pg_policy p JOIN moved ON moved.classid = 'pg_policy'::regclass AND moved.objid = p.oid
+    UNION ALL
+    SELECT moved.classid, moved.objid, p.prosqlbody::text
+      FROM pg_proc p JOIN moved ON moved.classid = 'pg_proc'::regclass AND moved.objid = p.oid
   ),
   need AS MATERIALIZED (
     SELECT d.classid, d.objid, d.refclassid, d.refobjid, d.refobjsubid
@@ -185,6 +209,11 @@ const usedQuery = `
     SELECT 'library ' || substr(p.probin, 9), NULL, moved.classid, p.oid
       FROM pg_proc p JOIN moved ON moved.classid = 'pg_proc'::regclass AND moved.objid = p.oid
      WHERE p.probin LIKE '$libdir/%'
+    UNION ALL
+    SELECT ${builtIn}, NULL, call.classid, call.objid
+      FROM (SELECT DISTINCT classid, objid, word[1]::oid AS oid
+              FROM tree CROSS JOIN LATERAL regexp_matches(nodes, ':funcid (\\d+)', 'g') AS word) AS call
+      JOIN pg_proc p ON p.oid = call.oid AND p.pronamespace = 'pg_catalog'::regnamespace
     UNION ALL
     SELECT 'compression lz4', NULL, 'pg_class'::regclass, a.attrelid
       FROM pg_attribute a
