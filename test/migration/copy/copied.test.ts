@@ -215,6 +215,32 @@ describe("an application with its habits", () => {
     ).rejects.toMatchObject({ code: "23P01" });
   });
 
+  it("keeps bytes that are valid in no encoding, where both databases have none", async () => {
+    const databasesWithoutEncoding = await Promise.all(
+      [servers.source, servers.target].map(async (server) => {
+        const connection = await newDatabase(server);
+        const admin = server.connection("postgres");
+        await ask(admin, `DROP DATABASE "${connection.database}"`);
+        await ask(
+          admin,
+          `CREATE DATABASE "${connection.database}" TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'`,
+        );
+        return connection;
+      }),
+    );
+    const [source, target] = databasesWithoutEncoding as [ConnectionTarget, ConnectionTarget];
+    await ask(
+      source,
+      `CREATE TYPE public.kind AS ENUM ('a'); CREATE TABLE public.binary_rows (body text); CREATE TABLE public.text_rows (kinds public.kind[], body text);
+       COMMENT ON TABLE public.text_rows IS 'größe';
+       INSERT INTO public.binary_rows VALUES (E'\\xe9\\xff'), ('ä'); INSERT INTO public.text_rows VALUES ('{a}', E'\\xe9\\t\\xff')`,
+    );
+    await ask(target, protectedDdl);
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    const bytes = "SELECT encode(body::bytea, 'hex') AS body FROM public.binary_rows ORDER BY 1";
+    expect(await ask(target, bytes)).toEqual([{ body: "c3a4" }, { body: "e9ff" }]);
+  });
+
   it("lies on the target where everything lies there, whatever tablespaces the source has", async () => {
     const source = await newDatabase(
       servers.source,
