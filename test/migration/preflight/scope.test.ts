@@ -377,6 +377,16 @@ describe("roles", () => {
     );
     expect(lines).toEqual(["blocker ROLE_MISSING scope_app", "blocker ROLE_MISSING scope_owner"]);
   });
+
+  test("that only values name, or that may change a setting on the source only", async () => {
+    const lines = await withRoles(
+      "GRANT SET ON PARAMETER session_replication_role TO scope_group",
+      "CREATE ROLE scope_owner; CREATE ROLE scope_group",
+      `CREATE TABLE public.named (r regrole, l regrole[]); INSERT INTO public.named VALUES ('scope_owner', '{scope_app,pg_monitor}');
+       GRANT SELECT ON public.users TO scope_group`,
+    );
+    expect(lines).toEqual(["blocker ROLE_DIFFERS scope_group", "blocker ROLE_MISSING scope_app"]);
+  });
 });
 
 test("names with a schema are found in code, not in constants and comments", () => {
