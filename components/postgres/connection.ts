@@ -278,12 +278,16 @@ function sessionSettings({ readOnly = false, lockTimeoutMs = 0, settings }: Sess
 
 /**
  * Settings that older servers do not know and refuse a session for: `transaction_timeout` came with 17,
- * `restrict_nonsystem_relation_kind` with the minor versions of August 2024 (CVE-2024-7348).
+ * `restrict_nonsystem_relation_kind` with the minor versions of August 2024 (CVE-2024-7348). And what depends on the database:
+ * one without an encoding holds bytes that are no valid UTF-8, which its server would neither send nor take as such.
  */
 const laterSettings = `
   SELECT pg_catalog.set_config(own.name, own.value, false)
     FROM (VALUES ('transaction_timeout', '0'), ('restrict_nonsystem_relation_kind', '')) AS own(name, value)
-   WHERE pg_catalog.current_setting(own.name, true) IS NOT NULL`;
+   WHERE pg_catalog.current_setting(own.name, true) IS NOT NULL
+  UNION ALL
+  SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
+   WHERE pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.=) 'SQL_ASCII'`;
 
 function connectionError(target: ConnectionTarget, error: unknown): CutoverError {
   const where = `the ${target.label} database at ${target.host}:${target.port}`;

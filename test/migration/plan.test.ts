@@ -462,6 +462,7 @@ const nothingSeen = {
   unsaid: undefined,
   boundColumns: undefined,
   namedObjects: undefined,
+  namedZones: undefined,
   heldNames: undefined,
   outdatedRows: undefined,
   witness: undefined,

@@ -7,6 +7,7 @@ import { restoreArchive } from "../../components/postgres/archive/restore-archiv
 import { type ConnectionTarget, withConnection } from "../../components/postgres/connection.ts";
 import { closeTargetFence } from "../../components/postgres/fence/fence.ts";
 import { quoteIdentifier } from "../../components/postgres/identifiers.ts";
+import { preflight } from "../migration/preflight/world.ts";
 import { createDatabase } from "../world/postgres/databases.ts";
 import { type PostgresServer, startServer } from "../world/postgres/server.ts";
 import { ask, copyAll } from "./load/fixture.ts";
@@ -123,6 +124,28 @@ test.for(failures)("$name: no row in any log or message", async ({ code, ddl }) 
   await expect.poll(() => logs.target.join("\n")).toMatch(/statement: .*CREATE TABLE "public"\."note"/s);
   expect(logs.target.join("\n")).not.toMatch(/SENTINEL|cascade|llm_assistant/i);
   expect(logs.source.join("\n")).not.toContain("SENTINEL");
+  await to.drop();
+});
+
+test("a preview that runs a function which quotes the row: no row in any log or finding", async () => {
+  const [from, to] = await Promise.all([databaseNamedHere(), createDatabase(target)]);
+  await ask(
+    from,
+    `CREATE FUNCTION public.fine(t text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';
+     CREATE DOMAIN public.word AS text CHECK (public.fine(VALUE));
+     CREATE TABLE public.note (body text CHECK (public.fine(body)), word public.word); INSERT INTO public.note VALUES ('SENTINELMRN', 'SENTINELWORD');
+     CREATE OR REPLACE FUNCTION public.fine(t text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE 'no %', t USING DETAIL = t; END $$`,
+  );
+  logs.source.length = 0;
+  const { findings } = await preflight(
+    { source: from, target: to.connection },
+    { inputs: { schemas: ["public"] } },
+  );
+  await ask(from, "SELECT 1 / 0").catch(() => {});
+  await expect.poll(() => logs.source.join("\n")).toContain("division by zero");
+  expect(logs.source.join("\n")).not.toContain("SENTINEL");
+  expect(JSON.stringify(findings)).not.toMatch(/SENTINEL|CHECK_FAILED/);
+  expect(findings.filter(({ code }) => code === "CHECK_NOT_SATISFIED")).toHaveLength(2);
   await to.drop();
 });
 

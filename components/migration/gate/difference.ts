@@ -15,8 +15,11 @@ export const gateDifferenceCodes = [
   "PROTECTED_CHANGED",
 ] as const;
 
+/** What the preflight finds, looked at once more. */
+export const settingCodeSchema = z.enum(["SERVER_SETTING_DIFFERS", "SETTING_ADDED", "SETTING_LOST"]);
+
 export const gateDifferenceSchema = z.object({
-  code: z.enum(gateDifferenceCodes),
+  code: z.enum([...gateDifferenceCodes, ...settingCodeSchema.options]),
   /** Kind and name: `table public.users`, `index llm_assistant.chunk_hnsw`. */
   object: z.string(),
   /** What of the object differs, or `null` for the object as a whole. */

@@ -33,6 +33,7 @@ import type { FoundDifference } from "./difference.ts";
 import { checkProtected } from "./protected.ts";
 import { assembleReport, type GateReport } from "./report.ts";
 import { compareSequences } from "./sequences.ts";
+import { compareSurroundings, readSurroundings, type Surroundings } from "./surroundings.ts";
 
 export interface GateOptions {
   readonly source: ConnectionTarget;
@@ -87,6 +88,7 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
     ...tables.flatMap((table) => contentDifference(table, missing)),
     ...brokenBodies(source.unresolvedBodies, target.unresolvedBodies, options.protectedSchemas),
     ...compareSequences(source.sequences, target.sequences, expectedSequences),
+    ...compareSurroundings(source.surroundings, target.surroundings),
     ...guarded.found,
   ];
   return assembleReport({
@@ -130,6 +132,7 @@ interface Side {
   readonly major: number;
   readonly sequences: readonly SequenceState[];
   readonly unresolvedBodies: readonly UnresolvedBody[];
+  readonly surroundings: Surroundings;
 }
 
 interface ComparedSides {
@@ -235,12 +238,13 @@ async function readSide(
   schemas: readonly string[],
   visit: (object: DeclaredObject) => void,
 ): Promise<Side> {
-  const [major, sequences, unresolvedBodies] = await inTurn(client, [
+  const [major, sequences, unresolvedBodies, surroundings] = await inTurn(client, [
     () => visitCatalogue(client, schemas, visit),
     () => readSequences(client, schemas),
     () => readUnresolvedBodies(client, schemas),
+    () => readSurroundings(client),
   ]);
-  return { major, sequences, unresolvedBodies };
+  return { major, sequences, unresolvedBodies, surroundings };
 }
 
 async function hashBoth(

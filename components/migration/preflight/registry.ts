@@ -26,6 +26,7 @@ import { serverObjectDefinitions } from "./database/server-objects.ts";
 import { serverSettingDefinitions } from "./database/server-settings.ts";
 import { settingDefinitions } from "./database/settings.ts";
 import { takenNameDefinitions } from "./database/taken-names.ts";
+import { timeZoneDefinitions } from "./database/time-zones.ts";
 import type { FindingDefinitions } from "./definitions.ts";
 import { dumpClientDefinitions } from "./dump-client.ts";
 import { problemDefinitions } from "./problems.ts";
@@ -80,6 +81,7 @@ export const findingDefinitions: FindingDefinitions = {
   ...settingDefinitions,
   ...takenNameDefinitions,
   ...targetServiceDefinitions,
+  ...timeZoneDefinitions,
   ...tlsDefinitions,
   ...tokenRightDefinitions,
   ...transportDefinitions,

@@ -10,6 +10,7 @@ import { checkSource, checkTarget, compareDatabases } from "./database/check.ts"
 import { isSameDatabase } from "./database/identity.ts";
 import { type DatabaseObservation, observeDatabase, openObservation } from "./database/observe.ts";
 import { checkSchemaLists } from "./database/schemas.ts";
+import { checkTimeZones } from "./database/time-zones.ts";
 import { checkDumpClient } from "./dump-client.ts";
 import type { PreflightFacts } from "./facts.ts";
 import { attempt } from "./problems.ts";
@@ -135,6 +136,10 @@ async function observeDatabases(
     if (sourceClient !== undefined && targetClient !== undefined && source && target) {
       const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
       findings.push(...compareDatabases(source, target, isSame ?? false, inputs));
+      const zones = await attempt(findings, "time zones", () =>
+        checkTimeZones(sourceClient, targetClient, source.namedZones ?? [], source.settings ?? []),
+      );
+      findings.push(...(zones ?? []));
     }
     return { source, target };
   } finally {

@@ -34,7 +34,9 @@ export const foreignAccessQueries: readonly string[] = [
  */
 export const databaseQueries: readonly string[] = [
   `SELECT 'database' AS kind, ARRAY[]::text[] AS path, 'privileges' AS suffix, NULL AS parent,
-          json_build_object('acl', ${aclLines("d.datacl", "d", "d.datdba")}, 'owner', pg_get_userbyid(d.datdba)) AS aspects
+          json_build_object('acl', ${aclLines("d.datacl", "d", "d.datdba")}, 'owner', pg_get_userbyid(d.datdba),
+                            'connectionLimit', NULLIF(d.datconnlimit, -1),
+                            'comment', shobj_description(d.oid, 'pg_database')) AS aspects
      FROM pg_database d
     WHERE d.datname = current_database()`,
 

@@ -1,3 +1,4 @@
+import { inCommonWords } from "../identifiers.ts";
 import { asRestored, wordsOf } from "./restored-text.ts";
 
 type Majors = readonly [source: number, target: number];
@@ -50,12 +51,12 @@ export function isKept(aspect: string, majors: Majors): boolean {
 }
 
 /**
- * The entries of an access control list as `aclLines` writes it. When only one side knows MAINTAIN (17), it is left
- * out for whoever holds everything else on the table, because `GRANT ALL` includes it there, and for the owner, who has
- * always had what it grants: no statement of an older server takes it away.
+ * The entries of an access control list as `aclLines` writes it, names of roles without the quotes that only a keyword needs.
+ * When only one side knows MAINTAIN (17), it is left out for whoever holds everything else on the table, because `GRANT ALL`
+ * includes it there, and for the owner, who has always had what it grants: no statement of an older server takes it away.
  */
 export function normaliseAcl(acl: string, majors: Majors): string[] {
-  const entries = acl === "" ? [] : acl.split("\n");
+  const entries = acl === "" ? [] : acl.split("\n").map(inCommonWords);
   if (!straddles(majors, 17)) return entries;
   return entries.filter((entry) => {
     const [, grantee, option] = /^(.*) MAINTAIN( WITH GRANT OPTION)?$/s.exec(entry) ?? [];

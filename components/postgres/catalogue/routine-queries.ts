@@ -32,6 +32,7 @@ export const routineQueries: readonly string[] = [
      JOIN pg_language l ON l.oid = p.prolang
     WHERE n.nspname = ANY($1::text[]) AND ${notOfExtension("pg_proc", "p.oid")}`,
 
+  // One that is only announced, as another's partner, comes with that one; pg_dump leaves out what that one left behind.
   `SELECT 'operator' AS kind, ARRAY[n.nspname, o.oprname]::text[] AS path,
           '(' || CASE WHEN o.oprleft = 0 THEN 'NONE' ELSE format_type(o.oprleft, NULL) END
               || ', ' || format_type(o.oprright, NULL) || ')' AS suffix,
@@ -43,7 +44,7 @@ export const routineQueries: readonly string[] = [
             'comment', ${comment("pg_operator", "o.oid")}) AS aspects
      FROM pg_operator o
      JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE n.nspname = ANY($1::text[]) AND ${notOfExtension("pg_operator", "o.oid")}`,
+    WHERE n.nspname = ANY($1::text[]) AND o.oprcode <> 0 AND ${notOfExtension("pg_operator", "o.oid")}`,
 
   `SELECT 'operator class' AS kind, ARRAY[n.nspname, o.opcname]::text[] AS path, ' using ' || am.amname AS suffix,
           NULL AS parent,

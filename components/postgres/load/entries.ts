@@ -7,7 +7,10 @@ import { loadFailed } from "./errors.ts";
 
 /** The entries of a dump by the step of the load that makes them. */
 export interface LoadSteps {
-  /** In order, before any row. */
+  /**
+   * In order, before any row, with what is granted on schemas and routines: indexes and statistics are made in the name of
+   * their table's owner, who may have to be let into the schema of a function.
+   */
   readonly definitions: readonly DumpEntry[];
   /** Primary keys, unique and exclusion constraints: in any order, side by side. */
   readonly keys: readonly DumpEntry[];
@@ -19,7 +22,7 @@ export interface LoadSteps {
   readonly attachments: readonly DumpEntry[];
   readonly statistics: readonly DumpEntry[];
   readonly foreignKeys: readonly DumpEntry[];
-  /** In order, at the end: triggers, rules, policies, comments on all of these, privileges. */
+  /** In order, at the end: triggers, rules, policies, comments on all of these, other privileges. */
   readonly rest: readonly DumpEntry[];
 }
 
@@ -36,17 +39,24 @@ export function planSteps(entries: readonly DumpEntry[], existingSchemas: readon
   });
   const later = wanted.filter(({ section }) => section === "post-data");
   const ofType = (type: string) => later.filter((entry) => entry.type === type);
-  const isPostponed = ({ type }: DumpEntry) => postponableTypes.has(type);
+  const postponed = later.filter(({ type }) => postponableTypes.has(type));
+  // A routine that is still to be made must not be for everybody until it is said that it is not.
+  const isEarly = postponed.some(({ type }) => routineTypes.has(type)) ? () => false : opensRoutines;
   const hasStep = new Set(["CONSTRAINT", "INDEX", "INDEX ATTACH", "STATISTICS", "FK CONSTRAINT"]);
   return {
-    definitions: attachedFromTop(wanted.filter(({ section }) => section === "pre-data")),
+    definitions: [
+      ...attachedFromTop(wanted.filter(({ section }) => section === "pre-data")),
+      ...later.filter(isEarly),
+    ],
     keys: ofType("CONSTRAINT"),
-    postponed: later.filter(isPostponed),
+    postponed,
     indexes: ofType("INDEX"),
     attachments: ofType("INDEX ATTACH"),
     statistics: ofType("STATISTICS"),
     foreignKeys: ofType("FK CONSTRAINT"),
-    rest: later.filter((entry) => !hasStep.has(entry.type) && !isPostponed(entry)),
+    rest: later.filter(
+      (entry) => !hasStep.has(entry.type) && !postponableTypes.has(entry.type) && !isEarly(entry),
+    ),
   };
 }
 
@@ -119,6 +129,11 @@ async function applyEntry(client: pg.Client, entry: DumpEntry, withEach: string)
   }
 }
 
+/** Privileges on a schema or a routine: pg_dump names what they are about by its kind first. */
+function opensRoutines({ type, name }: DumpEntry): boolean {
+  return type === "ACL" && /^(?:SCHEMA|FUNCTION|PROCEDURE) /.test(name);
+}
+
 /** pg_dump names a trigger by its table and its own name. */
 function isFenceTrigger({ type, name }: DumpEntry): boolean {
   return type === "TRIGGER" && name.endsWith(` ${fenceTriggerName}`);
@@ -136,6 +151,9 @@ const postponableTypes: ReadonlySet<string> = new Set([
   "TABLE",
   "VIEW",
 ]);
+
+/** Those among them that somebody may be allowed to call. */
+export const routineTypes: ReadonlySet<string> = new Set(["AGGREGATE", "FUNCTION", "PROCEDURE"]);
 
 const databaseWideTypes: ReadonlySet<string> = new Set([
   "EVENT TRIGGER",

@@ -3,7 +3,7 @@ import { CutoverError, sqlState } from "../../errors.ts";
 import { type ConnectionTarget, connect, cutConnection, endConnection } from "../connection.ts";
 import { loaderSetting } from "../fence/fence.ts";
 import { quoteLiteral } from "../identifiers.ts";
-import { silenceLogQuery } from "../silent-log.ts";
+import { silenceLogQuery, unlessStatementsAreLogged } from "../silent-log.ts";
 import { useApplicationSettingsQuery } from "./application-settings.ts";
 
 /** The sessions of one load, so that all of them can be cut at once. */
@@ -200,13 +200,7 @@ const freeSessionsQuery = `
          - COALESCE(pg_catalog.current_setting('reserved_connections', true)::int, 0)
          - (SELECT sum(numbackends)::int FROM pg_catalog.pg_stat_database) AS free`;
 
-/**
- * Where the server logs statements on purpose, ours stay in that log: the level `log` is above errors, and row content is
- * in no statement of ours.
- */
-const silenceServerLogQuery = silenceLogQuery(
-  "CASE pg_catalog.current_setting('log_statement') WHEN 'none' THEN 'panic' ELSE 'log' END",
-);
+const silenceServerLogQuery = silenceLogQuery(unlessStatementsAreLogged);
 
 /**
  * - lz4 compresses TOAST several times faster than the default pglz; older or special builds lack it.

@@ -5,7 +5,7 @@ import { quoteQualified } from "../identifiers.ts";
 import { buildStep } from "./constraints.ts";
 import { type BlockRange, blockRanges, type CopyFormat, type TableName } from "./copy-format.ts";
 import { copyTable } from "./copy-table.ts";
-import { applyEntries, entryLabel, type LoadSteps } from "./entries.ts";
+import { applyEntries, entryLabel, type LoadSteps, routineTypes } from "./entries.ts";
 import { loadFailed } from "./errors.ts";
 import type { ProgressMeter } from "./progress.ts";
 import type { LoadTask } from "./schedule.ts";
@@ -43,7 +43,7 @@ export interface DividedWork {
  * indexes are late.
  */
 export function divideWork(tables: readonly TableToCopy[], steps: LoadSteps, plan: SourcePlan): DividedWork {
-  const mayNeedFunction = steps.postponed.some(({ type }) => functionTypes.has(type));
+  const mayNeedFunction = steps.postponed.some(({ type }) => routineTypes.has(type));
   const copied = new Set(tables.map(qualified));
   const early = (entry: DumpEntry) => {
     const part = plan.partOf(entry);
@@ -79,8 +79,6 @@ interface EarlyEntry {
   readonly entry: DumpEntry;
   readonly part: TablePart;
 }
-
-const functionTypes: ReadonlySet<string> = new Set(["AGGREGATE", "FUNCTION", "PROCEDURE"]);
 
 /** From which size on, in bytes on the source's disk, a table is worth more than one statement a step. */
 export interface LoadThresholds {

@@ -54,6 +54,10 @@ const isServers = (name: string) => /^(?:PostgreSQL\.|sem\.)/.test(name);
 const bind = (settings: string) =>
   `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I ${settings.replaceAll("'", "''")}', current_database()); END $$`;
 
+/** Where the test has set what the preflight would have refused. */
+const shownBesideSettings = (report: GateReport) =>
+  shown(report).filter((line) => !line.includes("SETTING_"));
+
 /** Makes small tables go the ways of the large ones. */
 const waysOfLargeTables: Array<[string, Partial<LoadOptions>]> = [
   ["one statement a table", {}],
@@ -126,7 +130,7 @@ describe("an application with its habits", () => {
       bind("SET TimeZone = 'Europe/Madrid'"),
       bind("SET bytea_output = 'escape'"),
     );
-    expect(shown(await copied(source, target, caseSchemas))).toEqual([]);
+    expect(shownBesideSettings(await copied(source, target, caseSchemas))).toEqual([]);
 
     // Triggers do not fire for copied rows, though they are enabled.
     expect(await ask(target, "SELECT count(*)::int AS n FROM clinic.log")).toEqual(
@@ -145,6 +149,20 @@ describe("an application with its habits", () => {
       ask(target, "INSERT INTO clinic.booking VALUES (1, '[2025-01-01 10:00, 2025-01-01 11:00)')"),
     ).rejects.toMatchObject({ code: "23P01" });
     await ask(target, "CALL clinic.settle()");
+  });
+
+  it("has indexes that its tables' owners may build, whatever they have to be granted for it", async () => {
+    const source = await newDatabase(
+      servers.source,
+      `${rolesDdl} CREATE SCHEMA tools; GRANT USAGE ON SCHEMA tools TO clinic_owner;
+       CREATE FUNCTION tools.fold(t text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower(t)';
+       CREATE FUNCTION tools.norm(t text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN tools.fold(t); END';
+       REVOKE EXECUTE ON FUNCTION tools.norm(text) FROM PUBLIC; GRANT EXECUTE ON FUNCTION tools.norm(text) TO clinic_owner;
+       CREATE TABLE public.person (name text); ALTER TABLE public.person OWNER TO clinic_owner;
+       CREATE INDEX person_name ON public.person (tools.norm(name)); INSERT INTO public.person VALUES ('A')`,
+    );
+    const target = await newDatabase(servers.target, protectedDdl);
+    expect(shown(await copied(source, target, ["public", "tools"]))).toEqual([]);
   });
 
   it("is told of its functions that mean nothing on the target, and not of those that never did", async () => {
@@ -197,6 +215,32 @@ describe("an application with its habits", () => {
     ).rejects.toMatchObject({ code: "23P01" });
   });
 
+  it("keeps bytes that are valid in no encoding, where both databases have none", async () => {
+    const databasesWithoutEncoding = await Promise.all(
+      [servers.source, servers.target].map(async (server) => {
+        const connection = await newDatabase(server);
+        const admin = server.connection("postgres");
+        await ask(admin, `DROP DATABASE "${connection.database}"`);
+        await ask(
+          admin,
+          `CREATE DATABASE "${connection.database}" TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'`,
+        );
+        return connection;
+      }),
+    );
+    const [source, target] = databasesWithoutEncoding as [ConnectionTarget, ConnectionTarget];
+    await ask(
+      source,
+      `CREATE TYPE public.kind AS ENUM ('a'); CREATE TABLE public.binary_rows (body text); CREATE TABLE public.text_rows (kinds public.kind[], body text);
+       COMMENT ON TABLE public.text_rows IS 'größe';
+       INSERT INTO public.binary_rows VALUES (E'\\xe9\\xff'), ('ä'); INSERT INTO public.text_rows VALUES ('{a}', E'\\xe9\\t\\xff')`,
+    );
+    await ask(target, protectedDdl);
+    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    const bytes = "SELECT encode(body::bytea, 'hex') AS body FROM public.binary_rows ORDER BY 1";
+    expect(await ask(target, bytes)).toEqual([{ body: "c3a4" }, { body: "e9ff" }]);
+  });
+
   it("lies on the target where everything lies there, whatever tablespaces the source has", async () => {
     const source = await newDatabase(
       servers.source,
@@ -244,7 +288,7 @@ describe("an application with its habits", () => {
       protectedDdl,
       ...settings.map((setting) => bind(`SET ${setting}`)),
     );
-    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    expect(shownBesideSettings(await copied(source, target, ["public"]))).toEqual([]);
     const built = "SELECT days.day, days.long, t.day AS kept FROM public.days, public.t";
     expect(await ask(target, built)).toEqual([{ day: "02.06.2025", long: "-1 2:03:04", kept: "02.06.2025" }]);
     expect(await ask(target, "TABLE public.prices")).toEqual([{ written_by: "POSIX" }]);
@@ -284,7 +328,7 @@ describe("an application with its habits", () => {
       bind("SET idle_session_timeout = '500ms'"),
       bind("SET restrict_nonsystem_relation_kind = 'view'"),
     );
-    expect(shown(await copied(source, target, ["public"]))).toEqual([]);
+    expect(shownBesideSettings(await copied(source, target, ["public"]))).toEqual([]);
   });
 
   it("passes through memory only: nothing is written to this machine's temporary folders", async () => {

@@ -251,6 +251,11 @@ export const mutations: readonly Mutation[] = [
     ["CATALOGUE_MISSING domain constraint public.email.email_has_at"],
   ],
   [
+    "a setting of the database",
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database()); END $$",
+    ["SETTING_ADDED database: plan_cache_mode"],
+  ],
+  [
     "the protected schema",
     "CREATE INDEX chunk_body ON llm_assistant.chunk (body)",
     ["PROTECTED_CHANGED index llm_assistant.chunk_body added"],

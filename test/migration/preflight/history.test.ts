@@ -1,6 +1,15 @@
+import type { ClientBase } from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { reorderedTables } from "../../../components/migration/preflight/database/column-order.ts";
-import { compareServerObjects } from "../../../components/migration/preflight/database/server-objects.ts";
+import {
+  compareServerObjects,
+  readServerObjects,
+} from "../../../components/migration/preflight/database/server-objects.ts";
+import {
+  checkTimeZones,
+  readNamedZones,
+} from "../../../components/migration/preflight/database/time-zones.ts";
+import { withConnection } from "../../../components/postgres/connection.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { createFixture, type PreflightFixture, runSql } from "./fixture.ts";
 import { preflight, summarise } from "./world.ts";
@@ -101,6 +110,26 @@ const cases: readonly Case[] = [
     absent: /SENTINEL|CATALOGUE_CHANGED view/,
   },
   {
+    name: "what no dump says of the parts that partitions and children have from their parents, and of an identity that is gone, by the gate's names",
+    source: `CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TABLE public.whole (a int CONSTRAINT few CHECK (a > 0), u int CONSTRAINT of_user REFERENCES public.users) PARTITION BY LIST (a);
+      CREATE TABLE public.part PARTITION OF public.whole FOR VALUES IN (1); CREATE TRIGGER seen BEFORE INSERT ON public.whole FOR EACH ROW EXECUTE FUNCTION public.see();
+      COMMENT ON CONSTRAINT few ON public.part IS 'SENTINEL'; COMMENT ON CONSTRAINT of_user ON public.part IS 'SENTINEL'; COMMENT ON TRIGGER seen ON public.part IS 'SENTINEL';
+      COMMENT ON CONSTRAINT of_user ON public.whole IS 'carried'; COMMENT ON TRIGGER seen ON public.whole IS 'carried';
+      CREATE TABLE public.old (a int CONSTRAINT low CHECK (a > 0)); CREATE TABLE public.heir (CONSTRAINT own CHECK (a > 1)) INHERITS (public.old);
+      COMMENT ON CONSTRAINT low ON public.heir IS 'SENTINEL'; COMMENT ON CONSTRAINT own ON public.heir IS 'carried';
+      CREATE TABLE public.known (id int PRIMARY KEY, a int NOT NULL); CREATE UNIQUE INDEX known_a ON public.known (a);
+      ALTER TABLE public.known REPLICA IDENTITY USING INDEX known_a; DROP INDEX public.known_a`,
+    expected: [
+      "blocker CATALOGUE_CHANGED constraint public.heir.low (comment)",
+      "blocker CATALOGUE_CHANGED constraint public.part.few (comment)",
+      "blocker CATALOGUE_CHANGED constraint public.part.of_user (comment)",
+      "blocker CATALOGUE_CHANGED table public.known (replicaIdentity)",
+      "blocker CATALOGUE_CHANGED trigger public.part.seen (comment)",
+    ],
+    absent: /SENTINEL|public\.(?:whole|heir\.own)/,
+  },
+  {
     name: "constructors that a range type left behind, by the gate's names",
     source:
       "CREATE TYPE public.span AS RANGE (subtype = int); ALTER TYPE public.span SET SCHEMA medical_records",
@@ -117,6 +146,31 @@ const cases: readonly Case[] = [
       CREATE MATERIALIZED VIEW public.hollow AS SELECT id FROM public.first WITH NO DATA; REFRESH MATERIALIZED VIEW public.first WITH NO DATA`,
     expected: ["blocker MATERIALIZED_VIEW_UNREADABLE public.second"],
     absent: /public\.(?:third|hollow)/,
+  },
+  {
+    name: "a filled materialised view whose query fails on a row of today, or for its owner's rights; none that could be refreshed",
+    source: `CREATE TABLE public.ratio (a int); INSERT INTO public.ratio VALUES (1);
+      CREATE MATERIALIZED VIEW public.inverse AS SELECT 1 / a AS part FROM public.ratio; CREATE MATERIALIZED VIEW public.plain AS SELECT a FROM public.ratio;
+      CREATE MATERIALIZED VIEW public.theirs AS SELECT a FROM public.ratio; ALTER MATERIALIZED VIEW public.theirs OWNER TO pg_monitor;
+      CREATE MATERIALIZED VIEW public.bare AS SELECT 1 / a AS part FROM public.ratio WITH NO DATA; INSERT INTO public.ratio VALUES (0)`,
+    expected: [
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.inverse",
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.theirs",
+    ],
+    absent: /public\.(?:plain|bare)/,
+  },
+  {
+    name: "a domain with such a check below another one, in an array and in a composite type; none that is right",
+    source: `CREATE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 0'; CREATE DOMAIN public.amount AS int CHECK (public.fits(VALUE));
+      CREATE DOMAIN public.price AS public.amount; CREATE TYPE public.line AS (price public.price);
+      CREATE TABLE public.receipt (a public.price, b public.amount[], c public.line, d public.price); INSERT INTO public.receipt VALUES (1, '{1}', '(1)', 9);
+      CREATE OR REPLACE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 5'`,
+    expected: [
+      "blocker CHECK_NOT_SATISFIED column public.receipt.a",
+      "blocker CHECK_NOT_SATISFIED column public.receipt.b",
+      "blocker CHECK_NOT_SATISFIED column public.receipt.c",
+    ],
+    absent: /receipt\.d/,
   },
   {
     name: "a table divided by the hash of an enum, also within an array, not one by its values",
@@ -154,8 +208,12 @@ const cases: readonly Case[] = [
   {
     name: "values that name what stays behind, not what moves or is always there",
     source: `CREATE SCHEMA ledger; CREATE TABLE ledger.entry (); CREATE TABLE public.named (r regclass, t regtype, n regnamespace);
-      INSERT INTO public.named VALUES ('ledger.entry', 'public.users', 'ledger'), ('public.users', 'int', 'public'), ('pg_class', NULL, NULL), (999999, NULL, NULL)`,
+      INSERT INTO public.named VALUES ('ledger.entry', 'public.users', 'ledger'), ('public.users', 'int', 'public'), ('pg_class', NULL, NULL), (999999, NULL, NULL);
+      CREATE TYPE ledger.kind AS ENUM ('a'); CREATE VIEW ledger.open AS SELECT 1 AS one; CREATE DOMAIN public.kind_name AS regtype; CREATE TABLE public.listed (k public.kind_name, r regclass[]);
+      INSERT INTO public.listed VALUES ('ledger.kind', '{public.users,ledger.open}'), ('int', NULL)`,
     expected: [
+      "blocker NEEDS_OUTSIDE_OBJECT type ledger.kind",
+      "blocker NEEDS_OUTSIDE_OBJECT view ledger.open",
       "blocker NEEDS_OUTSIDE_OBJECT schema ledger",
       "blocker NEEDS_OUTSIDE_OBJECT table ledger.entry",
     ],
@@ -178,6 +236,20 @@ const cases: readonly Case[] = [
     absent: /NOT_ON_TARGET_SERVER (?!function public\.added)/,
   },
   {
+    name: "functions of PostgreSQL's own that the target no longer has, whatever calls them",
+    source: `CREATE VIEW public.written AS SELECT pg_stat_get_buf_written_backend() AS n, now() AS at;
+      CREATE TABLE public.sample (n bigint DEFAULT pg_stat_get_buf_fsync_backend());
+      CREATE FUNCTION public.told() RETURNS bigint LANGUAGE sql AS 'SELECT pg_stat_get_buf_fsync_backend()'`,
+    expected: [
+      "blocker BODY_NAMES_OUTSIDE function public.told()",
+      "blocker NOT_ON_TARGET_SERVER function pg_catalog.pg_stat_get_buf_fsync_backend",
+      "blocker NOT_ON_TARGET_SERVER function pg_catalog.pg_stat_get_buf_written_backend",
+    ],
+    absent: /pg_catalog\.now/,
+    targetFrom: 17,
+    sourceTo: 16,
+  },
+  {
     name: "a view of the server's own numbers that the target counts elsewhere, not of those that it still has there",
     source: `CREATE VIEW public.counted AS SELECT checkpoints_timed FROM pg_stat_bgwriter; CREATE VIEW public.kept AS SELECT buffers_clean FROM pg_stat_bgwriter;
       CREATE TABLE public.sorted (a text COLLATE "ucs_basic", b text COLLATE "C")`,
@@ -198,6 +270,59 @@ test.for(cases)("$name", async ({ source, expected, absent, targetFrom = 0, sour
   for (const line of expected) expect(lines).toContain(line);
   expect(lines.join("\n")).not.toContain("CHECK_FAILED");
   if (absent !== undefined) expect(lines.join("\n")).not.toMatch(absent);
+});
+
+test("time zones that the target does not know, by what names them", async () => {
+  const { connections } = await fixture.createWorld(onTestFinished);
+  await runSql(
+    connections.source,
+    `CREATE VIEW public.local AS SELECT now() AT TIME ZONE 'America/Bogota' AS at; CREATE VIEW public.plain AS SELECT 'UTC' AS word, 'a/b' AS path;
+     CREATE TABLE public.seen (at timestamptz DEFAULT timezone('Asia/Tokyo', clock_timestamp()), word text DEFAULT 'UTC', day date CHECK (day < (now() AT TIME ZONE 'UTC')::date));
+     CREATE FUNCTION public.noon() RETURNS text LANGUAGE sql SET timezone = 'Europe/Madrid' AS 'SELECT 1'`,
+  );
+  const knows = (...known: string[]) =>
+    ({ query: async () => [{ rows: [{ known: JSON.stringify(known) }] }] }) as unknown as ClientBase;
+  const settings = [{ scope: "database", name: "TimeZone", value: "Europe/Lisbon" }];
+  await withConnection(connections.source, { purpose: "test" }, async (client) => {
+    const named = await readNamedZones(client, ["public"]);
+    expect(named).toEqual([
+      { zone: "America/Bogota", usedBy: ["view public.local"] },
+      { zone: "Asia/Tokyo", usedBy: ["column public.seen.at"] },
+      { zone: "Europe/Madrid", usedBy: ["function public.noon"] },
+      { zone: "UTC", usedBy: ["constraint seen_day_check"] },
+      { zone: "a/b", usedBy: ["view public.plain"] },
+    ]);
+    const lines = async (source: ClientBase, target: ClientBase) =>
+      (await checkTimeZones(source, target, named, settings)).map(({ code, object }) => `${code} ${object}`);
+    expect((await lines(client, knows("Asia/Tokyo"))).filter((line) => !line.endsWith(" target"))).toEqual([
+      "TIME_ZONE_MISSING America/Bogota",
+      "TIME_ZONE_MISSING Europe/Madrid",
+      "TIME_ZONE_MISSING UTC",
+      "TIME_ZONE_MISSING Europe/Lisbon",
+    ]);
+    expect(await lines(client, client)).toEqual([]);
+    expect(await lines(knows("GB", "UTC"), knows("UTC"))).toEqual(["TIME_ZONES_FEWER target"]);
+  });
+});
+
+test("what definitions use of a server's files and locales, by the names that are compared", async () => {
+  const { connections } = await fixture.createWorld(onTestFinished);
+  await runSql(
+    connections.source,
+    `CREATE TEXT SEARCH DICTIONARY public.words (TEMPLATE = simple, StopWords = spanish); CREATE COLLATION public.plain (provider = libc, locale = 'C');
+     CREATE FUNCTION public.in_c() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'`,
+  );
+  const { provided, used } = await withConnection(connections.source, { purpose: "test" }, (client) =>
+    readServerObjects(client, ["public"]),
+  );
+  const named = ["file spanish.stop", "library plpgsql", "locale c"];
+  expect(used.map(({ object }) => object)).toEqual(expect.arrayContaining(named));
+  expect(provided).toEqual(expect.arrayContaining(named));
+  const others = provided.filter((object) => !named.includes(object));
+  expect(compareServerObjects({ provided, used }, { provided: others }).map(({ object }) => object)).toEqual(
+    expect.arrayContaining(named),
+  );
+  expect(compareServerObjects({ provided, used }, { provided })).toEqual([]);
 });
 
 test("what the application has is no finding", async () => {

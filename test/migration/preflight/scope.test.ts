@@ -154,6 +154,24 @@ const cases: readonly Case[] = [
     absent: /BODY_NAMES_OUTSIDE function public.right/,
   },
   {
+    name: "a function whose text calls what an extension brings only here, not what the application has itself",
+    source: `CREATE FUNCTION public.seal(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION public.seal(text);
+      CREATE FUNCTION public.mark(int) RETURNS int LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION public.mark(int);
+      CREATE FUNCTION medical_records.mark(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+      CREATE FUNCTION public.seals(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN lower(seal($1)); END';
+      CREATE FUNCTION public.marks(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN mark($1) /* seal() */ || ''seal()''; END'`,
+    expected: "blocker BODY_NAMES_OUTSIDE function public.seals(text)",
+    absent: /BODY_NAMES_OUTSIDE function public.marks/,
+  },
+  {
+    name: "a function whose text calls what an extension has in another schema on the target",
+    source: `CREATE FUNCTION public.seal(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION public.seal(text);
+      CREATE FUNCTION public.seals(text) RETURNS text LANGUAGE sql AS 'SELECT public.seal($1)'`,
+    target:
+      "CREATE FUNCTION llm_assistant.seal(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; ALTER EXTENSION plpgsql ADD FUNCTION llm_assistant.seal(text)",
+    expected: "blocker BODY_NAMES_OUTSIDE function public.seals(text)",
+  },
+  {
     name: "a setting that only the target's database has",
     target: onDatabase("ALTER DATABASE %I SET search_path = llm_assistant"),
     expected: "blocker SETTING_ADDED database: search_path",
@@ -269,6 +287,15 @@ const cases: readonly Case[] = [
     expected: "blocker NAME_TAKEN function public.used(integer)",
   },
   {
+    name: "a dictionary of text search that an extension of the target has, too",
+    source:
+      "CREATE TEXT SEARCH DICTIONARY public.plain (TEMPLATE = simple); CREATE TEXT SEARCH DICTIONARY public.other (TEMPLATE = simple)",
+    target:
+      "CREATE TEXT SEARCH DICTIONARY public.plain (TEMPLATE = simple); ALTER EXTENSION plpgsql ADD TEXT SEARCH DICTIONARY public.plain",
+    expected: "blocker NAME_TAKEN text search dictionary public.plain",
+    absent: /NAME_TAKEN .*other/,
+  },
+  {
     name: "statistics of a protected table in a schema that is moved",
     target: "CREATE STATISTICS public.both ON id, body FROM llm_assistant.chunk",
     expected: "blocker TARGET_NOT_EMPTY public",
@@ -349,6 +376,16 @@ describe("roles", () => {
       "GRANT SELECT ON public.users TO scope_group; CREATE TEXT SEARCH DICTIONARY public.words (TEMPLATE = pg_catalog.simple); ALTER TEXT SEARCH DICTIONARY public.words OWNER TO scope_owner",
     );
     expect(lines).toEqual(["blocker ROLE_MISSING scope_app", "blocker ROLE_MISSING scope_owner"]);
+  });
+
+  test("that only values name, or that may change a setting on the source only", async () => {
+    const lines = await withRoles(
+      "GRANT SET ON PARAMETER session_replication_role TO scope_group",
+      "CREATE ROLE scope_owner; CREATE ROLE scope_group",
+      `CREATE TABLE public.named (r regrole, l regrole[]); INSERT INTO public.named VALUES ('scope_owner', '{scope_app,pg_monitor}');
+       GRANT SELECT ON public.users TO scope_group`,
+    );
+    expect(lines).toEqual(["blocker ROLE_DIFFERS scope_group", "blocker ROLE_MISSING scope_app"]);
   });
 });
 

@@ -172,6 +172,11 @@ describe("diffCatalogues", () => {
     ]);
   });
 
+  it("takes a role for the same whose name only one server quotes", () => {
+    expect(diffCatalogues(acl(15, "json_table SELECT"), acl(17, '"json_table" SELECT'))).toEqual([]);
+    expect(diffCatalogues(acl(15, "a SELECT"), acl(17, '"A" SELECT'))).toHaveLength(1);
+  });
+
   it("allows MAINTAIN across 17 only to the owner and to who holds everything else", () => {
     const everything = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"].map(
       (privilege) => `a ${privilege}`,

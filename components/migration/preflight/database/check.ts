@@ -14,7 +14,7 @@ import { checkInheritance } from "./inheritance.ts";
 import { checkLeftoverFence } from "./leftover-fence.ts";
 import { checkLoadObstacles } from "./load-obstacles.ts";
 import { checkLockTable } from "./locks.ts";
-import { checkNamedObjects } from "./named-objects.ts";
+import { checkNamedObjects, checkNamedRoles } from "./named-objects.ts";
 import type { DatabaseObservation } from "./observe.ts";
 import { checkOutdatedRows } from "./outdated-rows.ts";
 import { checkOutsideNames } from "./outside-names.ts";
@@ -138,6 +138,7 @@ export function compareDatabases(
     findings.push(...compareExtensions(source.extensions, target.extensions, source.dependencies.extensions));
   }
   if (source.roles && target.roles) findings.push(...compareRoles(source.roles, target.roles));
+  if (target.roles) findings.push(...checkNamedRoles(source.namedObjects ?? [], target.roles.roles));
   if (source.textBodies && target.textBodies) {
     findings.push(...checkOutsideNames(source.textBodies, target.textBodies));
   }

@@ -118,7 +118,7 @@ function missing(
     extension.name,
     `It is not installed on the target, and ${listNames(usedBy, 4)} need it.`,
     isAvailable
-      ? `Run CREATE EXTENSION "${extension.name}" SCHEMA "${extension.schema}" on the target.`
+      ? `Run CREATE SCHEMA IF NOT EXISTS "${extension.schema}"; CREATE EXTENSION "${extension.name}" SCHEMA "${extension.schema}" on the target.`
       : "The target's image does not ship this extension: use an image that does.",
   );
 }

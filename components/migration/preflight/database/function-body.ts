@@ -1,6 +1,6 @@
 import { sqlTokens } from "../../../postgres/dump/sql-tokens.ts";
 
-/** Names outside of `pg_catalog`, by what they are. */
+/** Names by what they are. */
 export interface KnownNames<Names = readonly string[]> {
   readonly functions: Names;
   readonly relations: Names;

@@ -1,11 +1,13 @@
 import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
+import { type FailingView, readFailingViews } from "./failing-views.ts";
 
 /** What the source has come to by its history, and no load can make again from definitions and rows. */
 export interface LoadObstacles {
   /** Populated materialised views that read one which is not. */
   readonly unreadableViews: ReadonlyArray<{ readonly view: string; readonly reads: string }>;
+  readonly failingViews: readonly FailingView[];
   /** Tables partitioned by the hash of a column with an enum in it. */
   readonly hashedEnums: readonly string[];
   /** Partitions with an identity column of their own. */
@@ -17,7 +19,7 @@ export const loadObstacleDefinitions = {
     severity: "blocker",
     acceptable: false,
     remedy:
-      "On the source, REFRESH the one that it reads; or empty it, too (REFRESH MATERIALIZED VIEW … WITH NO DATA).",
+      "On the source, REFRESH the one that it reads, or mend its query or its owner's rights until it can be refreshed itself; or empty it, too (REFRESH MATERIALIZED VIEW … WITH NO DATA).",
   },
   PARTITION_BY_ENUM_HASH: {
     severity: "blocker",
@@ -38,13 +40,15 @@ export async function readLoadObstacles(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<LoadObstacles> {
-  const [views, tables, partitions] = await Promise.all([
+  const [views, failingViews, tables, partitions] = await Promise.all([
     client.query<LoadObstacles["unreadableViews"][number]>(viewsQuery, [schemas]),
+    readFailingViews(client, schemas),
     client.query<{ name: string }>(hashedEnumsQuery, [schemas]),
     client.query<{ name: string }>(ownIdentitiesQuery, [schemas]),
   ]);
   return {
     unreadableViews: views.rows,
+    failingViews,
     hashedEnums: tables.rows.map(({ name }) => name),
     ownIdentities: partitions.rows.map(({ name }) => name),
   };
@@ -57,6 +61,13 @@ export function checkLoadObstacles(source: LoadObstacles, targetMajor: number): 
         "MATERIALIZED_VIEW_UNREADABLE",
         view,
         `It holds rows and reads ${reads}, which is not populated: the copy could not populate it.`,
+      ),
+    ),
+    ...source.failingViews.map(({ view, state }) =>
+      found(
+        "MATERIALIZED_VIEW_UNREADABLE",
+        view,
+        `It holds rows, and its query fails today (SQLSTATE ${state}): the copy could not populate it.`,
       ),
     ),
     ...source.hashedEnums.map((table) =>

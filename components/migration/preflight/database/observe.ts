@@ -31,6 +31,7 @@ import { readServerObjects, type ServerObjects } from "./server-objects.ts";
 import { readServerSettings } from "./server-settings.ts";
 import { type BoundSetting, readSettings } from "./settings.ts";
 import { type HeldName, readHeldNames } from "./taken-names.ts";
+import { type NamedZone, readNamedZones } from "./time-zones.ts";
 import { readUnsaid, type UnsaidAspects } from "./unsaid.ts";
 
 /** What one database was seen to be; a part is `undefined` where its look-up failed, which is a finding of its own. */
@@ -62,6 +63,7 @@ export interface DatabaseObservation {
   readonly splitFamilies: readonly SplitFamily[] | undefined;
   readonly publications: readonly string[] | undefined;
   readonly textBodies: TextBodies | undefined;
+  readonly namedZones: readonly NamedZone[] | undefined;
   readonly invalidProtectedIndexes: readonly string[] | undefined;
   /** Where event triggers are switched off. */
   readonly eventTriggersOff: readonly string[] | undefined;
@@ -121,6 +123,7 @@ export async function observeDatabase(
     splitFamilies: read("inheritance", () => readSplitFamilies(client, schemas)),
     publications: read("publications", () => readPublications(client, schemas)),
     textBodies: read("function bodies", () => readTextBodies(client, schemas)),
+    namedZones: read("time zones", () => readNamedZones(client, schemas)),
     invalidProtectedIndexes: read("protected indexes", () =>
       readInvalidProtectedIndexes(client, protectedSchemas),
     ),

@@ -4,6 +4,7 @@ import { inBatches } from "../../../in-batches.ts";
 import { displayName } from "../../../postgres/catalogue/catalogue.ts";
 import { quoteIdentifier, quoteLiteral, quoteQualified } from "../../../postgres/identifiers.ts";
 import { readApplicationSettings, type Setting } from "../../../postgres/load/application-settings.ts";
+import { silenceLogQuery, unlessStatementsAreLogged } from "../../../postgres/silent-log.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 import { readBrokenKeys } from "./broken-keys.ts";
@@ -41,7 +42,7 @@ const found = findingsOf(outdatedRowDefinitions);
 /**
  * Looks into tables where a check or a generated column depends on what can change without them: the clock, settings,
  * functions of the application; and for rows that came past a foreign key. Best effort: only the oldest rows of a large
- * table are read, and a function that does not run in our session shows nothing.
+ * table are read, and a function that does not find its way in our session shows nothing.
  */
 export async function readOutdatedRows(
   client: ClientBase,
@@ -86,7 +87,7 @@ interface Suspect {
   readonly table: string;
   /** Of the constraint or the column. */
   readonly name: string;
-  /** True for a row that is outdated; of a domain: its value given its type once more, which fails. */
+  /** True for a row that is outdated; where there is a domain: the value given its type once more, which fails. */
   readonly expression: string;
 }
 
@@ -111,6 +112,8 @@ async function findOutdated(
     const results = await client.query<{ position: number }>(
       [
         "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'",
+        // A function of the application may quote the row that it refuses.
+        silenceLogQuery(unlessStatementsAreLogged, "transaction"),
         ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
         batch.map(lookInto).join(" UNION ALL "),
       ].join("; "),
@@ -126,7 +129,7 @@ async function findOutdated(
     const [first, ...others] = batch;
     if (sqlState(error) === queryCanceled) return [];
     if (first !== undefined && others.length === 0) {
-      return first.kind === "domain" && violations.has(sqlState(error) ?? "") ? [nameOf(first)] : [];
+      return refusesValue.test(sqlState(error) ?? "") ? [nameOf(first)] : [];
     }
     const alone = await Promise.all(batch.map((suspect) => findOutdated(client, [suspect], settings)));
     return alone.flat();
@@ -146,8 +149,11 @@ const batchSize = 50;
 /** By the statement's time limit. */
 const queryCanceled = "57014";
 
-/** A check, or NOT NULL of the domain itself. */
-const violations: ReadonlySet<string> = new Set(["23514", "23502"]);
+/**
+ * A domain's check or NOT NULL; or what a function says of a value that it cannot take, and would say on the target. Others,
+ * such as a name that is not found, may come of our session.
+ */
+const refusesValue = /^(?:2[123]|P0)/;
 
 /** 64 MB: rows are mostly appended, so what was written long ago is at the beginning. */
 const mostBlocks = 8192;
@@ -163,12 +169,27 @@ function mayChange(expression: string): string {
 }
 
 const suspectsQuery = `
-  WITH own AS MATERIALIZED (
+  WITH RECURSIVE own AS MATERIALIZED (
     SELECT c.oid, n.nspname, c.relname
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am am ON am.oid = c.relam
      WHERE n.nspname = ANY ($1::text[]) AND c.relkind = 'r' AND am.amname = 'heap'
        AND NOT EXISTS (SELECT FROM pg_depend e
                         WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+  ),
+  -- Every type within a column's type, and whether each of its values is one of it.
+  part (relation, attnum, type, is_whole) AS (
+    SELECT own.oid, a.attnum, a.atttypid, true
+      FROM own JOIN pg_attribute a ON a.attrelid = own.oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT part.relation, part.attnum, inner_type.oid, part.is_whole AND t.typtype = 'd'
+      FROM part
+      JOIN pg_type t ON t.oid = part.type AND t.oid >= 16384
+     CROSS JOIN LATERAL (
+       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
+       UNION ALL SELECT t.typelem WHERE t.typcategory = 'A'
+       UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+       UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+     ) AS inner_type
   )
   SELECT 'check' AS kind, own.nspname::text AS schema, own.relname::text AS table, k.conname::text AS name,
          'NOT (' || pg_get_expr(k.conbin, k.conrelid) || ')' AS expression
@@ -182,12 +203,13 @@ const suspectsQuery = `
     JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
    WHERE ${mayChange("d.adbin::text")}
   UNION ALL
-  SELECT 'domain', own.nspname, own.relname, a.attname,
-         format('%I::%s::%s', a.attname, format_type(t.typbasetype, t.typtypmod), format_type(t.oid, NULL))
-    FROM own
-    JOIN pg_attribute a ON a.attrelid = own.oid AND a.attnum > 0 AND NOT a.attisdropped
-    JOIN pg_type t ON t.oid = a.atttypid AND t.typtype = 'd'
-   WHERE t.typnotnull AND NOT a.attnotnull
+  SELECT DISTINCT 'domain', own.nspname, own.relname, a.attname,
+         format('%I::text::%s', a.attname, format_type(a.atttypid, a.atttypmod))
+    FROM part
+    JOIN own ON own.oid = part.relation
+    JOIN pg_attribute a ON a.attrelid = part.relation AND a.attnum = part.attnum
+    JOIN pg_type t ON t.oid = part.type AND t.typtype = 'd'
+   WHERE part.is_whole AND t.typnotnull AND NOT a.attnotnull
       OR EXISTS (SELECT FROM pg_constraint k
                   WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated AND ${mayChange("k.conbin::text")})
    ORDER BY 2, 3, 4`;

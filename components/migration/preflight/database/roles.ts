@@ -7,7 +7,7 @@ export interface RoleFacts {
   /** Roles that own or are granted anything of the moved schemas, directly or as members of such a role. */
   readonly referenced: readonly string[];
   readonly roles: readonly string[];
-  /** What each role may do and inherits: attributes and the roles it is a member of, as one line. */
+  /** What each role may do and inherits: attributes, settings that it may change, roles it is a member of, as one line. */
   readonly powers: Readonly<Record<string, string>>;
   /** Tables of the moved schemas that our own role may not read. */
   readonly unreadable: readonly string[];
@@ -89,6 +89,12 @@ const memberships = `
                    CASE WHEN bool_or(COALESCE((to_jsonb(each) ->> 'set_option')::boolean, true)) THEN 'set' END) AS options
     FROM pg_auth_members each WHERE each.member = r.oid GROUP BY each.roleid`;
 
+/** To the role `r` (15 and later). Whether it may set them or alter the system by them is not told apart. */
+const settingsGranted = `
+  SELECT string_agg(setting.identity, ',' ORDER BY setting.identity COLLATE "C")
+    FROM pg_shdepend s CROSS JOIN LATERAL pg_identify_object(s.classid, s.objid, 0) AS setting
+   WHERE s.classid = to_regclass('pg_catalog.pg_parameter_acl') AND s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid`;
+
 // pg_shdepend does not record the bootstrap superuser (oid 10), which is pinned; the owners are read beside it.
 const rolesQuery = `
   WITH RECURSIVE scope AS MATERIALIZED (SELECT oid, nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])),
@@ -125,7 +131,8 @@ const rolesQuery = `
                    CASE WHEN r.rolcanlogin THEN 'login' END, CASE WHEN r.rolreplication THEN 'replication' END,
                    CASE WHEN r.rolbypassrls THEN 'bypassrls' END, r.rolconnlimit,
                    (SELECT string_agg(concat_ws(' ', quote_ident(g.rolname), m.options), ',' ORDER BY g.rolname COLLATE "C")
-                      FROM (${memberships}) AS m JOIN pg_roles g ON g.oid = m.roleid)))
+                      FROM (${memberships}) AS m JOIN pg_roles g ON g.oid = m.roleid),
+                   (${settingsGranted})))
             FROM pg_roles r) AS powers,
          ARRAY(SELECT oid::regclass::text FROM relation
                 WHERE relkind IN ('r', 'p') AND NOT has_table_privilege(oid, 'SELECT') ORDER BY 1) AS unreadable,

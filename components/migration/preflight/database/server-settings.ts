@@ -17,8 +17,9 @@ export const serverSettingDefinitions = {
 const found = findingsOf(serverSettingDefinitions);
 
 /**
- * The settings of the whole server (configuration file, ALTER SYSTEM, command line) that change what statements mean or
- * whether they end, by name. Values in the form in which they were written; none where our role may not see them.
+ * The settings of the whole server (configuration file, ALTER SYSTEM, command line) that change what statements mean,
+ * whether they end, or whether what they did lasts, by name. Values in the form in which they were written; none where our
+ * role may not see them.
  */
 export async function readServerSettings(client: ClientBase): Promise<Record<string, string>> {
   try {
@@ -89,6 +90,17 @@ const decisiveSettings = [
   "transaction_timeout",
   "lock_timeout",
   "max_prepared_transactions",
+  "row_security",
+  "session_replication_role",
+  "array_nulls",
+  "backslash_quote",
+  "extra_float_digits",
+  "lo_compat_privileges",
+  "xmlbinary",
+  "xmloption",
+  "synchronous_commit",
+  "fsync",
+  "full_page_writes",
 ];
 
 // Our own sessions pin some of these, so that what a session shows is not what others get.

@@ -14,6 +14,7 @@ export interface ServerFacts {
   readonly isSuperuser: boolean;
   readonly bypassesRowSecurity: boolean;
   readonly encoding: string;
+  /** With the provider and its locale where that is not the operating system. */
   readonly collation: string;
   readonly characterType: string;
   readonly maxConnections: number;
@@ -277,7 +278,8 @@ const serverQuery = `
          r.rolsuper AS "isSuperuser",
          r.rolsuper OR r.rolbypassrls AS "bypassesRowSecurity",
          pg_encoding_to_char(d.encoding)::text AS encoding,
-         d.datcollate::text AS collation,
+         concat_ws(' ', d.datcollate, NULLIF(to_jsonb(d) ->> 'datlocprovider', 'c'),
+                   COALESCE(to_jsonb(d) ->> 'daticulocale', to_jsonb(d) ->> 'datlocale'), to_jsonb(d) ->> 'daticurules') AS collation,
          d.datctype::text AS "characterType",
          current_setting('max_connections')::int AS "maxConnections",
          current_setting('superuser_reserved_connections')::int

@@ -57,6 +57,18 @@ const heldNamesQuery = `
     SELECT 'pg_operator'::regclass, o.oid,
            'operator ' || scope.schema || '.' || o.oprname || '(' || o.oprleft::regtype || ', ' || o.oprright::regtype || ')'
       FROM pg_operator o JOIN scope ON scope.oid = o.oprnamespace
+    UNION ALL
+    SELECT rare.classid, rare.oid, rare.kind || ' ' || scope.schema || '.' || rare.name || COALESCE(' using ' || am.amname, '')
+      FROM (SELECT 'pg_opclass'::regclass AS classid, oid, opcnamespace AS namespace, 'operator class' AS kind, opcname AS name, opcmethod AS method FROM pg_opclass
+            UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfnamespace, 'operator family', opfname, opfmethod FROM pg_opfamily
+            UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, 'collation', collname, NULL FROM pg_collation
+            UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace, 'conversion', conname, NULL FROM pg_conversion
+            UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, 'text search configuration', cfgname, NULL FROM pg_ts_config
+            UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, 'text search dictionary', dictname, NULL FROM pg_ts_dict
+            UNION ALL SELECT 'pg_ts_parser'::regclass, oid, prsnamespace, 'text search parser', prsname, NULL FROM pg_ts_parser
+            UNION ALL SELECT 'pg_ts_template'::regclass, oid, tmplnamespace, 'text search template', tmplname, NULL FROM pg_ts_template) AS rare
+      JOIN scope ON scope.oid = rare.namespace
+      LEFT JOIN pg_am am ON am.oid = rare.method
   )
   SELECT object.name, x.extname::text AS extension
     FROM object

@@ -22,8 +22,9 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
       unsaidQueries({
         enforcement: "fires.how",
         acl: "t.typacl",
+        replicaIdentity: "c.relreplident",
         constructorSchema: "place.nspname",
-        comment: (type) => comment("pg_type", type),
+        comment,
       }),
       schemas,
     ),
@@ -32,6 +33,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
       unsaidQueries({
         enforcement: "'O'",
         acl: "NULL::aclitem[]",
+        replicaIdentity: "'d'",
         constructorSchema: "n.nspname",
         comment: () => "NULL",
       }),
@@ -70,6 +72,16 @@ function reasonOf(aspect: string | null): [explanation: string, remedy: string] 
         "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
         "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
       ];
+    case "comment":
+      return [
+        "A partition or child has it from its parent, with a comment of its own. No dump carries that.",
+        "Take it off on the source (COMMENT ON … IS NULL), or accept that it is lost: the gate then accepts it, too.",
+      ];
+    case "replicaIdentity":
+      return [
+        "The index that was its replica identity is gone. No dump says so: the copy has its primary key for one.",
+        "Say on the source what it is (ALTER TABLE … REPLICA IDENTITY), or accept that it is the primary key: the gate then accepts it, too.",
+      ];
     default:
       return [
         "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
@@ -86,33 +98,50 @@ function reasonOf(aspect: string | null): [explanation: string, remedy: string] 
 function unsaidQueries(aspects: {
   readonly enforcement: string;
   readonly acl: string;
+  readonly replicaIdentity: string;
   readonly constructorSchema: string;
-  comment(type: string): string;
+  comment(catalogue: string, oid: string): string;
 }): string[] {
   return [
     `SELECT 'constraint' AS kind, ARRAY[n.nspname, c.relname, k.conname]::text[] AS path, NULL AS suffix, NULL AS parent,
-            json_build_object('enforcement', ${aspects.enforcement}) AS aspects
+            json_build_object('enforcement', CASE WHEN fires.how IS NOT NULL THEN ${aspects.enforcement} END,
+                              'comment', CASE WHEN inherited THEN ${aspects.comment("pg_constraint", "k.oid")} END) AS aspects
        FROM pg_constraint k
        JOIN pg_class c ON c.oid = k.conrelid
        JOIN pg_namespace n ON n.oid = c.relnamespace
        LEFT JOIN pg_constraint origin ON origin.oid = k.conparentid
-       JOIN (SELECT tgconstraint, string_agg(DISTINCT tgenabled::text, '' ORDER BY tgenabled::text) AS how
-               FROM pg_trigger WHERE tgisinternal GROUP BY 1) AS fires ON fires.tgconstraint = k.oid AND fires.how <> 'O'
-      WHERE n.nspname = ANY ($1::text[]) AND origin.conrelid IS DISTINCT FROM k.conrelid`,
+       LEFT JOIN (SELECT tgconstraint, string_agg(DISTINCT tgenabled::text, '' ORDER BY tgenabled::text) AS how
+                    FROM pg_trigger WHERE tgisinternal GROUP BY 1) AS fires ON fires.tgconstraint = k.oid AND fires.how <> 'O'
+      CROSS JOIN LATERAL (VALUES (k.contype = 'c' AND NOT k.conislocal OR k.contype = 'f' AND k.conparentid <> 0)) AS part(inherited)
+      WHERE n.nspname = ANY ($1::text[]) AND origin.conrelid IS DISTINCT FROM k.conrelid
+        AND (fires.how IS NOT NULL OR inherited AND ${comment("pg_constraint", "k.oid")} IS NOT NULL)`,
+
+    // One that is switched on or off otherwise than its parent's is said, and its comment with it.
+    `SELECT 'trigger' AS kind, ARRAY[n.nspname, c.relname, t.tgname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('comment', ${aspects.comment("pg_trigger", "t.oid")}) AS aspects
+       FROM pg_trigger t
+       JOIN pg_trigger origin ON origin.oid = t.tgparentid AND origin.tgenabled = t.tgenabled
+       JOIN pg_class c ON c.oid = t.tgrelid
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = ANY ($1::text[]) AND NOT t.tgisinternal AND ${comment("pg_trigger", "t.oid")} IS NOT NULL`,
 
     `SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
                            ELSE 'table' END AS kind,
             ARRAY[n.nspname, c.relname]::text[] AS path, NULL AS suffix, NULL AS parent,
             json_build_object('rowTypeAcl', ${aclLines(aspects.acl, "T", "t.typowner")},
-                              'rowTypeComment', ${aspects.comment("t.oid")}) AS aspects
+                              'rowTypeComment', ${aspects.comment("pg_type", "t.oid")},
+                              'replicaIdentity', CASE WHEN lost THEN ${aspects.replicaIdentity} END) AS aspects
        FROM pg_class c
        JOIN pg_namespace n ON n.oid = c.relnamespace
        JOIN pg_type t ON t.oid = c.reltype
+      CROSS JOIN LATERAL (
+        SELECT c.relreplident = 'i'
+               AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) AS lost) AS identity
       WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        AND (t.typacl IS NOT NULL OR ${comment("pg_type", "t.oid")} IS NOT NULL)`,
+        AND (t.typacl IS NOT NULL OR ${comment("pg_type", "t.oid")} IS NOT NULL OR lost)`,
 
     `SELECT 'range type' AS kind, ARRAY[n.nspname, t.typname]::text[] AS path, NULL AS suffix, NULL AS parent,
-            json_build_object('multirangeComment', ${aspects.comment("r.rngmultitypid")}) AS aspects
+            json_build_object('multirangeComment', ${aspects.comment("pg_type", "r.rngmultitypid")}) AS aspects
        FROM pg_range r
        JOIN pg_type t ON t.oid = r.rngtypid
        JOIN pg_namespace n ON n.oid = t.typnamespace
