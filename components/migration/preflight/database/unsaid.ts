@@ -23,6 +23,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
         enforcement: "fires.how",
         acl: "t.typacl",
         constructorSchema: "place.nspname",
+        identity: "a.attidentity",
         comment: (type) => comment("pg_type", type),
       }),
       schemas,
@@ -33,6 +34,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
         enforcement: "'O'",
         acl: "NULL::aclitem[]",
         constructorSchema: "n.nspname",
+        identity: "origin.attidentity",
         comment: () => "NULL",
       }),
       schemas,
@@ -70,6 +72,11 @@ function reasonOf(aspect: string | null): [explanation: string, remedy: string] 
         "Its triggers do not fire as usual on the source (DISABLE TRIGGER ALL), so that it is not enforced for everybody. The copy checks and enforces it: rows that break it end the load.",
         "Find and mend the rows that break it, then ENABLE TRIGGER ALL on the tables of both sides; or drop the constraint on the source; accept it if the copy may enforce it.",
       ];
+    case "partitionIdentity":
+      return [
+        "The column is an identity column of the partitioned table and not of this partition, as an earlier load left it that attached it before its parent. No dump says so: the copy has it as the table has.",
+        "DETACH the partition on the source and ATTACH it again; or accept it if nothing writes into the partition itself: the gate then accepts it, too.",
+      ];
     default:
       return [
         "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
@@ -87,6 +94,7 @@ function unsaidQueries(aspects: {
   readonly enforcement: string;
   readonly acl: string;
   readonly constructorSchema: string;
+  readonly identity: string;
   comment(type: string): string;
 }): string[] {
   return [
@@ -128,5 +136,14 @@ function unsaidQueries(aspects: {
        JOIN pg_proc p ON p.oid = d.objid
        JOIN pg_namespace place ON place.oid = p.pronamespace AND place.oid <> n.oid
       WHERE ${aspects.constructorSchema} = ANY ($1::text[])`,
+
+    `SELECT 'column' AS kind, ARRAY[n.nspname, c.relname, a.attname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('partitionIdentity', NULLIF(${aspects.identity}, '')) AS aspects
+       FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_attribute a ON a.attrelid = c.oid
+       JOIN pg_attribute origin ON origin.attrelid = pg_partition_root(c.oid) AND origin.attname = a.attname
+      WHERE n.nspname = ANY ($1::text[]) AND c.relispartition AND c.relkind IN ('r', 'p', 'f')
+        AND a.attidentity <> origin.attidentity AND current_setting('server_version_num')::int >= 170000`,
   ];
 }
