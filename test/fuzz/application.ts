@@ -9,6 +9,8 @@ export interface Column {
   readonly type: ColumnType;
   /** Computed or numbered by the server: no statement writes it. */
   readonly isGiven: boolean;
+  /** NOT NULL. */
+  readonly isRequired?: boolean;
   /** Taken from another table's key instead of the type's values. */
   readonly from?: string;
 }

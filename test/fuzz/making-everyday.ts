@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteLiteral } from "../../components/postgres/identif
 import { type Column, columnName, nameOf, operandsOf, type Table } from "./application.ts";
 import type { Dice } from "./dice.ts";
 import { condition, type Operand } from "./expressions.ts";
-import { someTable, type Step } from "./making-tables.ts";
+import { type Step, someTable } from "./making-tables.ts";
 import { arrayOf, builtInType, type ColumnType, plainType } from "./types.ts";
 
 /** Statements as Prisma, Rails and Django write them, and as the manual shows them for what those cannot write. */
@@ -12,20 +12,24 @@ export const makeModel: Step = (app, dice) => {
   const { schema, name, sql } = app.place(dice);
   const table: Table = { schema, name, columns: [], kind: "table", partitions: 0, key: [] };
   const [keyType, keyClause, isGiven] = dice.pick(keys);
-  const key: Column = { name: dice.pick(["id", "ID", "uuid"]), type: keyType, isGiven };
+  const key: Column = { name: dice.pick(["id", "ID", "uuid"]), type: keyType, isRequired: true, isGiven };
   table.columns.push(key);
   table.key = [key];
   const parts = [`${columnName(key)} ${keyClause}`];
   for (const [type, defaults] of dice.some(modelColumns, 7)) {
-    const column: Column = { name: dice.pick(columnStems) + app.names.fresh(dice), type, isGiven: false };
-    table.columns.push(column);
     const given = dice.maybe(2, () => ` DEFAULT ${dice.pick(defaults)}`);
-    parts.push(`${columnName(column)} ${type.sql}${given}${dice.maybe(2, () => " NOT NULL")}`);
+    const isRequired = dice.once(2);
+    const column: Column = {
+      name: dice.pick(columnStems) + app.names.fresh(dice),
+      ...{ type, isRequired, isGiven: false },
+    };
+    table.columns.push(column);
+    parts.push(`${columnName(column)} ${type.sql}${given}${isRequired ? " NOT NULL" : ""}`);
   }
   const enums = app.userTypes.filter(({ family }) => family === "enum");
   if (enums.length > 0 && dice.once(2)) {
     const type = dice.pick(enums);
-    const column: Column = { name: app.names.fresh(dice), type, isGiven: false };
+    const column: Column = { name: app.names.fresh(dice), type, isRequired: true, isGiven: false };
     table.columns.push(column);
     parts.push(`${columnName(column)} ${type.sql} DEFAULT ${type.value(dice)} NOT NULL`);
   }

@@ -281,7 +281,10 @@ export const insertRows: Step = (app, dice) => {
   if (columns.length === 0)
     return { sql: `INSERT INTO ${nameOf(table)} DEFAULT VALUES`, about: [table.name] };
   const rows = dice.times(1, 4, () => {
-    const values = columns.map(({ type, from }) => (dice.once(8) ? "DEFAULT" : (from ?? orNull(type, dice))));
+    const values = columns.map(({ type, from, isRequired }) => {
+      if (isRequired) return type.value(dice);
+      return dice.once(8) ? "DEFAULT" : (from ?? orNull(type, dice));
+    });
     return `(${values.join(", ")})`;
   });
   return {

@@ -247,7 +247,7 @@ async function createExtensions(...servers: readonly Server[]): Promise<string[]
   );
   return usedExtensions
     .filter((wanted) => available.every(({ rows }) => rows.some(({ name }) => name === wanted)))
-    .map((name) => `CREATE EXTENSION ${quoteIdentifier(name)}`);
+    .map((name) => `CREATE EXTENSION ${quoteIdentifier(name)} SCHEMA public`);
 }
 
 const usedExtensions = [
