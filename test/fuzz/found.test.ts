@@ -36,6 +36,15 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
       "CREATE VIEW public.only AS SELECT b FROM public.listed WHERE a IN ('x', 'y') OR b = ANY (ARRAY[1, NULL])",
     ],
   ],
+  ["extensions in a moved schema that nothing uses", ["CREATE TABLE public.plain (a int)"]],
+  [
+    "constants that a subquery gives, which have a name once they are restored",
+    [
+      "CREATE TABLE public.item (a int, t varchar)",
+      "CREATE VIEW public.some AS SELECT a FROM public.item WHERE EXISTS (SELECT 'x' FROM public.item) AND a > ALL (SELECT -7) AND t NOT IN (SELECT NULL FROM public.item)",
+      "CREATE POLICY own ON public.item USING (EXISTS (SELECT 'x', NULL, DATE '2024-01-01'))",
+    ],
+  ],
   [
     "options of a TOAST table that has outlived what it was for",
     [

@@ -25,6 +25,8 @@ export const ownSchemaQueries: readonly string[] = [
 export const schemaQueries: readonly string[] = [
   ...ownSchemaQueries,
 
+  // A type that comes with another object, as an array or for rows, needs nothing by itself. Before 17 one that comes with an
+  // extension's is no member of it (commit e5bc9454e).
   `WITH used AS (
      SELECT 'pg_class'::regclass AS classid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = ANY($1::text[])
@@ -53,7 +55,8 @@ export const schemaQueries: readonly string[] = [
      JOIN pg_extension e ON e.oid = member.refobjid
      JOIN pg_namespace home ON home.oid = e.extnamespace
     WHERE NOT EXISTS (SELECT 1 FROM pg_depend own
-                       WHERE own.classid = used.classid AND own.objid = used.oid AND own.deptype = 'e')`,
+                       WHERE own.classid = used.classid AND own.objid = used.oid
+                         AND (own.deptype = 'e' OR own.deptype = 'i' AND own.classid = 'pg_type'::regclass))`,
 
   // The version that a collation was made under belongs to the operating system, and the columns differ by major.
   `SELECT 'collation' AS kind, ARRAY[n.nspname, c.collname]::text[] AS path, NULL AS suffix, NULL AS parent,

@@ -203,7 +203,7 @@ describe("extensions on both sides", () => {
     const { connections } = await createWorld();
     const { facts } = await preflight(connections);
     if (!facts.source?.extensions?.available.includes("citext")) return skip("no contrib modules here");
-    await runSql(connections.source, "CREATE EXTENSION citext");
+    await runSql(connections.source, "CREATE EXTENSION citext SCHEMA public");
     const lines = summarise(await preflight(connections));
     expect(lines).toContain("warning EXTENSION_NOT_ON_TARGET citext");
     expect(lines.join()).not.toContain("EXTENSION_MISSING");
