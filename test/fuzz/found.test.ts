@@ -46,6 +46,14 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
     ],
   ],
   [
+    "statements of rules and functions that write to a table by another name",
+    [
+      'CREATE TABLE public."Old one" (a int PRIMARY KEY, b int)',
+      'CREATE FUNCTION public.tidy() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM public."Old one" o WHERE o.a IS NULL; UPDATE ONLY public."Old one" o SET b = o.a; INSERT INTO public."Old one" AS o VALUES (1) ON CONFLICT (a) DO UPDATE SET b = o.b; MERGE INTO public."Old one" o USING (VALUES (1)) AS s(x) ON o.a = s.x WHEN MATCHED THEN DELETE; END',
+      'CREATE RULE also AS ON INSERT TO public."Old one" DO ALSO UPDATE public."Old one" o SET b = 1 WHERE o.a = NEW.a',
+    ],
+  ],
+  [
     "options of a TOAST table that has outlived what it was for",
     [
       "CREATE TABLE public.narrow (a int, b text) WITH (toast.autovacuum_vacuum_threshold = 7)",
