@@ -38,6 +38,10 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
   ],
   ["extensions in a moved schema that nothing uses", ["CREATE TABLE public.plain (a int)"]],
   [
+    "an extension of which only the array of a type is used",
+    ["CREATE TABLE public.tagged (tags public.ltree[])"],
+  ],
+  [
     "constants that a subquery gives, which have a name once they are restored",
     [
       "CREATE TABLE public.item (a int, t varchar)",

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { extensionMembers } from "../../../postgres/catalogue/fragments.ts";
 import type { Finding } from "../../finding.ts";
 import { cutoverSchema } from "../../journal/journal.ts";
 import { findingsOf, listNames } from "../definitions.ts";
@@ -131,20 +132,11 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
 
 // Objects below 16384 are PostgreSQL's own (FirstNormalObjectId, access/transam.h). What publishes or fences tables is
 // reported by checks of its own, so are casts and transforms. A foreign key is one finding: what it needs an index and
-// internal triggers for is left out. What comes with an extension's object (the array of a type, the operators of a
-// class) belongs to the extension, though it is recorded as a member from 17 on only (commit e5bc9454e) or never. Objects are described only after the joins: describing costs a catalogue look-up each.
+// internal triggers for is left out. Objects are described only after the joins: describing costs a catalogue look-up each.
 const dependenciesQuery = `
   WITH RECURSIVE scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM scope)),
-  extension_member (classid, objid, extension) AS MATERIALIZED (
-    SELECT classid, objid, refobjid FROM pg_depend
-     WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
-    UNION
-    SELECT d.classid, d.objid, member.extension
-      FROM extension_member member
-      JOIN pg_depend d ON d.refclassid = member.classid AND d.refobjid = member.objid
-     WHERE d.deptype = 'i' OR d.deptype = 'a' AND d.classid IN ('pg_amop'::regclass, 'pg_amproc'::regclass)
-  ),
+  ${extensionMembers},
   family_member AS MATERIALIZED (
     SELECT 'pg_amop'::regclass AS classid, oid AS objid, amopfamily AS family FROM pg_amop WHERE oid >= 16384
     UNION ALL SELECT 'pg_amproc'::regclass, oid, amprocfamily FROM pg_amproc WHERE oid >= 16384
