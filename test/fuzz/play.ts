@@ -255,6 +255,7 @@ const usedExtensions = [
   "citext",
   "hstore",
   "ltree",
+  "pg_stat_statements",
   "pg_trgm",
   "pgcrypto",
   "unaccent",

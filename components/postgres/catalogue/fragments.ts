@@ -15,7 +15,7 @@ export function aclLines(acl: string, kind: string, owner: string): string {
 
 /**
  * SQL of a recursive `WITH extension_member (classid, objid, extension)`. What comes with an extension's object (the array of
- * a type, the operators of a class) belongs to the extension, too, though it is recorded as a member from 17 on only (commit
+ * a type, the rows of a view, the checks of a domain) belongs to the extension, too, though it is recorded as a member from 17 on only (commit
  * e5bc9454e) or never.
  */
 export const extensionMembers = `extension_member (classid, objid, extension) AS MATERIALIZED (
@@ -25,7 +25,9 @@ export const extensionMembers = `extension_member (classid, objid, extension) AS
     SELECT d.classid, d.objid, member.extension
       FROM extension_member member
       JOIN pg_depend d ON d.refclassid = member.classid AND d.refobjid = member.objid
-     WHERE d.deptype = 'i' OR d.deptype = 'a' AND d.classid IN ('pg_amop'::regclass, 'pg_amproc'::regclass)
+     WHERE d.deptype = 'i'
+        OR d.deptype = 'a' AND d.classid IN ('pg_amop'::regclass, 'pg_amproc'::regclass,
+                                             'pg_constraint'::regclass, 'pg_attrdef'::regclass)
   )`;
 
 /** SQL condition: the object is no member of an extension. */
