@@ -70,6 +70,7 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
       "CREATE TABLE public.json_table (a int)",
       'CREATE TYPE public.json_value AS ("system_user" int)',
       "CREATE FUNCTION public.label(json, int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+      "CREATE TYPE public.holder AS (value public.json_value, json int)",
       "CREATE FUNCTION public.json_query(public.json_value) RETURNS int LANGUAGE sql AS 'SELECT 1'",
     ],
   ],
