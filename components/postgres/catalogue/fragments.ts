@@ -15,8 +15,8 @@ export function aclLines(acl: string, kind: string, owner: string): string {
 
 /**
  * SQL of a recursive `WITH extension_member (classid, objid, extension)`. What comes with an extension's object (the array of
- * a type, the rows of a view, the checks of a domain) belongs to the extension, too, though it is recorded as a member from 17 on only (commit
- * e5bc9454e) or never.
+ * a type, the rows of a view, the checks of a domain) belongs to the extension, too, though it is recorded as a member from
+ * 17 on only (commit e5bc9454e) or never.
  */
 export const extensionMembers = `extension_member (classid, objid, extension) AS MATERIALIZED (
     SELECT classid, objid, refobjid FROM pg_depend
