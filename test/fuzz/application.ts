@@ -9,6 +9,8 @@ export interface Column {
   readonly type: ColumnType;
   /** Computed or numbered by the server: no statement writes it. */
   readonly isGiven: boolean;
+  /** NOT NULL. */
+  readonly isRequired?: boolean;
   /** Taken from another table's key instead of the type's values. */
   readonly from?: string;
 }
@@ -97,6 +99,15 @@ export class Application {
     return thing;
   }
 
+  madeTable({ schema, name }: Pick<Table, "schema" | "name">): void {
+    this.made("TABLE", schema, name, {
+      grant: {
+        on: `TABLE ${quoteQualified(schema, name)}`,
+        privileges: ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"],
+      },
+    });
+  }
+
   /** A thing on a table: a trigger, a policy, a constraint. */
   madeOn(kind: string, table: Pick<Table, "schema" | "name">, name: string, more: Partial<Thing> = {}): void {
     const identity = `${kind} ${quoteIdentifier(name)} ON ${nameOf(table)}`;
@@ -115,7 +126,10 @@ export function nameOf({ schema, name }: Pick<Table, "schema" | "name">): string
 }
 
 export function operandsOf({ columns }: Table, qualifier = ""): Operand[] {
-  return columns.map(({ name, type: { family } }) => ({ sql: qualifier + quoteIdentifier(name), family }));
+  return columns.map(({ name, type: { family, value } }) => ({
+    sql: qualifier + quoteIdentifier(name),
+    ...{ family, value },
+  }));
 }
 
 /** A column's name as SQL. */

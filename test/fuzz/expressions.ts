@@ -6,6 +6,8 @@ export interface Operand {
   /** Quoted, and qualified where the statement needs that. */
   readonly sql: string;
   readonly family: TypeFamily;
+  /** A constant of its type. */
+  value?(dice: Dice): string;
 }
 
 /** A condition over some columns: what a check, a policy, a partial index or a view may say. */
@@ -20,8 +22,12 @@ export function condition(operands: readonly Operand[], dice: Dice, depth = 2): 
       `(CASE WHEN ${parts[0]} THEN ${parts[1]} ELSE true END)`,
     ]);
   }
-  const { sql, family } = dice.pick(operands);
-  return dice.pick([...conditionsOnAll, ...(conditionsOn[family] ?? [])]).replaceAll("§", () => sql);
+  const { sql, family, value } = dice.pick(operands);
+  const withConstants = value === undefined ? [] : conditionsWithConstants;
+  return dice
+    .pick([...conditionsOnAll, ...withConstants, ...(conditionsOn[family] ?? [])])
+    .replaceAll("§v", () => value?.(dice) ?? "NULL")
+    .replaceAll("§", () => sql);
 }
 
 /** A value made of one column, immutable where it stands in an index or a generated column. */
@@ -36,6 +42,15 @@ const conditionsOnAll = [
   "(§ IS NOT DISTINCT FROM §)",
   "(num_nulls(§, NULL) > 0)",
   "(pg_typeof(§) <> 'regclass'::regtype)",
+];
+
+const conditionsWithConstants = [
+  "(§ = §v OR true)",
+  "(§ IN (§v, §v) OR § NOT IN (§v, §v, §v) OR true)",
+  "(§ BETWEEN §v AND §v OR true)",
+  "(§ IS DISTINCT FROM §v OR true)",
+  "(CASE § WHEN §v THEN false ELSE true END OR true)",
+  "(COALESCE(§, §v) IS NOT NULL OR true)",
 ];
 
 const conditionsOn: Partial<Record<TypeFamily, readonly string[]>> = {

@@ -67,7 +67,7 @@ export const makeTable: Step = (app, dice) => {
   const options = dice.maybe(5, () => ` WITH (${dice.pick(storage)})`);
   const key = keyClause(table, dice, 2);
   app.tables.push(table);
-  madeTable(app, table);
+  app.madeTable(table);
   return {
     sql: `CREATE ${unlogged}TABLE ${sql} (${[...parts, ...key].join(", ")})${options}`,
     about: [name],
@@ -91,7 +91,7 @@ export const makeChild: Step = (app, dice) => {
   const parts = dice.times(0, 2, () => columnDefinition(app, table, dice));
   table.columns.unshift(...parent.columns);
   app.tables.push(table);
-  madeTable(app, table);
+  app.madeTable(table);
   return { sql: `CREATE TABLE ${sql} (${parts.join(", ")}) INHERITS (${nameOf(parent)})`, about: [name] };
 };
 
@@ -111,7 +111,7 @@ export const makePartitioned: Step = (app, dice) => {
     parts.push(`PRIMARY KEY (${quoteIdentifier(by)})`);
   }
   app.tables.push(table);
-  madeTable(app, table);
+  app.madeTable(table);
   return {
     sql: `CREATE TABLE ${sql} (${parts.join(", ")}) PARTITION BY ${strategy.toUpperCase()} (${quoteIdentifier(by)})`,
     about: [name],
@@ -145,7 +145,7 @@ export const makePartition: Step = (app, dice) => {
     ...(deeper ? { kind: "partitioned", strategy: "hash" } : { kind: "partition" }),
   };
   app.tables.push(table);
-  madeTable(app, table);
+  app.madeTable(table);
   const by = deeper ? ` PARTITION BY HASH (${columnName(parent.columns[0] as Column)})` : "";
   return { sql: `CREATE TABLE ${sql} PARTITION OF ${nameOf(parent)} ${bound}${by}`, about: [name] };
 };
@@ -281,7 +281,10 @@ export const insertRows: Step = (app, dice) => {
   if (columns.length === 0)
     return { sql: `INSERT INTO ${nameOf(table)} DEFAULT VALUES`, about: [table.name] };
   const rows = dice.times(1, 4, () => {
-    const values = columns.map(({ type, from }) => (dice.once(8) ? "DEFAULT" : (from ?? orNull(type, dice))));
+    const values = columns.map(({ type, from, isRequired }) => {
+      if (isRequired) return type.value(dice);
+      return dice.once(8) ? "DEFAULT" : (from ?? orNull(type, dice));
+    });
     return `(${values.join(", ")})`;
   });
   return {
@@ -350,13 +353,4 @@ function keyClause(table: Table, dice: Dice, inTimes: number): string[] {
 
 export function someTable(app: Application, dice: Dice): Table | undefined {
   return app.tables.length === 0 ? undefined : dice.pick(app.tables);
-}
-
-function madeTable(app: Application, table: Table): void {
-  app.made("TABLE", table.schema, table.name, {
-    grant: {
-      on: `TABLE ${nameOf(table)}`,
-      privileges: ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"],
-    },
-  });
 }

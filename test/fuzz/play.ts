@@ -13,6 +13,7 @@ import {
 import { quoteIdentifier, quoteLiteral } from "../../components/postgres/identifiers.ts";
 import { dropCopy, listRelationNames } from "../../components/postgres/load/drop-copy.ts";
 import { listObjectNames } from "../../components/postgres/load/drop-copy-objects.ts";
+import type { LoadThresholds } from "../../components/postgres/load/tables.ts";
 import { listTables } from "../../components/postgres/relations.ts";
 import type { SequenceState } from "../../components/postgres/sequences.ts";
 import { fingerprint, protectedDdl, protectedSchemas, shown } from "../migration/gate/world.ts";
@@ -68,42 +69,43 @@ export class Arena {
   readonly target: Server;
   readonly figures: Figures;
   readonly #expected: ReadonlySet<string>;
-  readonly #template: TestDatabase;
+  /** With the extensions that applications use, where both servers have them. */
+  readonly #templates: Templates;
 
   private constructor(
     source: Server,
     target: Server,
     figures: Figures,
     expected: ReadonlySet<string>,
-    template: TestDatabase,
+    templates: Templates,
   ) {
     [this.source, this.target, this.figures] = [source, target, figures];
-    [this.#expected, this.#template] = [expected, template];
+    [this.#expected, this.#templates] = [expected, templates];
   }
 
   static async create(source: Server, target: Server, figures: Figures): Promise<Arena> {
     for (const server of new Set([source, target])) await runAll(server.connection("postgres"), [makeRoles]);
-    const template = await createDatabase(target);
-    await runAll(template.connection, [protectedDdl]);
-    await withConnection(template.connection, { purpose: "test" }, ensureJournal);
-    const nothing = await createDatabase(source);
-    const blockers = await blockersOf(nothing.connection, template.connection, ["public"]);
-    await nothing.drop();
-    return new Arena(source, target, figures, new Set(blockers), template);
+    const extensions = await createExtensions(source, target);
+    const templates = {
+      source: await createTemplate(source, extensions),
+      plain: await createTemplate(target, extensions),
+      target: await createTemplate(target, [...extensions, protectedDdl]),
+    };
+    const { connection } = templates.target;
+    await withConnection(connection, { purpose: "test" }, ensureJournal);
+    const blockers = await blockersOf(templates.source.connection, connection, ["public"]);
+    return new Arena(source, target, figures, new Set(blockers), templates);
   }
 
-  dispose(): Promise<void> {
-    return this.#template.drop();
+  async dispose(): Promise<void> {
+    await Promise.all(Object.values(this.#templates).map((template) => template.drop()));
   }
 
   /** @throws Error that says which promise is broken, and by what */
   async play(scenario: Scenario): Promise<void> {
     const databases: TestDatabase[] = [];
-    const create = async (server: Server, template?: TestDatabase) => {
-      const database = await createDatabase(
-        server,
-        template === undefined ? {} : { template: template.connection.database },
-      );
+    const create = async (server: Server, template: TestDatabase) => {
+      const database = await createDatabase(server, { template: template.connection.database });
       databases.push(database);
       return database;
     };
@@ -115,14 +117,14 @@ export class Arena {
   }
 
   async #play(
-    { schemas, statements, changes }: Scenario,
-    create: (server: Server, template?: TestDatabase) => Promise<TestDatabase>,
+    { schemas, statements, changes, asLarge = false }: Scenario,
+    create: (server: Server, template: TestDatabase) => Promise<TestDatabase>,
   ): Promise<void> {
     const { figures } = this;
-    const source = await create(this.source);
+    const source = await create(this.source, this.#templates.source);
     figures.databases += 1;
     await this.#make(source.connection, statements);
-    const target = await create(this.target, this.#template);
+    const target = await create(this.target, this.#templates.target);
     const blockers = (await blockersOf(source.connection, target.connection, schemas)).filter(
       (blocker) => !this.#expected.has(blocker),
     );
@@ -133,7 +135,10 @@ export class Arena {
     }
     figures.copies += 1;
     const before = await dumpScript(target.connection, ["public", ...protectedSchemas]);
-    const { gate, sequences } = await copyFenced(source.connection, target, schemas);
+    const { gate, sequences } = await copyFenced(source.connection, target, {
+      schemas,
+      ...(asLarge ? { thresholds: everyTableIsLarge } : {}),
+    });
     const contents = await readContents(target.connection, schemas);
     const different = await this.#compare(source.connection, contents, schemas, create);
     judge({ different, gate, what: "the copy" });
@@ -172,14 +177,14 @@ export class Arena {
     source: ConnectionTarget,
     copy: Contents,
     schemas: readonly string[],
-    create: (server: Server) => Promise<TestDatabase>,
+    create: (server: Server, template: TestDatabase) => Promise<TestDatabase>,
   ): Promise<string[]> {
     // A copy's materialised views show the rows of now, those of the source what they were when it was refreshed.
     const lasting = (contents: Contents) => chosen(contents, (name) => !name.startsWith("what shows "));
     const original = lasting(await readContents(source, schemas));
     if (differences(original, lasting(copy)).length === 0) return [];
     const isContent = (name: string) => /^(rows of|populated) /.test(name);
-    const reference = await create(this.target);
+    const reference = await create(this.target, this.#templates.plain);
     const script = await dumpScript(source, schemas);
     const isMade = await restore(reference.connection, script);
     if (!isMade) this.figures.withoutReference += 1;
@@ -217,6 +222,45 @@ export class Arena {
     judge({ different, gate, what: sql, about });
   }
 }
+
+interface Templates {
+  readonly source: TestDatabase;
+  readonly target: TestDatabase;
+  /** Of the target's server, with nothing else in it. */
+  readonly plain: TestDatabase;
+}
+
+async function createTemplate(server: Server, statements: readonly string[]): Promise<TestDatabase> {
+  const template = await createDatabase(server);
+  await runAll(template.connection, statements);
+  return template;
+}
+
+/** The statements that create what both servers have of them. */
+async function createExtensions(...servers: readonly Server[]): Promise<string[]> {
+  const available = await Promise.all(
+    servers.map((server) =>
+      withConnection(server.connection("postgres"), { purpose: "test" }, (client) =>
+        client.query<{ name: string }>("SELECT name FROM pg_available_extensions"),
+      ),
+    ),
+  );
+  return usedExtensions
+    .filter((wanted) => available.every(({ rows }) => rows.some(({ name }) => name === wanted)))
+    .map((name) => `CREATE EXTENSION ${quoteIdentifier(name)} SCHEMA public`);
+}
+
+const usedExtensions = [
+  "btree_gist",
+  "citext",
+  "hstore",
+  "ltree",
+  "pg_stat_statements",
+  "pg_trgm",
+  "pgcrypto",
+  "unaccent",
+  "uuid-ossp",
+];
 
 function chosen(contents: Contents, isChosen: (name: string) => boolean): Contents {
   return new Map([...contents].filter(([name]) => isChosen(name)));
@@ -269,15 +313,16 @@ async function blockersOf(
 async function copyFenced(
   source: ConnectionTarget,
   target: TestDatabase,
-  schemas: readonly string[],
+  options: { readonly schemas: readonly string[]; readonly thresholds?: LoadThresholds },
 ): Promise<{ gate: GateReport; sequences: readonly SequenceState[] }> {
+  const { schemas } = options;
   const loaderToken = randomBytes(24).toString("base64url");
   const protectedBefore = await fingerprint(target);
   const onTarget = <Result>(use: Parameters<typeof withConnection<Result>>[2]) =>
     withConnection(target.connection, { purpose: "test" }, use);
   await onTarget((client) => closeTargetFence(client, { tables: [], schemas, loaderToken }));
   const { sequences } = await copyAll(source, target.connection, {
-    schemas,
+    ...options,
     loaderToken,
     withDefinitions: fenceNewTables(schemas),
   });
@@ -294,6 +339,9 @@ async function copyFenced(
   });
   return { gate, sequences };
 }
+
+/** In pieces of a page, frozen, with indexes side by side and foreign keys checked apart. */
+const everyTableIsLarge: LoadThresholds = { piece: 8192, sideBySide: 0, frozen: 0, checkedApart: 0 };
 
 /** As an abort does. */
 async function dropAgain(

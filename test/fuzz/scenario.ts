@@ -4,6 +4,7 @@ import { Application, type Statement } from "./application.ts";
 import * as changing from "./changing.ts";
 import { Dice } from "./dice.ts";
 import * as code from "./making-code.ts";
+import * as everyday from "./making-everyday.ts";
 import type { Step } from "./making-tables.ts";
 import * as tables from "./making-tables.ts";
 
@@ -13,6 +14,8 @@ export interface Scenario {
   /** Makes the application, in order; one that the server refuses is left out. */
   readonly statements: readonly string[];
   readonly changes: readonly Statement[];
+  /** Whether the copy treats each table as it does large ones. */
+  readonly asLarge?: boolean;
 }
 
 export interface ScenarioSize {
@@ -50,7 +53,7 @@ function generate(dice: Dice, size: ScenarioSize): Scenario {
     for (let number = 0; number < count; number++) app.add(next()(app, dice));
   };
   add(size.statements / 20, () => tables.makeType);
-  add(size.statements / 10, () => tables.makeTable);
+  add(size.statements / 10, () => dice.pick([tables.makeTable, everyday.makeModel]));
   add(size.statements, () => dice.pick(making));
   add(size.statements / 5, () => tables.insertRows);
   add(2, () => code.refreshView);
@@ -64,6 +67,7 @@ function generate(dice: Dice, size: ScenarioSize): Scenario {
     schemas,
     statements: [`CREATE SCHEMA ${quoteIdentifier(schemas[1] as string)}`, ...statements],
     changes,
+    asLarge: dice.once(2),
   };
 }
 
@@ -102,6 +106,17 @@ const making = weighed([
   [1, changing.changeOwner],
   [3, changing.comment],
   [1, changing.drop],
+  [4, everyday.makeModel],
+  [2, everyday.makeJoinTable],
+  [5, everyday.makeEverydayIndex],
+  [2, everyday.addExclusion],
+  [2, everyday.makeTimePartitioned],
+  [1, everyday.makeLike],
+  [5, everyday.makeReport],
+  [3, everyday.makeEverydayFunction],
+  [2, everyday.makeTenantPolicy],
+  [4, everyday.changeByAndBy],
+  [2, everyday.changeView],
 ]);
 
 const mutating = weighed([
@@ -120,14 +135,16 @@ function weighed(steps: ReadonlyArray<readonly [weight: number, Step]>): Step[] 
 }
 
 /** Fewer changes first, then fewer statements, by ever smaller pieces from the end, where nothing depends on them. */
-function* smaller({ schemas, statements, changes }: Scenario): IterableIterator<Scenario> {
-  if (changes.length > 0) yield { schemas, statements, changes: [] };
-  if (changes.length > 1) for (const change of changes) yield { schemas, statements, changes: [change] };
+function* smaller(scenario: Scenario): IterableIterator<Scenario> {
+  const { statements, changes } = scenario;
+  if (scenario.asLarge) yield { ...scenario, asLarge: false };
+  if (changes.length > 0) yield { ...scenario, changes: [] };
+  if (changes.length > 1) for (const change of changes) yield { ...scenario, changes: [change] };
   for (let piece = Math.ceil(statements.length / 2); piece >= 1; piece = Math.floor(piece / 2)) {
     for (let start = statements.length - piece; start > -piece; start -= piece) {
       const from = Math.max(start, 0);
       const left = [...statements.slice(0, from), ...statements.slice(start + piece)];
-      if (left.length < statements.length) yield { schemas, statements: left, changes };
+      if (left.length < statements.length) yield { ...scenario, statements: left };
     }
   }
 }
@@ -135,5 +152,6 @@ function* smaller({ schemas, statements, changes }: Scenario): IterableIterator<
 /** Shown by fast-check as the script that it is. */
 function readable(scenario: Scenario): Scenario {
   const text = [...scenario.statements, ...scenario.changes.map(({ sql }) => `on the copy: ${sql}`)];
-  return { ...scenario, [fc.toStringMethod]: () => `\n${text.join(";\n")};\n` } as Scenario;
+  const large = scenario.asLarge ? "-- copied as large tables are\n" : "";
+  return { ...scenario, [fc.toStringMethod]: () => `\n${large}${text.join(";\n")};\n` } as Scenario;
 }

@@ -77,6 +77,11 @@ export function orNull(type: ColumnType, dice: Dice): string {
   return dice.once(4) ? "NULL" : type.value(dice);
 }
 
+/** A type by its name, with the values that a column of it is given. */
+export function plainType(sql: string, family: TypeFamily, values: readonly string[]): ColumnType {
+  return ofValues(sql, family, (dice) => dice.pick(values));
+}
+
 function ofValues(sql: string, family: TypeFamily, choose: (dice: Dice) => string): ColumnType {
   return {
     sql,
@@ -147,7 +152,7 @@ const documents = [
 ];
 
 /**
- * The types, and values of them from the ordinary to the very ends. Not those whose values a server gives out (`xid8`,
+ * The types, and values of them from the ordinary to the very ends, the last ones those of extensions. Not those whose values a server gives out (`xid8`,
  * `pg_lsn`): the preflight refuses them.
  */
 const builtIns: ReadonlyArray<readonly [sql: string, family: TypeFamily, values: readonly string[]]> = [
@@ -205,6 +210,9 @@ const builtIns: ReadonlyArray<readonly [sql: string, family: TypeFamily, values:
   ["tstzrange", "range", ["[2020-01-01 00:00+00,infinity)", "empty"]],
   ["daterange", "range", ["[2020-01-01,2020-02-01)", "(,)"]],
   ["int8multirange", "range", ["{}", "{[1,3),[5,)}"]],
+  ["citext", "text", []],
+  ["hstore", "other", ["", '"a b"=>NULL, c=>"\\"d"']],
+  ["ltree", "other", ["", "Top.Science_1"]],
 ];
 
 const unordered = new Set([

@@ -13,6 +13,23 @@ export function aclLines(acl: string, kind: string, owner: string): string {
       FROM aclexplode(COALESCE(${acl}, acldefault('${kind}', ${owner}))) AS item) AS entries)`;
 }
 
+/**
+ * SQL of a recursive `WITH extension_member (classid, objid, extension)`. What comes with an extension's object (the array of
+ * a type, the rows of a view, the checks of a domain) belongs to the extension, too, though it is recorded as a member from
+ * 17 on only (commit e5bc9454e) or never.
+ */
+export const extensionMembers = `extension_member (classid, objid, extension) AS MATERIALIZED (
+    SELECT classid, objid, refobjid FROM pg_depend
+     WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+    UNION
+    SELECT d.classid, d.objid, member.extension
+      FROM extension_member member
+      JOIN pg_depend d ON d.refclassid = member.classid AND d.refobjid = member.objid
+     WHERE d.deptype = 'i'
+        OR d.deptype = 'a' AND d.classid IN ('pg_amop'::regclass, 'pg_amproc'::regclass,
+                                             'pg_constraint'::regclass, 'pg_attrdef'::regclass)
+  )`;
+
 /** SQL condition: the object is no member of an extension. */
 export function notOfExtension(catalogue: string, oid: string): string {
   return `NOT EXISTS (SELECT 1 FROM pg_depend membership

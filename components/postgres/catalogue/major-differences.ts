@@ -10,6 +10,7 @@ type Majors = readonly [source: number, target: number];
  *
  * - white space;
  * - quotes around names that only the newer major takes for a keyword;
+ * - AS before the alias of what a statement writes (`DELETE FROM visit v`), in rules and SQL-standard bodies;
  * - the qualifier of columns in a view over one relation, which 16 no longer writes (`SELECT users.id FROM users`
  *   became `SELECT id FROM users`; commit 47bb9db75 removed OLD and NEW from a view's range table).
  */
@@ -93,10 +94,18 @@ function straddles([source, target]: Majors, major: number): boolean {
 
 function tokens(text: string): string[] {
   const found = wordsOf(text).filter((word) => word.trim() !== "");
-  return found.map((token) => {
+  const plain = found.map((token) => {
     const name = /^"(.*)"$/s.exec(token)?.[1];
     return name !== undefined && newKeywords.has(name) ? name : token;
   });
+  return plain.filter((token, index) => token !== "AS" || !followsWrittenTable(plain, index));
+}
+
+/** Whether `DELETE FROM`, `UPDATE` or `MERGE INTO` with a table's name, and nothing else, stands before the position. */
+function followsWrittenTable(list: readonly string[], position: number): boolean {
+  const start = list[position - 2] === "." ? position - 3 : position - 1;
+  const from = list[start - 1] === "ONLY" ? start - 1 : start;
+  return /(?:^| )(?:DELETE FROM|UPDATE|MERGE INTO)$/.test(list.slice(Math.max(from - 2, 0), from).join(" "));
 }
 
 function sameTokens(left: readonly string[], right: readonly string[]): boolean {

@@ -6,6 +6,8 @@
  *   `x BETWEEN 1 AND 5 AND c`. AND and OR are associative.
  * - It casts the items of `(ARRAY[a, b])::text[]` one by one (parse_expr.c, `transformTypeCast`). PostgreSQL writes the cast of
  *   the whole where the original was `x IN ('a', 'b')` for a `varchar`, or a list of other numbers than the column's.
+ * - It names what a subquery gives after the type of a cast (parse_target.c, `FigureColname`). PostgreSQL writes a constant
+ *   with one, `( SELECT 'x'::text)`, where the original was `EXISTS (SELECT 'x' …)`.
  */
 export function asRestored(definition: string): string {
   return textOf(restored(grouped(wordsOf(definition))));
@@ -38,7 +40,7 @@ function textOf(group: Group): string {
 
 function restored(group: Group): Group {
   const parts = group.map((part) => (typeof part === "string" ? part : restored(part)));
-  return withoutInnerPair(withCastItems(parts));
+  return withoutImpliedNames(withoutInnerPair(withCastItems(parts)));
 }
 
 function withoutInnerPair(parts: Group): Group {
@@ -102,6 +104,50 @@ function arrayTypeAfter(parts: Group, start: number): { item: Group; end: number
   return isName ? { item, end: open + 2 } : undefined;
 }
 
-function isBlank(part: Part): boolean {
+/** Without `AS text` behind `'x'::text`: nothing but a column of that name says what is meant by it. */
+function withoutImpliedNames(parts: Group): Group {
+  return parts.filter((_part, index) => {
+    // Up to four parts: a blank, AS, another blank, and the name.
+    const from = [index, index - 1, index - 2, index - 3].find((start) => parts[start + 1] === "AS");
+    return from === undefined || !isImpliedName(parts, from);
+  });
+}
+
+/** @param start where a blank, AS, a blank and a name stand */
+function isImpliedName(parts: Group, start: number): boolean {
+  const [before, , between, name] = parts.slice(start, start + 4);
+  if (!isBlank(before) || !isBlank(between) || typeof name !== "string") return false;
+  const cast = parts.lastIndexOf(":", start);
+  const constant = parts[cast - 2];
+  if (parts[cast - 1] !== ":" || typeof constant !== "string" || !/^(?:'|NULL$)/s.test(constant))
+    return false;
+  const type = parts
+    .slice(cast + 1, start)
+    .filter((part) => typeof part === "string" && part !== "[" && part !== "]")
+    .join("");
+  return (
+    (typeNames[type] ?? type.slice(type.lastIndexOf(".") + 1)).replaceAll('"', "") ===
+    name.replaceAll('"', "")
+  );
+}
+
+/** As the parser knows the types that PostgreSQL writes in more words, or other ones. */
+const typeNames: Readonly<Record<string, string>> = {
+  smallint: "int2",
+  integer: "int4",
+  bigint: "int8",
+  real: "float4",
+  "double precision": "float8",
+  boolean: "bool",
+  character: "bpchar",
+  "character varying": "varchar",
+  "bit varying": "varbit",
+  "time without time zone": "time",
+  "time with time zone": "timetz",
+  "timestamp without time zone": "timestamp",
+  "timestamp with time zone": "timestamptz",
+};
+
+function isBlank(part: Part | undefined): boolean {
   return typeof part === "string" && part.trim() === "";
 }

@@ -1,4 +1,4 @@
-import { aclLines, comment, notOfExtension, sortedOptions, textHash } from "./fragments.ts";
+import { aclLines, comment, extensionMembers, notOfExtension, sortedOptions, textHash } from "./fragments.ts";
 
 /** Schemas themselves, and what is granted by default in them. */
 export const ownSchemaQueries: readonly string[] = [
@@ -25,7 +25,8 @@ export const ownSchemaQueries: readonly string[] = [
 export const schemaQueries: readonly string[] = [
   ...ownSchemaQueries,
 
-  `WITH used AS (
+  `WITH RECURSIVE ${extensionMembers},
+   used AS (
      SELECT 'pg_class'::regclass AS classid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = ANY($1::text[])
      UNION ALL
@@ -48,12 +49,10 @@ export const schemaQueries: readonly string[] = [
           jsonb_build_object('schema', home.nspname) AS aspects
      FROM used
      JOIN pg_depend need ON need.classid = used.classid AND need.objid = used.oid AND need.deptype <> 'e'
-     JOIN pg_depend member ON member.classid = need.refclassid AND member.objid = need.refobjid
-      AND member.deptype = 'e' AND member.refclassid = 'pg_extension'::regclass
-     JOIN pg_extension e ON e.oid = member.refobjid
+     JOIN extension_member member ON member.classid = need.refclassid AND member.objid = need.refobjid
+     JOIN pg_extension e ON e.oid = member.extension
      JOIN pg_namespace home ON home.oid = e.extnamespace
-    WHERE NOT EXISTS (SELECT 1 FROM pg_depend own
-                       WHERE own.classid = used.classid AND own.objid = used.oid AND own.deptype = 'e')`,
+    WHERE NOT EXISTS (SELECT 1 FROM extension_member own WHERE own.classid = used.classid AND own.objid = used.oid)`,
 
   // The version that a collation was made under belongs to the operating system, and the columns differ by major.
   `SELECT 'collation' AS kind, ARRAY[n.nspname, c.collname]::text[] AS path, NULL AS suffix, NULL AS parent,

@@ -10,9 +10,9 @@ export const typeQueries: readonly string[] = [
           ARRAY[n.nspname, t.typname]::text[] AS path, NULL AS suffix, NULL AS parent,
           json_build_object(
             'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
-            'attributes', (SELECT json_agg(json_build_array(
-                                    a.attname, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation,
-                                    col_description(a.attrelid, a.attnum)) ORDER BY a.attnum)
+            'attributes', (SELECT string_agg(concat_ws(' ',
+                                    quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation,
+                                    quote_literal(col_description(a.attrelid, a.attnum))), ', ' ORDER BY a.attnum)
                              FROM pg_attribute a
                             WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped),
             'domain', CASE WHEN t.typtype = 'd' THEN concat_ws(' ', format_type(t.typbasetype, t.typtypmod),

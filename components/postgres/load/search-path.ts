@@ -5,21 +5,26 @@ import { boundSetting } from "./application-settings.ts";
 /**
  * The search path under which the application's functions are run while the copy is made: the one its sessions have
  * on the source (role and database settings, else the default), as far as it names moved schemas and schemas with
- * extensions, then the other moved schemas. Nothing else of the target can be found through it.
+ * extensions, then the other moved schemas and those where both servers have extensions: IS DISTINCT FROM,
+ * NULLIF and CASE find a type's operators by the path alone. Nothing else of the target can be found through it.
  */
 export async function loadSearchPath(
   source: ClientBase,
   target: ClientBase,
   schemas: readonly string[],
 ): Promise<string> {
-  const [{ rows: settings }, { rows: extensions }] = await Promise.all([
+  const [{ rows: settings }, { rows: used }, { rows: extensions }] = await Promise.all([
     source.query<{ path: string; user: string }>(effectivePathQuery),
+    source.query<{ schema: string }>(extensionSchemasQuery),
     target.query<{ schema: string }>(extensionSchemasQuery),
   ]);
   const { path = '"$user", public', user = "" } = settings[0] ?? {};
   const allowed = new Set([...schemas, ...extensions.map(({ schema }) => schema)]);
   const effective = splitPath(path).map((name) => (name === "$user" ? user : name));
-  const names = new Set([...effective.filter((name) => allowed.has(name)), ...schemas]);
+  const shared = used
+    .map(({ schema }) => schema)
+    .filter((name) => name !== "pg_catalog" && allowed.has(name));
+  const names = new Set([...effective.filter((name) => allowed.has(name)), ...schemas, ...shared]);
   return [...names, "pg_temp"].map(quoteIdentifier).join(", ");
 }
 
@@ -34,4 +39,4 @@ const effectivePathQuery = `
 
 const extensionSchemasQuery = `
   SELECT DISTINCT n.nspname::text AS schema
-    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace`;
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY 1`;

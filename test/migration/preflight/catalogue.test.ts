@@ -203,10 +203,26 @@ describe("extensions on both sides", () => {
     const { connections } = await createWorld();
     const { facts } = await preflight(connections);
     if (!facts.source?.extensions?.available.includes("citext")) return skip("no contrib modules here");
-    await runSql(connections.source, "CREATE EXTENSION citext");
+    await runSql(connections.source, "CREATE EXTENSION citext SCHEMA public");
     const lines = summarise(await preflight(connections));
     expect(lines).toContain("warning EXTENSION_NOT_ON_TARGET citext");
     expect(lines.join()).not.toContain("EXTENSION_MISSING");
+  });
+
+  test("those with views and composite types, that both have and nothing needs", async ({ skip }) => {
+    const { connections } = await createWorld();
+    const { facts } = await preflight(connections);
+    const isThere = [facts.source, facts.target].map((side) =>
+      ["pg_stat_statements", "tablefunc"].every((name) => side?.extensions?.available.includes(name)),
+    );
+    if (isThere.includes(false)) return skip("no contrib modules here");
+    for (const side of [connections.source, connections.target])
+      await runSql(
+        side,
+        "CREATE EXTENSION pg_stat_statements SCHEMA public; CREATE EXTENSION tablefunc SCHEMA public",
+      );
+    const lines = summarise(await preflight(connections));
+    expect(lines.join()).not.toMatch(/pg_stat_statements|tablefunc|TARGET_NOT_EMPTY/);
   });
 
   test("vector, newer on the source than on the target, with a type that needs it", () => {

@@ -23,6 +23,11 @@ test.each([
     "(b = ANY ((ARRAY[1, NULL::integer])::double precision[]))",
     "(b = ANY (ARRAY[(1)::double precision, (NULL::integer)::double precision]))",
   ],
+  [
+    "EXISTS (SELECT 'x' …), and constants of other types in a subquery",
+    `(EXISTS ( SELECT 'x'::text, NULL::text, '-1'::integer, '1.5'::numeric, 'a'::public."Kind", '2024-01-01 00:00:00'::timestamp(3) without time zone, '{}'::character varying(9)[]\n FROM item))`,
+    `(EXISTS ( SELECT 'x'::text AS text, NULL::text AS text, '-1'::integer AS int4, '1.5'::numeric AS "numeric", 'a'::public."Kind" AS "Kind", '2024-01-01 00:00:00'::timestamp(3) without time zone AS "timestamp", '{}'::character varying(9)[] AS "varchar"\n FROM item))`,
+  ],
 ])("%s is the same", (_condition, before, after) => {
   expect(asRestored(before)).toBe(asRestored(after));
 });
@@ -37,6 +42,10 @@ test.each([
   ["(a = ANY ((ARRAY['x', 'y'])::text[]))", "(a = ALL (ARRAY[('x')::text, ('y')::text]))"],
   ["(x = '((a AND b) AND c)')", "(x = '(a AND b AND c)')"],
   ['("((a AND b) AND c)")', '("(a AND b AND c)")'],
+  ["( SELECT 'x'::text)", "( SELECT 'x'::text AS word)"],
+  ["( SELECT 'x'::text AS text)", "( SELECT 'x'::bpchar AS text)"],
+  ["( SELECT a.x::text)", "( SELECT a.x::text AS text)"],
+  ["( SELECT 'x'::text FROM a)", "( SELECT 'x'::text FROM a AS text)"],
 ])("%s is not %s", (before, after) => {
   expect(asRestored(before)).not.toBe(asRestored(after));
 });

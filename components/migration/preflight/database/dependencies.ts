@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { extensionMembers } from "../../../postgres/catalogue/fragments.ts";
 import type { Finding } from "../../finding.ts";
 import { cutoverSchema } from "../../journal/journal.ts";
 import { findingsOf, listNames } from "../definitions.ts";
@@ -133,12 +134,9 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
 // reported by checks of its own, so are casts and transforms. A foreign key is one finding: what it needs an index and
 // internal triggers for is left out. Objects are described only after the joins: describing costs a catalogue look-up each.
 const dependenciesQuery = `
-  WITH scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
+  WITH RECURSIVE scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM scope)),
-  extension_member AS MATERIALIZED (
-    SELECT classid, objid, refobjid AS extension FROM pg_depend
-     WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
-  ),
+  ${extensionMembers},
   family_member AS MATERIALIZED (
     SELECT 'pg_amop'::regclass AS classid, oid AS objid, amopfamily AS family FROM pg_amop WHERE oid >= 16384
     UNION ALL SELECT 'pg_amproc'::regclass, oid, amprocfamily FROM pg_amproc WHERE oid >= 16384

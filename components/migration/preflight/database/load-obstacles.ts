@@ -12,6 +12,8 @@ export interface LoadObstacles {
   readonly hashedEnums: readonly string[];
   /** Partitions with an identity column of their own. */
   readonly ownIdentities: readonly string[];
+  /** Foreign keys that PostgreSQL cannot check, as `public.pet.has_owner`. */
+  readonly uncheckableKeys: readonly string[];
 }
 
 export const loadObstacleDefinitions = {
@@ -32,6 +34,12 @@ export const loadObstacleDefinitions = {
     remedy:
       "On the source, give the column a plain default: ALTER TABLE … ALTER … DROP IDENTITY, then SET DEFAULT nextval(…) of a sequence that goes on where the identity's stood.",
   },
+  FOREIGN_KEY_UNCHECKABLE: {
+    severity: "blocker",
+    acceptable: false,
+    remedy:
+      "On the source, drop the constraint; or give the columns on both sides a type without a length (text[], numeric[]).",
+  },
 } as const;
 
 const found = findingsOf(loadObstacleDefinitions);
@@ -40,17 +48,19 @@ export async function readLoadObstacles(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<LoadObstacles> {
-  const [views, failingViews, tables, partitions] = await Promise.all([
+  const [views, failingViews, tables, partitions, keys] = await Promise.all([
     client.query<LoadObstacles["unreadableViews"][number]>(viewsQuery, [schemas]),
     readFailingViews(client, schemas),
     client.query<{ name: string }>(hashedEnumsQuery, [schemas]),
     client.query<{ name: string }>(ownIdentitiesQuery, [schemas]),
+    client.query<{ name: string }>(uncheckableKeysQuery, [schemas]),
   ]);
   return {
     unreadableViews: views.rows,
     failingViews,
     hashedEnums: tables.rows.map(({ name }) => name),
     ownIdentities: partitions.rows.map(({ name }) => name),
+    uncheckableKeys: keys.rows.map(({ name }) => name),
   };
 }
 
@@ -82,6 +92,13 @@ export function checkLoadObstacles(source: LoadObstacles, targetMajor: number): 
         "PARTITION_IDENTITY",
         partition,
         `This partition has an identity column of its own. PostgreSQL ${targetMajor} refuses to attach it.`,
+      ),
+    ),
+    ...source.uncheckableKeys.map((key) =>
+      found(
+        "FOREIGN_KEY_UNCHECKABLE",
+        key,
+        "It goes over an array of a type with a length or precision, and PostgreSQL fails whenever it checks such a key: it refuses every row there but NULL, and would refuse to make the key again.",
       ),
     ),
   ];
@@ -145,4 +162,17 @@ const ownIdentitiesQuery = `
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> ''
    WHERE c.relispartition AND n.nspname = ANY ($1::text[])
      AND current_setting('server_version_num')::int < 170000
+   ORDER BY 1`;
+
+// The check casts both columns to anyarray, which fails for an array with a type modifier (ri_triggers.c, generate_operator_clause).
+const uncheckableKeysQuery = `
+  SELECT DISTINCT n.nspname || '.' || c.relname || '.' || k.conname AS name
+    FROM pg_constraint k
+    JOIN pg_class c ON c.oid = k.conrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON (a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
+                        OR (a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey))
+    JOIN pg_type t ON t.oid = a.atttypid AND t.typcategory = 'A'
+   WHERE k.contype = 'f' AND k.convalidated AND k.conparentid = 0 AND a.atttypmod <> -1
+     AND n.nspname = ANY ($1::text[])
    ORDER BY 1`;

@@ -112,7 +112,7 @@ export function checkRowRules({ rowRules, routines, names }: RestrictedBuilds): 
       found(
         "ROW_DEPENDS_ON_TABLE",
         object,
-        `It calls a function that reads ${listNames([...new Set(tables)].toSorted(), 3)}. It is at work before any row is copied, and that may be filled later.`,
+        `It calls a function that reads ${listNames([...new Set(tables)].toSorted(), 3)}. It is at work before any row is copied, and that may be ${object.startsWith("column ") ? "made or filled" : "filled"} later.`,
       ),
     ];
   });

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { extensionMembers } from "../../../postgres/catalogue/fragments.ts";
 import type { MovedTable } from "../../../postgres/relations.ts";
 import { similarNames } from "../../../similar-names.ts";
 import type { Finding } from "../../finding.ts";
@@ -142,7 +143,8 @@ const schemasQuery = `
 
 // Indexes, row types and array types come with their tables and are left out.
 const objectsQuery = `
-  WITH scope AS (SELECT oid, nspname::text AS schema FROM pg_namespace WHERE nspname = ANY ($1::text[])),
+  WITH RECURSIVE ${extensionMembers},
+  scope AS (SELECT oid, nspname::text AS schema FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   object AS (
     SELECT 'pg_class'::regclass AS classid, c.oid, scope.schema, c.relname::text AS name,
            CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
@@ -183,6 +185,6 @@ const objectsQuery = `
       FROM pg_statistic_ext s JOIN scope ON scope.oid = s.stxnamespace
   )
   SELECT object.schema, object.kind, object.name FROM object
-   WHERE NOT EXISTS (SELECT FROM pg_depend d
-                      WHERE d.classid = object.classid AND d.objid = object.oid AND d.deptype = 'e')
+   WHERE NOT EXISTS (SELECT FROM extension_member member
+                      WHERE member.classid = object.classid AND member.objid = object.oid)
    ORDER BY 1, 2, 3`;

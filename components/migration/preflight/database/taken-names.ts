@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { extensionMembers } from "../../../postgres/catalogue/fragments.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 
@@ -42,7 +43,8 @@ export function checkTakenNames(source: readonly HeldName[], target: readonly He
 
 // A table's row type is in the way of a type; array types get out of the way by themselves.
 const heldNamesQuery = `
-  WITH scope AS MATERIALIZED (SELECT oid, nspname::text AS schema FROM pg_namespace WHERE nspname = ANY ($1::text[])),
+  WITH RECURSIVE ${extensionMembers},
+  scope AS MATERIALIZED (SELECT oid, nspname::text AS schema FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   object AS (
     SELECT 'pg_class'::regclass AS classid, c.oid, 'relation ' || scope.schema || '.' || c.relname AS name
       FROM pg_class c JOIN scope ON scope.oid = c.relnamespace
@@ -72,7 +74,6 @@ const heldNamesQuery = `
   )
   SELECT object.name, x.extname::text AS extension
     FROM object
-    LEFT JOIN pg_depend d ON d.classid = object.classid AND d.objid = object.oid AND d.deptype = 'e'
-     AND d.refclassid = 'pg_extension'::regclass
-    LEFT JOIN pg_extension x ON x.oid = d.refobjid
+    LEFT JOIN extension_member member ON member.classid = object.classid AND member.objid = object.oid
+    LEFT JOIN pg_extension x ON x.oid = member.extension
    ORDER BY 1`;

@@ -24,6 +24,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
         acl: "t.typacl",
         replicaIdentity: "c.relreplident",
         constructorSchema: "place.nspname",
+        identity: "a.attidentity",
         comment,
       }),
       schemas,
@@ -35,6 +36,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
         acl: "NULL::aclitem[]",
         replicaIdentity: "'d'",
         constructorSchema: "n.nspname",
+        identity: "origin.attidentity",
         comment: () => "NULL",
       }),
       schemas,
@@ -82,6 +84,11 @@ function reasonOf(aspect: string | null): [explanation: string, remedy: string] 
         "The index that was its replica identity is gone. No dump says so: the copy has its primary key for one.",
         "Say on the source what it is (ALTER TABLE … REPLICA IDENTITY), or accept that it is the primary key: the gate then accepts it, too.",
       ];
+    case "partitionIdentity":
+      return [
+        "The column is an identity column of the partitioned table and not of this partition, as an earlier load left it that attached it before its parent. No dump says so: the copy has it as the table has.",
+        "DETACH the partition on the source and ATTACH it again; or accept it if nothing writes into the partition itself: the gate then accepts it, too.",
+      ];
     default:
       return [
         "The type that comes with it (of its rows, or its multirange) has a comment or privileges of its own. No dump carries them.",
@@ -100,6 +107,7 @@ function unsaidQueries(aspects: {
   readonly acl: string;
   readonly replicaIdentity: string;
   readonly constructorSchema: string;
+  readonly identity: string;
   comment(catalogue: string, oid: string): string;
 }): string[] {
   return [
@@ -157,5 +165,14 @@ function unsaidQueries(aspects: {
        JOIN pg_proc p ON p.oid = d.objid
        JOIN pg_namespace place ON place.oid = p.pronamespace AND place.oid <> n.oid
       WHERE ${aspects.constructorSchema} = ANY ($1::text[])`,
+
+    `SELECT 'column' AS kind, ARRAY[n.nspname, c.relname, a.attname]::text[] AS path, NULL AS suffix, NULL AS parent,
+            json_build_object('partitionIdentity', NULLIF(${aspects.identity}, '')) AS aspects
+       FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_attribute a ON a.attrelid = c.oid
+       JOIN pg_attribute origin ON origin.attrelid = pg_partition_root(c.oid) AND origin.attname = a.attname
+      WHERE n.nspname = ANY ($1::text[]) AND c.relispartition AND c.relkind IN ('r', 'p', 'f')
+        AND a.attidentity <> origin.attidentity AND current_setting('server_version_num')::int >= 170000`,
   ];
 }
