@@ -28,6 +28,9 @@ export const foreignAccessQueries: readonly string[] = [
      FROM pg_user_mappings m`,
 ];
 
+/** Of the database `postgres`, which every server has. */
+const initdbComment = "default administrative connection database";
+
 /**
  * What the database as a whole grants, now and by default, and has beside its schemas. A dump of schemas carries none of it;
  * default privileges of the whole database work on everything that is created there, the copy included.
@@ -36,7 +39,7 @@ export const databaseQueries: readonly string[] = [
   `SELECT 'database' AS kind, ARRAY[]::text[] AS path, 'privileges' AS suffix, NULL AS parent,
           json_build_object('acl', ${aclLines("d.datacl", "d", "d.datdba")}, 'owner', pg_get_userbyid(d.datdba),
                             'connectionLimit', NULLIF(d.datconnlimit, -1),
-                            'comment', shobj_description(d.oid, 'pg_database')) AS aspects
+                            'comment', NULLIF(shobj_description(d.oid, 'pg_database'), '${initdbComment}')) AS aspects
      FROM pg_database d
     WHERE d.datname = current_database()`,
 

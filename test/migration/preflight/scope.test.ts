@@ -209,6 +209,18 @@ const cases: readonly Case[] = [
     absent: /default privileges/,
   },
   {
+    name: "a comment on the database",
+    source: onDatabase("COMMENT ON DATABASE %I IS 'SENTINEL'"),
+    expected: "blocker CATALOGUE_CHANGED database privileges (comment)",
+    absent: /SENTINEL/,
+  },
+  {
+    name: "a connection limit of the database, not the comment that comes with PostgreSQL",
+    source: `${onDatabase("COMMENT ON DATABASE %I IS 'default administrative connection database'")}; ${onDatabase("ALTER DATABASE %I CONNECTION LIMIT 50")}`,
+    expected: "blocker CATALOGUE_CHANGED database privileges (connectionLimit)",
+    absent: /\(comment\)/,
+  },
+  {
     name: "a publication of everything on the target",
     target: "CREATE PUBLICATION outward FOR ALL TABLES",
     expected: "blocker CATALOGUE_EXTRA publication outward",
