@@ -10,9 +10,9 @@ export default defineConfig({
     pool: "forks",
     // The servers, the simulator and the app processes share the machine's cores with the tests.
     maxWorkers: 2,
-    testTimeout: 120_000,
+    // What a busy machine takes its time for comes to pass all the same.
+    testTimeout: 300_000,
     hookTimeout: 300_000,
-    // What a busy machine takes a while for comes to pass all the same.
     expect: { poll: { timeout: 60_000 } },
     // Node runs the files as it does in production: vitest's own module runner rewrites `import()`, which
     // would stand in the dynamic providers' text.

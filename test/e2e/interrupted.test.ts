@@ -9,7 +9,7 @@ import { eventually } from "../world/railway/test-world.ts";
 import { type InterruptedWorld, startInterruptedWorld } from "./interrupted-world.ts";
 
 /** What people, terminals and machines do to `pulumi up` in mid-cutover, and to its state afterwards. */
-describe.skipIf(pulumiVersion() === undefined)("interrupted on the real engine", { timeout: 300_000 }, () => {
+describe.skipIf(pulumiVersion() === undefined)("interrupted on the real engine", () => {
   let here: InterruptedWorld;
   let stack: CliEngine;
 

@@ -9,7 +9,7 @@ import type { World } from "../world/world.ts";
 import { makeOperatorFolder, type OperatorFolder } from "./operator-folder.ts";
 
 /** `npm run cutover` with the real engine, in a folder as an operator has it. */
-describe.skipIf(pulumiVersion() === undefined)("a start on the real engine", { timeout: 300_000 }, () => {
+describe.skipIf(pulumiVersion() === undefined)("a start on the real engine", () => {
   let world: World;
   let chat: WebhookServer;
   let folder: OperatorFolder;

@@ -16,11 +16,9 @@ if (version === undefined) {
   );
 }
 
-test("every promise is kept on the host on mocks", { timeout: 300_000 }, () => playOn("mocks"));
+test("every promise is kept on the host on mocks", () => playOn("mocks"));
 
-test.skipIf(version === undefined)("every promise is kept on the real engine", { timeout: 300_000 }, () =>
-  playOn("cli"),
-);
+test.skipIf(version === undefined)("every promise is kept on the real engine", () => playOn("cli"));
 
 async function playOn(engine: "cli" | "mocks"): Promise<void> {
   let printed = "";

@@ -8,7 +8,7 @@ import { sentinelMarker } from "../world/postgres/source-fixture.ts";
 import { type InterruptedWorld, startInterruptedWorld } from "./interrupted-world.ts";
 
 /** What reviewers, pipelines and a second stack do with the real engine: saved plans, JSON, refresh, import. */
-describe.skipIf(pulumiVersion() === undefined)("reviewed on the real engine", { timeout: 300_000 }, () => {
+describe.skipIf(pulumiVersion() === undefined)("reviewed on the real engine", () => {
   let here: InterruptedWorld;
   let stack: CliEngine;
   let folder: string;

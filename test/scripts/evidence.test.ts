@@ -13,6 +13,8 @@ import {
   type Documents,
   documentSchemas,
 } from "../../components/migration/evidence/documents.ts";
+import { verifyBundle } from "../../components/migration/evidence/verify.ts";
+import { readBundle } from "../../scripts/evidence/files.ts";
 import { secretsOf } from "../dynamic/quiet-world.ts";
 import { type CutoverWorld, startCutoverWorld } from "../migration/cutover-world.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
@@ -409,7 +411,9 @@ describe("a bundle that is not as it was written", () => {
     await cp(path.join(stack.path, "bundle"), whole(), { recursive: true });
     try {
       await tamper();
-      expect(await verify(folder)).toMatchObject({ exitCode: 1, output: expect.stringContaining(expected) });
+      const { problems } = verifyBundle(readBundle(whole()));
+      const told = problems.map(({ kind, file, why }) => `${kind}: ${file} (${why})`);
+      expect(told).toContainEqual(expect.stringContaining(expected));
     } finally {
       await rm(whole(), { recursive: true });
     }
@@ -419,8 +423,10 @@ describe("a bundle that is not as it was written", () => {
     await cp(path.join(stack.path, "bundle"), whole(), { recursive: true });
     await altered("events.json", (text) => text.replace('"taken over"', '"begun"'));
     await sealAgain();
-    const contents = (await verify(folder)).output;
-    expect(contents).toContain("contradicts");
+    expect(await verify(folder)).toMatchObject({
+      exitCode: 1,
+      output: expect.stringContaining("contradicts another file: export.json ("),
+    });
     const derived = await derivedContents(folder);
     await altered("export.json", (text) =>
       text.replace(/"contents": "[0-9a-f]+"/, `"contents": "${derived}"`),

@@ -78,6 +78,7 @@ export async function startRotationWorld(): Promise<RotationWorld> {
     endpoint: world.environment.RAILWAY_API_URL,
     pollIntervalMs: 50,
     settleTimeoutMs: 3_000,
+    limits: { retryDelayMs: 20 },
   });
   const inputs = inputsFor(world).migration;
   const lines: string[] = [];

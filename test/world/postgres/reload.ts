@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { vi } from "vitest";
 import { type ConnectionTarget, withConnection } from "../../../components/postgres/connection.ts";
 
 /**
@@ -8,9 +8,9 @@ import { type ConnectionTarget, withConnection } from "../../../components/postg
  */
 export async function reloadServer(connection: ConnectionTarget): Promise<void> {
   const ask = (text: string) =>
-    withConnection(connection, { purpose: "world" }, async (client) => (await client.query(text)).rows);
-  const loadedAt = () => ask("select pg_conf_load_time()::text as time");
+    withConnection(connection, { purpose: "world" }, async (client) => (await client.query(text)).rows[0]);
+  const loadedAt = async () => (await ask("select pg_conf_load_time()::text as time")).time;
   const before = await loadedAt();
   await ask("select pg_reload_conf()");
-  await expect.poll(loadedAt, { interval: 10 }).not.toEqual(before);
+  await vi.waitUntil(async () => (await loadedAt()) !== before, { interval: 10, timeout: 60_000 });
 }
