@@ -9,7 +9,6 @@ import { makeOperatorFolder, type OperatorFolder } from "./operator-folder.ts";
 /** What becomes of `npm run cutover` on the real engine when nobody can read what it says any more, in the middle of the write pause. */
 describe.skipIf(pulumiVersion() === undefined || process.platform !== "linux")(
   "out of sight on the real engine",
-  { timeout: 300_000 },
   () => {
     let here: InterruptedWorld;
     let folder: OperatorFolder;
