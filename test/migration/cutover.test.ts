@@ -134,6 +134,7 @@ test("a volume backup that cannot be made ends the run before writers are paused
     here.run({ inputs: { backups }, onLine: (line) => void lines.push(line) }),
   ).rejects.toMatchObject({
     code: "BACKUP_FAILED",
+    message: expect.stringMatching(/^(Postgres|pgvector): .* Nothing was paused\.$/),
   });
   expect(lines).not.toContain("Pause writes");
   expect(await here.journal()).toEqual(earlier);

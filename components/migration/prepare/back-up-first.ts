@@ -73,8 +73,8 @@ async function backUp(
     counts: (one) => countsBeforeCutover(one, backups, new Date()),
     timeoutMs: backups.timeoutMs,
   }).catch((error) => {
-    const isRefused = hasCode(error, "RAILWAY_NOT_AUTHORIZED");
-    throw isRefused ? notPermitted(service, error) : error;
+    if (hasCode(error, "RAILWAY_NOT_AUTHORIZED")) throw notPermitted(service, error);
+    throw hasCode(error, "BACKUP_FAILED", "BACKUP_TIMEOUT") ? beforeThePause(service, error) : error;
   });
   const { id, createdAt, expiresAt, usedMB } = backup;
   const how = isNew
@@ -104,6 +104,11 @@ function notPermitted(service: string, cause: unknown): CutoverError {
       "Use a workspace or account token; or make a backup of both volumes in Railway's dashboard: a run within `backups.reuseForMs` of that uses them. Where the token may not even list them, set `backups.beforeCutover: skip` with the reason after that.",
     cause,
   });
+}
+
+/** Railway's client knows neither the service nor what was done by then. */
+function beforeThePause(service: string, { code, message, remedy }: CutoverError): CutoverError {
+  return new CutoverError({ code, message: `${service}: ${message} Nothing was paused.`, remedy });
 }
 
 function volumeGone(service: string): CutoverError {
