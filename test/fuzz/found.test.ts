@@ -84,26 +84,25 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
   ],
 ];
 
-/** What no copy can make again: the preview tells, and the pause never begins. Of the newer server to itself. */
-const told: ReadonlyArray<readonly [what: string, code: string, statements: readonly string[]]> = [
+/** What no copy can make again, by the preview's code: the pause never begins. */
+const told: ReadonlyArray<readonly [code: string, statements: readonly string[]]> = [
   [
-    "a foreign key that PostgreSQL could not check if there were rows",
+    // A partition of a partition that was attached first, and never got its table's identity.
+    "CATALOGUE_CHANGED",
+    [
+      "CREATE TABLE public.numbered (a int, id bigint GENERATED ALWAYS AS IDENTITY) PARTITION BY RANGE (a)",
+      "CREATE TABLE public.numbered_1 (a int, id bigint NOT NULL) PARTITION BY RANGE (a)",
+      "CREATE TABLE public.numbered_2 (a int, id bigint NOT NULL)",
+      "ALTER TABLE public.numbered_1 ATTACH PARTITION public.numbered_2 FOR VALUES FROM (0) TO (5)",
+      "ALTER TABLE public.numbered ATTACH PARTITION public.numbered_1 FOR VALUES FROM (0) TO (10)",
+    ],
+  ],
+  [
     "FOREIGN_KEY_UNCHECKABLE",
     [
       "CREATE TABLE public.other (k varchar(30)[] PRIMARY KEY)",
       "CREATE TABLE public.whole (a int, r varchar(30)[] CONSTRAINT named REFERENCES public.other) PARTITION BY LIST (a)",
       "CREATE TABLE public.part PARTITION OF public.whole DEFAULT",
-    ],
-  ],
-  [
-    "a partition of a partition that was attached first and never got its table's identity",
-    "CATALOGUE_CHANGED",
-    [
-      "CREATE TABLE public.whole (a int, id bigint GENERATED ALWAYS AS IDENTITY) PARTITION BY RANGE (a)",
-      "CREATE TABLE public.part (a int, id bigint NOT NULL) PARTITION BY RANGE (a)",
-      "CREATE TABLE public.again (a int, id bigint NOT NULL)",
-      "ALTER TABLE public.part ATTACH PARTITION public.again FOR VALUES FROM (0) TO (5)",
-      "ALTER TABLE public.whole ATTACH PARTITION public.part FOR VALUES FROM (0) TO (10)",
     ],
   ],
 ];
@@ -123,17 +122,23 @@ afterAll(async () => {
   await servers?.dispose();
 });
 
-test.each(found)("%s", async (_what, statements) => {
+const statementsOf = (cases: ReadonlyArray<readonly [string, readonly string[]]>) =>
+  cases.flatMap(([, statements]) => statements);
+
+test.each([
+  ["a newer server", 0],
+  ["the same server", 1],
+])("all of it is copied equal to %s", async (_where, index) => {
   const { copies } = figures;
-  for (const arena of arenas) await arena.play({ schemas: ["public"], statements, changes: [] });
+  await arenas[index]?.play({ schemas: ["public"], statements: statementsOf(found), changes: [] });
   expect([...figures.refused]).toEqual([]);
-  expect(figures).toMatchObject({ copies: copies + arenas.length, refusedStatements: 0 });
+  expect(figures).toMatchObject({ copies: copies + 1, refusedStatements: 0 });
 });
 
-test.each(told)("%s is told before", async (_what, code, statements) => {
+test("what cannot be copied to the same server is told before", async () => {
   const { copies } = figures;
-  await arenas[1]?.play({ schemas: ["public"], statements, changes: [] });
-  expect([...figures.refused.keys()]).toEqual([code]);
+  await arenas[1]?.play({ schemas: ["public"], statements: statementsOf(told), changes: [] });
+  expect([...figures.refused.keys()].toSorted()).toEqual(told.map(([code]) => code));
   expect(figures).toMatchObject({ copies, refusedStatements: 0 });
   figures.refused.clear();
 });

@@ -257,8 +257,6 @@ const usedExtensions = [
   "ltree",
   "pg_stat_statements",
   "pg_trgm",
-  "pgcrypto",
-  "unaccent",
   "uuid-ossp",
 ];
 
