@@ -2,6 +2,7 @@ import type { ClientBase } from "pg";
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 import { type FailingView, readFailingViews } from "./failing-views.ts";
+import { innerTypes } from "./inner-types.ts";
 
 /** What the source has come to by its history, and no load can make again from definitions and rows. */
 export interface LoadObstacles {
@@ -140,12 +141,7 @@ const hashedEnumsQuery = `
     SELECT parts.relation, inner_type.oid
       FROM parts
       JOIN pg_type t ON t.oid = parts.type
-     CROSS JOIN LATERAL (
-       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
-       UNION ALL SELECT t.typelem WHERE t.typcategory = 'A'
-       UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
-       UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-     ) AS inner_type
+     ${innerTypes}
   )
   SELECT DISTINCT n.nspname || '.' || c.relname AS name
     FROM parts

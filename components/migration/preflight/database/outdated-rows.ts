@@ -8,6 +8,7 @@ import { silenceLogQuery, unlessStatementsAreLogged } from "../../../postgres/si
 import type { Finding } from "../../finding.ts";
 import { findingsOf } from "../definitions.ts";
 import { readBrokenKeys } from "./broken-keys.ts";
+import { innerTypes } from "./inner-types.ts";
 
 /** Rows that were right when they were written, and would not come about in the same way today. */
 export interface OutdatedRows {
@@ -184,12 +185,7 @@ const suspectsQuery = `
     SELECT part.relation, part.attnum, inner_type.oid, part.is_whole AND t.typtype = 'd'
       FROM part
       JOIN pg_type t ON t.oid = part.type AND t.oid >= 16384
-     CROSS JOIN LATERAL (
-       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
-       UNION ALL SELECT t.typelem WHERE t.typcategory = 'A'
-       UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
-       UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
-     ) AS inner_type
+     ${innerTypes}
   )
   SELECT 'check' AS kind, own.nspname::text AS schema, own.relname::text AS table, k.conname::text AS name,
          'NOT (' || pg_get_expr(k.conbin, k.conrelid) || ')' AS expression
