@@ -36,6 +36,14 @@ const found: ReadonlyArray<readonly [what: string, statements: readonly string[]
       "CREATE VIEW public.only AS SELECT b FROM public.listed WHERE a IN ('x', 'y') OR b = ANY (ARRAY[1, NULL])",
     ],
   ],
+  [
+    "a default of a composite type that got an attribute since",
+    [
+      "CREATE TYPE public.pair AS (a int, b date)",
+      "CREATE TABLE public.paired (both_of public.pair DEFAULT ROW(1, NULL)::public.pair)",
+      "ALTER TYPE public.pair ADD ATTRIBUTE c int[]",
+    ],
+  ],
   ["extensions in a moved schema that nothing uses", ["CREATE TABLE public.plain (a int)"]],
   [
     "an extension of which only the array of a type is used",

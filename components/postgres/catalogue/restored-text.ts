@@ -8,6 +8,8 @@
  *   the whole where the original was `x IN ('a', 'b')` for a `varchar`, or a list of other numbers than the column's.
  * - It names what a subquery gives after the type of a cast (parse_target.c, `FigureColname`). PostgreSQL writes a constant
  *   with one, `( SELECT 'x'::text)`, where the original was `EXISTS (SELECT 'x' …)`.
+ * - It gives NULL in a row of a named type the type of its attribute. PostgreSQL writes `ROW(1, NULL)::pair` where the type got an
+ *   attribute after the original (ruleutils.c, `T_RowExpr`).
  */
 export function asRestored(definition: string): string {
   return textOf(restored(grouped(wordsOf(definition))));
@@ -40,7 +42,26 @@ function textOf(group: Group): string {
 
 function restored(group: Group): Group {
   const parts = group.map((part) => (typeof part === "string" ? part : restored(part)));
-  return withoutImpliedNames(withoutInnerPair(withCastItems(parts)));
+  return withoutImpliedNames(withoutInnerPair(withCastItems(withPlainNulls(parts))));
+}
+
+function withPlainNulls(parts: Group): Group {
+  return parts.map((part, index) => {
+    const isRow = parts[index - 1] === "ROW" && parts[index + 1] === ":" && parts[index + 2] === ":";
+    return isRow && typeof part !== "string" ? plainNulls(part) : part;
+  });
+}
+
+function plainNulls(row: Group): Group {
+  const result: Part[] = [];
+  let isCast = false;
+  for (const part of row) {
+    if (part === ",") isCast = false;
+    const [word, former] = result.filter((given) => !isBlank(given)).toReversed();
+    if (part === ":" && word === "NULL" && (former === undefined || former === ",")) isCast = true;
+    if (!isCast) result.push(part);
+  }
+  return result;
 }
 
 function withoutInnerPair(parts: Group): Group {

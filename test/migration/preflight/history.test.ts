@@ -130,6 +130,17 @@ const cases: readonly Case[] = [
     absent: /SENTINEL|public\.(?:whole|heir\.own)/,
   },
   {
+    name: "constructors that were not renamed with their range type, by the gate's names",
+    source:
+      "CREATE TYPE public.span AS RANGE (subtype = int); ALTER TYPE public.span RENAME TO width; ALTER TYPE public.span_multirange RENAME TO spans",
+    expected: [
+      "blocker CATALOGUE_EXTRA function public.spans()",
+      "blocker CATALOGUE_EXTRA function public.width(integer, integer)",
+      "blocker CATALOGUE_MISSING function public.span(integer, integer)",
+      "blocker CATALOGUE_MISSING function public.span_multirange()",
+    ],
+  },
+  {
     name: "constructors that a range type left behind, by the gate's names",
     source:
       "CREATE TYPE public.span AS RANGE (subtype = int); ALTER TYPE public.span SET SCHEMA medical_records",

@@ -28,6 +28,11 @@ test.each([
     `(EXISTS ( SELECT 'x'::text, NULL::text, '-1'::integer, '1.5'::numeric, 'a'::public."Kind", '2024-01-01 00:00:00'::timestamp(3) without time zone, '{}'::character varying(9)[]\n FROM item))`,
     `(EXISTS ( SELECT 'x'::text AS text, NULL::text AS text, '-1'::integer AS int4, '1.5'::numeric AS "numeric", 'a'::public."Kind" AS "Kind", '2024-01-01 00:00:00'::timestamp(3) without time zone AS "timestamp", '{}'::character varying(9)[] AS "varchar"\n FROM item))`,
   ],
+  [
+    "a row of a type that got attributes since",
+    "(x = ANY (ARRAY[ROW(NULL::daterange, 1, NULL, ROW(NULL)::q)::public.p]))",
+    "(x = ANY (ARRAY[ROW(NULL::daterange, 1, NULL::numeric(4,2), ROW(NULL::integer[])::q)::public.p]))",
+  ],
 ])("%s is the same", (_condition, before, after) => {
   expect(asRestored(before)).toBe(asRestored(after));
 });
@@ -42,6 +47,9 @@ test.each([
   ["(a = ANY ((ARRAY['x', 'y'])::text[]))", "(a = ALL (ARRAY[('x')::text, ('y')::text]))"],
   ["(x = '((a AND b) AND c)')", "(x = '(a AND b AND c)')"],
   ['("((a AND b) AND c)")', '("(a AND b AND c)")'],
+  ["(ROW(1, NULL) = a)", "(ROW(1, NULL::integer) = a)"],
+  ["ROW(1, NULL)::pair", "ROW(1, 2::integer)::pair"],
+  ["ROW((a IS NULL)::integer, 1)::pair", "ROW((a IS NULL)::text, 1)::pair"],
   ["( SELECT 'x'::text)", "( SELECT 'x'::text AS word)"],
   ["( SELECT 'x'::text AS text)", "( SELECT 'x'::bpchar AS text)"],
   ["( SELECT a.x::text)", "( SELECT a.x::text AS text)"],

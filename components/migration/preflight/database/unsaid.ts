@@ -23,7 +23,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
         enforcement: "fires.how",
         acl: "t.typacl",
         replicaIdentity: "c.relreplident",
-        constructorSchema: "place.nspname",
+        constructor: { schema: "place.nspname", name: "p.proname" },
         identity: "a.attidentity",
         comment,
       }),
@@ -35,7 +35,7 @@ export async function readUnsaid(client: ClientBase, schemas: readonly string[])
         enforcement: "'O'",
         acl: "NULL::aclitem[]",
         replicaIdentity: "'d'",
-        constructorSchema: "n.nspname",
+        constructor: { schema: "n.nspname", name: "made.typname" },
         identity: "origin.attidentity",
         comment: () => "NULL",
       }),
@@ -66,8 +66,8 @@ function reasonOf(aspect: string | null): [explanation: string, remedy: string] 
   switch (aspect) {
     case null:
       return [
-        "ALTER TYPE … SET SCHEMA left the constructors of a range type where they were. No dump says so: the copy has them beside the type.",
-        "Move them beside the type on the source (ALTER FUNCTION … SET SCHEMA) if nothing calls them where they are, or accept that they move: the gate then accepts it, too.",
+        "ALTER TYPE … SET SCHEMA or RENAME left the constructors of a range type where they were, under their former name. No dump says so: the copy has them beside the type, under its name.",
+        "Move or rename them likewise on the source (ALTER FUNCTION … SET SCHEMA, RENAME) if nothing calls them as they are, or accept that the copy does: the gate then accepts it, too.",
       ];
     case "enforcement":
       return [
@@ -106,7 +106,7 @@ function unsaidQueries(aspects: {
   readonly enforcement: string;
   readonly acl: string;
   readonly replicaIdentity: string;
-  readonly constructorSchema: string;
+  readonly constructor: { readonly schema: string; readonly name: string };
   readonly identity: string;
   comment(catalogue: string, oid: string): string;
 }): string[] {
@@ -155,16 +155,17 @@ function unsaidQueries(aspects: {
        JOIN pg_namespace n ON n.oid = t.typnamespace
       WHERE n.nspname = ANY ($1::text[]) AND ${comment("pg_type", "r.rngmultitypid")} IS NOT NULL`,
 
-    `SELECT 'function' AS kind, ARRAY[${aspects.constructorSchema}, p.proname]::text[] AS path,
+    `SELECT 'function' AS kind, ARRAY[${aspects.constructor.schema}, ${aspects.constructor.name}]::text[] AS path,
             '(' || oidvectortypes(p.proargtypes) || ')' AS suffix, NULL AS parent, json_build_object() AS aspects
        FROM pg_range r
        JOIN pg_type t ON t.oid = r.rngtypid
        JOIN pg_namespace n ON n.oid = t.typnamespace
        JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass
                        AND d.refobjid IN (r.rngtypid, r.rngmultitypid) AND d.deptype = 'i'
-       JOIN pg_proc p ON p.oid = d.objid
-       JOIN pg_namespace place ON place.oid = p.pronamespace AND place.oid <> n.oid
-      WHERE ${aspects.constructorSchema} = ANY ($1::text[])`,
+       JOIN pg_type made ON made.oid = d.refobjid
+       JOIN pg_proc p ON p.oid = d.objid AND (p.pronamespace <> n.oid OR p.proname <> made.typname)
+       JOIN pg_namespace place ON place.oid = p.pronamespace
+      WHERE ${aspects.constructor.schema} = ANY ($1::text[])`,
 
     `SELECT 'column' AS kind, ARRAY[n.nspname, c.relname, a.attname]::text[] AS path, NULL AS suffix, NULL AS parent,
             json_build_object('partitionIdentity', NULLIF(${aspects.identity}, '')) AS aspects
