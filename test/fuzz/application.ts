@@ -86,10 +86,19 @@ export class Application {
 
   /** A thing of a kind: its word and its quoted name. */
   made(kind: string, schema: string, name: string, more: Partial<Thing> = {}): Thing {
-    const identity = `${kind} ${quoteQualified(schema, name)}`;
+    return this.#madeAs(`${kind} ${quoteQualified(schema, name)}`, [schema, name], more);
+  }
+
+  /** A routine, by its word and its arguments. */
+  madeRoutine(kind: string, schema: string, name: string, args: string): Thing {
+    const identity = `${kind} ${quoteQualified(schema, name)}(${args})`;
+    return this.#madeAs(identity, [schema, name], { grant: { on: identity, privileges: ["EXECUTE"] } });
+  }
+
+  #madeAs(identity: string, path: readonly string[], more: Partial<Thing>): Thing {
     const thing = {
       identity,
-      path: [schema, name],
+      path,
       drop: `DROP ${identity} CASCADE`,
       alter: `ALTER ${identity}`,
       ownable: true,

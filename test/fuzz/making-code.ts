@@ -145,17 +145,7 @@ export const makeFunction: Step = (app, dice) => {
     dice.maybe(5, () => ` PARALLEL ${dice.pick(["SAFE", "RESTRICTED"])}`),
     dice.maybe(5, () => " STRICT"),
   ].join("");
-  const noted = (args: string, kind = "FUNCTION") => {
-    const identity = `${kind} ${sql}(${args})`;
-    app.things.push({
-      identity,
-      path: [schema, name],
-      drop: `DROP ${identity} CASCADE`,
-      alter: `ALTER ${identity}`,
-      ownable: true,
-      grant: { on: identity, privileges: ["EXECUTE"] },
-    });
-  };
+  const noted = (args: string, kind = "FUNCTION") => app.madeRoutine(kind, schema, name, args);
   const about = [name];
   if (shape <= 1) {
     noted("text");

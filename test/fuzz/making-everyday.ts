@@ -422,15 +422,7 @@ export const makeEverydayFunction: Step = (app, dice) => {
   const column = quoteIdentifier(dice.pick(table.columns).name);
   const [given, returns, how] = dice.pick(functions);
   const args = given.replaceAll("{row}", () => nameOf(table));
-  const identity = `FUNCTION ${sql}(${args.replaceAll(/ DEFAULT (?:[^,(]|\([^)]*\))*/g, "")})`;
-  app.things.push({
-    identity,
-    path: [schema, name],
-    drop: `DROP ${identity} CASCADE`,
-    alter: `ALTER ${identity}`,
-    ownable: true,
-    grant: { on: identity, privileges: ["EXECUTE"] },
-  });
+  app.madeRoutine("FUNCTION", schema, name, args.replaceAll(/ DEFAULT (?:[^,(]|\([^)]*\))*/g, ""));
   if (returns === "trigger") app.triggerFunctions.push(sql);
   const body = how
     .replaceAll("§v", () => constantOf(operand, dice))

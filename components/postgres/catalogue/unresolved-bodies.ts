@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { answerWith, askBlock, isLookedAt } from "../answering-block.ts";
 import { quoteLiteral } from "../identifiers.ts";
 
 export interface UnresolvedBody {
@@ -22,15 +23,13 @@ export async function readUnresolvedBodies(
   client: pg.ClientBase,
   schemas: readonly string[],
 ): Promise<UnresolvedBody[]> {
-  // Several statements in one text are answered by a list.
-  const results = (await client.query(unresolvedBodies(schemas))) as unknown as pg.QueryResult[];
-  return JSON.parse(results.at(-1)?.rows[0].found);
+  return askBlock(client, unresolvedBodies(schemas));
 }
 
 function unresolvedBodies(schemas: readonly string[]): string {
   const moved = `ARRAY(SELECT json_array_elements_text(${quoteLiteral(JSON.stringify(schemas))}))`;
   // What is sorted is read to its end before the first is looked at: its names do not depend on the paths set then.
-  const block = `
+  return `
     DECLARE
       routine record;
       common text := (SELECT string_agg(quote_ident(schema), ', ' ORDER BY place)
@@ -59,18 +58,13 @@ function unresolvedBodies(schemas: readonly string[]): string {
                   set_config('search_path', COALESCE(routine.path, common || COALESCE(extended, '')), true);
           PERFORM fmgr_sql_validator(routine.oid);
           -- Gives back locks and settings.
-          RAISE SQLSTATE '${isResolved}';
+          RAISE SQLSTATE '${isLookedAt}';
         EXCEPTION
-          WHEN SQLSTATE '${isResolved}' OR lock_not_available THEN NULL;
+          WHEN SQLSTATE '${isLookedAt}' OR lock_not_available THEN NULL;
           WHEN OTHERS THEN
             found := found || json_build_object('object', routine.object, 'body', routine.prosrc);
         END;
       END LOOP;
-      PERFORM set_config('${answer}', array_to_json(found)::text, true);
+      ${answerWith("array_to_json(found)")}
     END`;
-  return `DO ${quoteLiteral(block)}; SELECT current_setting('${answer}') AS found`;
 }
-
-/** Of a class that PostgreSQL leaves to applications. */
-const isResolved = "UB000";
-const answer = "pgvector_cutover.unresolved_bodies";

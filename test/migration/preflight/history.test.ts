@@ -292,7 +292,7 @@ test("time zones that the target does not know, by what names them", async () =>
      CREATE FUNCTION public.noon() RETURNS text LANGUAGE sql SET timezone = 'Europe/Madrid' AS 'SELECT 1'`,
   );
   const knows = (...known: string[]) =>
-    ({ query: async () => [{ rows: [{ known: JSON.stringify(known) }] }] }) as unknown as ClientBase;
+    ({ query: async () => [{ rows: [{ answer: JSON.stringify(known) }] }] }) as unknown as ClientBase;
   const settings = [{ scope: "database", name: "TimeZone", value: "Europe/Lisbon" }];
   await withConnection(connections.source, { purpose: "test" }, async (client) => {
     const named = await readNamedZones(client, ["public"]);

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { answerWith, askBlock, isLookedAt } from "../../../postgres/answering-block.ts";
 import { displayName } from "../../../postgres/catalogue/catalogue.ts";
 import { quoteLiteral } from "../../../postgres/identifiers.ts";
 
@@ -8,16 +9,14 @@ import { quoteLiteral } from "../../../postgres/identifiers.ts";
  * key is looked at for itself, so that none is in another's way, and no lock is kept.
  */
 export async function readBrokenKeys(client: ClientBase, schemas: readonly string[]): Promise<string[]> {
-  // Several statements in one text are one transaction, and answered by a list.
-  const results = (await client.query(brokenKeys(schemas))) as unknown as Array<{
-    rows: Array<{ found: string }>;
-  }>;
-  const found: string[][] = JSON.parse(results.at(-1)?.rows[0]?.found ?? "[]");
+  const found = await askBlock<string[][]>(client, brokenKeys(schemas), [
+    "SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'; SET LOCAL enable_nestloop = on",
+  ]);
   return found.map(displayName);
 }
 
 function brokenKeys(schemas: readonly string[]): string {
-  const block = `
+  return `
     DECLARE
       key record;
       is_broken boolean;
@@ -35,15 +34,9 @@ function brokenKeys(schemas: readonly string[]): string {
           WHEN OTHERS THEN NULL;
         END;
       END LOOP;
-      PERFORM set_config('${answer}', array_to_json(found)::text, true);
+      ${answerWith("array_to_json(found)")}
     END`;
-  return `SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '5s'; SET LOCAL enable_nestloop = on;
-    DO ${quoteLiteral(block)}; SELECT current_setting('${answer}') AS found`;
 }
-
-/** Of a class that PostgreSQL leaves to applications. */
-const isLookedAt = "UB000";
-const answer = "pgvector_cutover.broken_keys";
 
 /** 64 MB: rows are mostly appended, so what was written long ago is at the beginning. */
 const mostBlocks = 8192;

@@ -1,6 +1,8 @@
 import type { ClientBase } from "pg";
+import { answerWith, askBlock, isLookedAt } from "../../../postgres/answering-block.ts";
 import { quoteIdentifier, quoteLiteral } from "../../../postgres/identifiers.ts";
 import { readApplicationSettings } from "../../../postgres/load/application-settings.ts";
+import { refusesValue } from "./outdated-rows.ts";
 
 /** A populated materialised view whose query fails today. */
 export interface FailingView {
@@ -19,17 +21,11 @@ export async function readFailingViews(
   schemas: readonly string[],
 ): Promise<FailingView[]> {
   const settings = await readApplicationSettings(client);
-  // Several statements in one text are one transaction, and answered by a list.
-  const results = (await client.query(
-    [
-      "SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '100ms'; SET LOCAL row_security = on",
-      ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
-      "SET LOCAL enable_nestloop = on",
-      `DO ${quoteLiteral(failingViews(schemas))}`,
-      `SELECT current_setting('${answer}') AS found`,
-    ].join("; "),
-  )) as unknown as Array<{ rows: Array<{ found: string }> }>;
-  return JSON.parse(results.at(-1)?.rows[0]?.found ?? "[]");
+  return askBlock(client, failingViews(schemas), [
+    "SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '100ms'; SET LOCAL row_security = on",
+    ...settings.map(({ name, value }) => `SET LOCAL ${quoteIdentifier(name)} = ${quoteLiteral(value)}`),
+    "SET LOCAL enable_nestloop = on",
+  ]);
 }
 
 /** What an error raises inside of the block is in no log. */
@@ -57,15 +53,11 @@ function failingViews(schemas: readonly string[]): string {
           WHEN SQLSTATE '${isLookedAt}' THEN NULL;
           WHEN query_canceled THEN EXIT;
           WHEN OTHERS THEN
-            IF SQLSTATE ~ '^(2[123]|P0)' OR SQLSTATE = '42501' THEN
+            IF SQLSTATE ~ '${refusesValue.source}' OR SQLSTATE = '42501' THEN
               found := found || json_build_object('view', populated.name, 'state', SQLSTATE);
             END IF;
         END;
       END LOOP;
-      PERFORM set_config('${answer}', array_to_json(found)::text, true);
+      ${answerWith("array_to_json(found)")}
     END`;
 }
-
-/** Of a class that PostgreSQL leaves to applications. */
-const isLookedAt = "UB000";
-const answer = "pgvector_cutover.failing_views";

@@ -151,10 +151,10 @@ const batchSize = 50;
 const queryCanceled = "57014";
 
 /**
- * A domain's check or NOT NULL; or what a function says of a value that it cannot take, and would say on the target. Others,
+ * SQLSTATEs of a domain's check or NOT NULL; or of what a function says of a value that it cannot take, and would say on the target. Others,
  * such as a name that is not found, may come of our session.
  */
-const refusesValue = /^(?:2[123]|P0)/;
+export const refusesValue = /^(?:2[123]|P0)/;
 
 /** 64 MB: rows are mostly appended, so what was written long ago is at the beginning. */
 const mostBlocks = 8192;

@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { answerWith, askBlock } from "../../../postgres/answering-block.ts";
 import { quoteLiteral } from "../../../postgres/identifiers.ts";
 import type { Finding } from "../../finding.ts";
 import { findingsOf, listNames } from "../definitions.ts";
@@ -96,7 +97,9 @@ export async function checkTimeZones(
  * link that leads nowhere.
  */
 async function knownZones(client: ClientBase, names: readonly string[]): Promise<string[]> {
-  const block = `
+  return askBlock(
+    client,
+    `
     DECLARE
       name text;
       known text[] := '{}';
@@ -108,16 +111,10 @@ async function knownZones(client: ClientBase, names: readonly string[]): Promise
         EXCEPTION WHEN OTHERS THEN NULL;
         END;
       END LOOP;
-      PERFORM set_config('${answer}', array_to_json(known)::text, true);
-    END`;
-  // Several statements in one text are one transaction, and answered by a list.
-  const results = (await client.query(
-    `DO ${quoteLiteral(block)}; SELECT current_setting('${answer}') AS known`,
-  )) as unknown as Array<{ rows: Array<{ known: string }> }>;
-  return JSON.parse(results.at(-1)?.rows[0]?.known ?? "[]");
+      ${answerWith("array_to_json(known)")}
+    END`,
+  );
 }
-
-const answer = "pgvector_cutover.known_zones";
 
 // What a row holds is not looked at.
 const namedQuery = `
