@@ -141,12 +141,13 @@ async function untilMade(
 async function inspect(place: RunnerPlace, sandbox: Sandbox, mark: string): Promise<Leftover | undefined> {
   if (sandbox.status !== "RUNNING" || !(await hasValue(place, sandbox.id, markVariable, mark)))
     return undefined;
-  const answer = await command(
+  const answer = await look(
     place,
     sandbox.id,
     `cd ${folder} 2> /dev/null && ${aliveProbe} || echo preparing`,
   );
-  const state = answer.trim() as Leftover["state"];
+  if (answer === undefined) return undefined;
+  const state = answer as Leftover["state"];
   return { runner: sandboxRunner(place, sandbox.id), state, since: sandbox.createdAt };
 }
 
@@ -210,13 +211,24 @@ const aliveProbe =
  */
 const startCommand = `cd ${folder} && { mkdir started 2> /dev/null || exit 0; } && setsid --fork bash -c 'echo $$ > pid; exec bash runner.sh' > log 2>&1 < /dev/null`;
 
-/** `false` as well for one that is gone by now: Railway's reads lag. */
 async function hasValue(place: RunnerPlace, id: string, name: string, value: string): Promise<boolean> {
-  try {
-    return (await command(place, id, `printenv ${name} || true`)).trim() === value;
-  } catch (error) {
-    if (hasCode(error, "SANDBOX_GONE")) return false;
-    throw error;
+  return (await look(place, id, `printenv ${name} || true`)) === value;
+}
+
+/**
+ * @returns what a command that only reads wrote; `undefined` where the machine is gone: Railway's reads lag, and whoever made it
+ *   may remove it meanwhile
+ */
+async function look(place: RunnerPlace, id: string, text: string): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return (await command(place, id, text)).trim();
+    } catch (error) {
+      if (hasCode(error, "SANDBOX_GONE")) return undefined;
+      // A machine on its way out fails first, and says that it is gone when it is asked again.
+      if (attempt === attemptsOfCommand || !hasCode(error, "RUNNER_COMMAND_FAILED")) throw error;
+      await place.client.rest();
+    }
   }
 }
 

@@ -81,8 +81,12 @@ export async function findServiceRunners(place: RunnerPlace, mark: string): Prom
   const services = await client.listServices(scope);
   const service = services.find(({ name }) => name === serviceName(mark));
   if (service === undefined) return [];
-  const variables = await client.variables(scope, service.id);
-  if (variables.get(markVariable) !== mark) return [];
+  const variables = await client.variables(scope, service.id).catch((error: unknown) => {
+    // Its command may delete it meanwhile. A new one could not be made beside it: names are unique.
+    if (hasCode(error, "RAILWAY_NOT_FOUND")) return undefined;
+    throw error;
+  });
+  if (variables?.get(markVariable) !== mark) return [];
   const deployment = service.latestDeployment;
   return [
     {

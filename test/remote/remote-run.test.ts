@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { RunnerClient } from "../../components/railway/runners.ts";
 import { findRunners } from "../../components/remote/launch.ts";
 import {
   attach,
@@ -343,6 +344,36 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     expect(await remote.run("").find()).toEqual([]);
   });
 
+  test.each([
+    { look: 1, during: false },
+    { look: 1, during: true },
+    { look: 2, during: false },
+    { look: 2, during: true },
+  ])(
+    "one that is removed at look $look into it (in its middle: $during) is in nobody's way",
+    async (moment) => {
+      await using remote = await startRemoteWorld();
+      const variables = { CUTOVER_RUNNER: mark };
+      const request = { idleTimeoutMinutes: 113, variables };
+      await remote.client.createSandbox(remote.place.scope, request, async () => true, 5_000);
+      let looks = 0;
+      const exec: RunnerClient["exec"] = async (scope, id, command) => {
+        looks += 1;
+        if (looks !== moment.look) return remote.client.exec(scope, id, command);
+        const begun = moment.during ? remote.client.exec(scope, id, `sleep 100; ${command}`) : undefined;
+        await eventually(
+          () =>
+            begun === undefined || remote.world.simulator.commandsInSandboxes().at(-1)?.startsWith("sleep"),
+        );
+        destroyAll(remote);
+        return begun ?? remote.client.exec(scope, id, command);
+      };
+      const place = { ...remote.place, client: { ...remote.client, exec } };
+      expect(await findRunners(place, mark)).toEqual([]);
+      expect(looks).toBe(moment.during ? moment.look + 1 : moment.look);
+    },
+  );
+
   test("one of another command that is still being made is waited for, and nothing is begun beside it", async () => {
     await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [1_500, 1_500] } });
     await using other = await sameWorld(remote);
@@ -405,6 +436,19 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     expect(remote.report()).toBe("page\n");
     expect(runnerServices(remote)).toEqual([]);
     expect(remote.log.join("\n")).toContain("a temporary service of this environment runs it instead");
+  });
+
+  test("a service that is deleted while one looks at it is in nobody's way", async () => {
+    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
+    const left = remote.run(`echo begun; ${untilTold}`, { print: () => remote.interruptions.second.abort() });
+    expect(await runRemotely(left)).toBe(detachedExitCode);
+    const { client } = remote;
+    const variables: RunnerClient["variables"] = async (scope, serviceId) => {
+      await client.deleteService(scope, serviceId);
+      return client.variables(scope, serviceId);
+    };
+    expect(await findRunners({ ...remote.place, client: { ...client, variables } }, mark)).toEqual([]);
+    expect(runnerServices(remote)).toEqual([]);
   });
 
   test("secrets are in no other environment, and reads that lag do not lead it astray", async () => {
