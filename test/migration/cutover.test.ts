@@ -92,11 +92,15 @@ test("a canary that fails aborts; nothing of the other services was touched", as
   const deployments = new Map(app.map((name) => [name, here.world.railway.deployments(name).length]));
   here.world.railway.failNext(canary, "BUILD");
   here.told.splice(0);
+  const lines: string[] = [];
   const paused: string[] = [];
   const onLine = (line: string, writesPausedMs?: number) => {
+    lines.push(line);
     if (writesPausedMs !== undefined) paused.push(line);
   };
   await expectAborted(here.run({ onLine }), "DEPLOYMENT_FAILED");
+  const abort = lines.indexOf("Abort: putting everything back to the source");
+  expect(lines[abort - 1]).toContain("failed: DEPLOYMENT_FAILED: ");
   expect(paused).toEqual(["Copy", "Gate", "Fence both databases", `Switch the canary: ${canary}`]);
   const id = (await here.journal())?.id;
   expect(here.told).toEqual([

@@ -208,7 +208,7 @@ describe("killed while the canary was deployed", () => {
           "^migration +\\S+, switching since \\S+Z$",
           `^who can write +nobody since ${pausedAt}, for .* \\(the limit is 2 min\\): writes are refused, reads go on$`,
           "^going on +no run is at work$",
-          `^${canary} +deployment \\S+ under way$`,
+          `^${canary} +deployment \\S+ begun, not proven$`,
           `^next +${up}$`,
           `^or +${abort}$`,
         ].join("[\\s\\S]*"),

@@ -136,6 +136,8 @@ async function settle(run: ExclusiveRun, owner: JournalOwner, error: unknown): P
       break;
     default:
   }
+  // Putting back takes as long as the services' deployments: whoever watches need not wait for its end to learn why.
+  run.reporter.detail(`failed: ${reason}`);
   const gate = error instanceof GateRedError ? error.gate : undefined;
   await putBackFrom(run, owner, reason, gate).catch((cause) => {
     throw heldUp(error, cause);

@@ -81,9 +81,12 @@ export function describeServices({ entry, serviceNames }: Look): Status["service
   });
 }
 
-function describeStage({ provenAt, deploymentId, startedAt }: FenceRecord["services"][string]): string {
+function describeStage(service: FenceRecord["services"][string]): string {
+  const { provenAt, deploymentId, askedAt, startedAt } = service;
   if (provenAt !== null) return `proven on the target at ${provenAt}`;
-  if (deploymentId !== null) return `deployment ${deploymentId} under way`;
+  // The journal does not tell what became of it: it may have failed where the run was held or interrupted.
+  if (deploymentId !== null) return `deployment ${deploymentId} begun, not proven`;
+  if (askedAt != null) return "a deployment was asked for";
   return startedAt === null ? "not touched" : "being pointed at the target";
 }
 

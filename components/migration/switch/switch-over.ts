@@ -106,9 +106,10 @@ export function moveContext<Record extends RecordIn<"switching"> | RecordIn<"pro
   };
 }
 
-function describeStage({ provenAt, deploymentId }: ServiceRecord): string {
+function describeStage({ provenAt, deploymentId, askedAt }: ServiceRecord): string {
   if (provenAt !== null) return "proven on the target";
-  return deploymentId === null ? "being pointed at the target" : `deployment ${deploymentId}`;
+  if (deploymentId !== null) return `deployment ${deploymentId}`;
+  return askedAt == null ? "being pointed at the target" : "a deployment is asked for";
 }
 
 /** Services that are deployed after the promotion read the source until it is sealed. */
