@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { patienceMs } from "./test/patience.ts";
 import { keepCompiledCode } from "./test/world/compile-cache.ts";
 
 keepCompiledCode();
@@ -13,7 +14,7 @@ export default defineConfig({
     // What a busy machine takes its time for comes to pass all the same.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: patienceMs } },
     // Node runs the files as it does in production: vitest's own module runner rewrites `import()`, which
     // would stand in the dynamic providers' text.
     experimental: { viteModuleRunner: false },

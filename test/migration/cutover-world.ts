@@ -12,6 +12,7 @@ import {
 import { createRailway, type Railway } from "../../components/railway/railway.ts";
 import { createRailwayToken } from "../../components/railway/token.ts";
 import { migrationInputs, parseSettings } from "../../components/settings.ts";
+import { patienceMs } from "../patience.ts";
 import type { Verdict } from "../world/apps/checker.ts";
 import { quickPace } from "../world/railway/pace.ts";
 import { type Servers, startWorld, type World } from "../world/world.ts";
@@ -140,7 +141,7 @@ export async function nextWrites(
       return new Map<string, number>(rows.map(({ service, writes }) => [service, writes]));
     };
     const before = await count();
-    const giveUpAt = Date.now() + 10_000;
+    const giveUpAt = Date.now() + patienceMs;
     for (;;) {
       const now = await count();
       const idle = services.filter((name) => (now.get(name) ?? 0) <= (before.get(name) ?? 0));

@@ -1,7 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { MigrationInputs } from "../../components/migration/inputs.ts";
 import { readStatus } from "../../components/migration/status.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
@@ -119,11 +119,8 @@ test("once it is put back: the old database, and nothing to abort", async () => 
 
 test("killed while it copied: writes go on by themselves", async () => {
   await here.killAt("schema read by pg_dump");
-  const told = await vi.waitFor(async () => {
-    const seen = await status();
-    expect(seen).toMatchObject({ writes: { to: "source" }, run: { isActive: false } });
-    return seen;
-  });
+  await expect.poll(() => status()).toMatchObject({ writes: { to: "source" }, run: { isActive: false } });
+  const told = await status();
   expect(told).toMatchObject({
     complete: true,
     migration: { state: "loading" },
@@ -186,7 +183,7 @@ describe("killed while the canary was deployed", () => {
   beforeAll(() => here.killAt(`${canary}: deployment`, held));
 
   test("nobody can write since the first lock, and the way forward and back are told", async () => {
-    await vi.waitFor(async () => expect((await status()).run.isActive).toBe(false), 20_000);
+    await expect.poll(() => status()).toMatchObject({ run: { isActive: false } });
     const told = await status();
     const record = (await here.journal())?.record;
     const pausedAt = record?.state === "switching" ? record.fence.pausedAt : "";

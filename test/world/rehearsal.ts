@@ -7,6 +7,7 @@ import {
   compareFingerprints,
   fingerprintProtected,
 } from "../../components/postgres/fingerprint/fingerprint.ts";
+import { patienceMs } from "../patience.ts";
 import type { Verdict } from "./apps/checker.ts";
 import { startWebhookServer, type WebhookServer, webhookSecret } from "./chat/webhook-server.ts";
 import { createEngine, type Engine, type EngineResult } from "./engine/engine.ts";
@@ -331,7 +332,7 @@ async function untilWritesOnTarget(world: World): Promise<void> {
 }
 
 async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 15_000;
+  const giveUpAt = Date.now() + patienceMs;
   while (!(await holds()) && Date.now() < giveUpAt) await new Promise((resolve) => setTimeout(resolve, 250));
 }
 

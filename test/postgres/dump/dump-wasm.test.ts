@@ -10,6 +10,7 @@ import {
   wasmClientVersion,
 } from "../../../components/postgres/dump/wasm.ts";
 import { type DumpEntry, describeDumpClient, dumpSchema } from "../../../components/postgres/dump.ts";
+import { patienceMs } from "../../patience.ts";
 import { startWireProxy } from "../../protocol/wire-proxy.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
@@ -80,7 +81,7 @@ async function whileWaiting<Result>(
         if (row === undefined) throw new Error("no dump waits");
         return row;
       },
-      { timeout: 60_000, interval: 50 },
+      { timeout: patienceMs, interval: 50 },
     );
     await use(session, () => holder.query("COMMIT"));
     const [result] = await settled;

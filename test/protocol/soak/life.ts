@@ -3,6 +3,7 @@ import { type MigrationInputs, migrationInputsSchema } from "../../../components
 import { type JournalEntry, readJournal } from "../../../components/migration/journal/journal.ts";
 import { withConnection } from "../../../components/postgres/connection.ts";
 import { inputsFor } from "../../dynamic/quiet-world.ts";
+import { patienceMs } from "../../patience.ts";
 import type { Intercept } from "../../world/railway/api-server.ts";
 import { healthcareServiceNames } from "../../world/railway/healthcare-world.ts";
 import type { World } from "../../world/world.ts";
@@ -328,7 +329,7 @@ class Life {
 
   /** Nobody comes for longer than writes may be paused: the source lets its writers in again by itself. */
   async #expectWritersBack(row: CrashRow): Promise<void> {
-    const giveUpAt = Date.now() + 40_000;
+    const giveUpAt = Date.now() + patienceMs;
     while (Date.now() < giveUpAt) {
       if (await this.#sourceAcceptsWrites()) return;
       await delay(300);

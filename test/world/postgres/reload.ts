@@ -1,5 +1,6 @@
 import { vi } from "vitest";
 import { type ConnectionTarget, withConnection } from "../../../components/postgres/connection.ts";
+import { patienceMs } from "../../patience.ts";
 
 /**
  * Has a server read its configuration again, and waits until it has: `pg_reload_conf` only asks for it. A new session
@@ -12,5 +13,5 @@ export async function reloadServer(connection: ConnectionTarget): Promise<void> 
   const loadedAt = async () => (await ask("select pg_conf_load_time()::text as time")).time;
   const before = await loadedAt();
   await ask("select pg_reload_conf()");
-  await vi.waitUntil(async () => (await loadedAt()) !== before, { interval: 10, timeout: 60_000 });
+  await vi.waitUntil(async () => (await loadedAt()) !== before, { interval: 10, timeout: patienceMs });
 }

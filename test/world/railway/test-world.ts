@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patienceMs } from "../../patience.ts";
 import { quickPace } from "./pace.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./simulator.ts";
 import type { AppServiceModel, DatabaseServer, ServiceModel, WorldModel } from "./world-model.ts";
@@ -120,7 +121,7 @@ export function testApp(name: string, variables: Record<string, string> = {}): A
 
 /** Waits until `probe` gives something other than `undefined` or `false`. */
 export async function eventually<Value>(probe: () => Promise<Value> | Value): Promise<NonNullable<Value>> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false && value !== null) return value;
