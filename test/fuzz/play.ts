@@ -219,8 +219,20 @@ export class Arena {
       ...{ source, target: changed.connection, schemas, protectedSchemas, protectedBefore },
       ...{ expectedSequences: sequences, accept: [], workers: 2 },
     });
-    judge({ different, gate, what: sql, about });
+    judge({ different, gate, what: sql, about: await withPartitions(changed.connection, about) });
   }
+}
+
+/** What befalls a partitioned table is seen in those that hold its rows. */
+async function withPartitions(database: ConnectionTarget, names: readonly string[]): Promise<string[]> {
+  return withConnection(database, { purpose: "test" }, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT c.relname AS name FROM pg_class t CROSS JOIN pg_partition_tree(t.oid) p JOIN pg_class c ON c.oid = p.relid
+        WHERE t.relname = ANY ($1::text[]) AND t.relkind = 'p'`,
+      [names],
+    );
+    return [...names, ...rows.map(({ name }) => name)];
+  });
 }
 
 interface Templates {

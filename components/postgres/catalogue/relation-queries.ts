@@ -80,9 +80,15 @@ export const relationQueries: readonly string[] = [
     WHERE n.nspname = ANY($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND a.attnum > 0 AND NOT a.attisdropped AND ${notOfExtension("pg_class", "c.oid")}`,
 
+  // An identity column's sequence has the column's type, but where CREATE TABLE … LIKE made it: then it is a bigint, within
+  // the limits of that type, and neither pg_dump nor any statement can say so.
   `SELECT 'sequence' AS kind, ARRAY[n.nspname, c.relname]::text[] AS path, NULL AS suffix, NULL AS parent,
           json_build_object(
-            'definition', concat_ws(' ', format_type(s.seqtypid, NULL), 'start', s.seqstart, 'increment', s.seqincrement,
+            'definition', concat_ws(' ', CASE WHEN NOT EXISTS (SELECT FROM pg_depend d
+                                                                WHERE d.classid = 'pg_class'::regclass
+                                                                  AND d.objid = c.oid AND d.deptype = 'i')
+                                              THEN format_type(s.seqtypid, NULL) END,
+                                    'start', s.seqstart, 'increment', s.seqincrement,
                                     'from', s.seqmin, 'to', s.seqmax, 'cache', s.seqcache, 'cycle', s.seqcycle),
             'persistence', c.relpersistence,
             'ownedBy', (SELECT concat_ws('.', used_by.refobjid::regclass, a.attname)

@@ -10,6 +10,7 @@ import type { CopyFormat, TableName } from "./copy-format.ts";
 import { applyEntries, entryLabel, type LoadSteps, planSteps } from "./entries.ts";
 import { loadCancelled } from "./errors.ts";
 import { populateMaterializedViews } from "./materialized-views.ts";
+import { nameNotNull } from "./not-null-names.ts";
 import { type LoadPhase, type LoadProgress, ProgressMeter } from "./progress.ts";
 import { runTasks } from "./schedule.ts";
 import { loadSearchPath } from "./search-path.ts";
@@ -166,6 +167,7 @@ async function startWork(options: LoadOptions, sessions: LoadSessions, meter: Pr
     open(writers - 1, () => sessions.openTarget(searchPath)),
     define(),
   ]);
+  await nameNotNull(writer, plan.sharedNotNullNames);
   const toWriter = (client: pg.Client) => new Writer(sessions, client, searchPath);
   return {
     ...{ options, sessions, meter, plan, steps, sources, readers, thresholds },

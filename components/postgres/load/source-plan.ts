@@ -5,6 +5,7 @@ import { type ConstraintName, listDeferrableKeys } from "./constraints.ts";
 import { type CopyFormat, planCopies, type TableName } from "./copy-format.ts";
 import { byEntryTag } from "./entries.ts";
 import { listPopulatedViews, type ViewName } from "./materialized-views.ts";
+import { listSharedNotNullNames, type NotNullName } from "./not-null-names.ts";
 
 /** What the load has to know about the source beside its dump, read in one go under the snapshot. */
 export interface SourcePlan {
@@ -18,6 +19,7 @@ export interface SourcePlan {
   standsAlone(table: TableName): boolean;
   readonly deferrableKeys: readonly ConstraintName[];
   readonly populatedViews: readonly ViewName[];
+  readonly sharedNotNullNames: readonly NotNullName[];
 }
 
 /** Something that belongs to a table, as its entry in the dump is told apart. */
@@ -50,6 +52,7 @@ export async function readSourcePlan(
     standsAlone: ({ schema, name }) => alone.has(quoteQualified(schema, name)),
     deferrableKeys: await listDeferrableKeys(source, schemas, thresholds.checkedApart),
     populatedViews: await listPopulatedViews(source, schemas),
+    sharedNotNullNames: await listSharedNotNullNames(source, schemas),
   };
 }
 

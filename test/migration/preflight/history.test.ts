@@ -171,6 +171,24 @@ const cases: readonly Case[] = [
     absent: /public\.(?:plain|bare)/,
   },
   {
+    name: "a filled materialised view whose rows of today have a unique key twice; none that could be refreshed",
+    source: `CREATE TABLE public.visit (a int, "B c" text); INSERT INTO public.visit VALUES (1, 'x');
+      CREATE MATERIALIZED VIEW public.twice AS SELECT a, "B c" FROM public.visit; CREATE UNIQUE INDEX ON public.twice ("B c", a);
+      CREATE MATERIALIZED VIEW public.lowered AS SELECT "B c" AS d FROM public.visit; CREATE UNIQUE INDEX ON public.lowered (lower(d)) WHERE d <> 'q';
+      CREATE MATERIALIZED VIEW public.nothing_once AS SELECT nullif(a, 7) AS a FROM public.visit WHERE a = 7; CREATE UNIQUE INDEX ON public.nothing_once (a) NULLS NOT DISTINCT;
+      CREATE MATERIALIZED VIEW public.nothing_often AS SELECT nullif(a, 7) AS a FROM public.visit WHERE a = 7; CREATE UNIQUE INDEX ON public.nothing_often (a);
+      CREATE MATERIALIZED VIEW public.partly AS SELECT a, "B c" FROM public.visit; CREATE UNIQUE INDEX ON public.partly (a) WHERE "B c" = 'y';
+      CREATE MATERIALIZED VIEW public.once AS SELECT DISTINCT a FROM public.visit; CREATE UNIQUE INDEX ON public.once (a) INCLUDE (a);
+      CREATE MATERIALIZED VIEW public.any AS SELECT a FROM public.visit; CREATE INDEX ON public.any (a);
+      INSERT INTO public.visit VALUES (1, 'x'), (7, 'X'), (7, 'z')`,
+    expected: [
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.lowered",
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.nothing_once",
+      "blocker MATERIALIZED_VIEW_UNREADABLE public.twice",
+    ],
+    absent: /public\.(?:nothing_often|partly|once|any)\b/,
+  },
+  {
     name: "a domain with such a check below another one, in an array and in a composite type; none that is right",
     source: `CREATE FUNCTION public.fits(int) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 0'; CREATE DOMAIN public.amount AS int CHECK (public.fits(VALUE));
       CREATE DOMAIN public.price AS public.amount; CREATE TYPE public.line AS (price public.price);

@@ -78,7 +78,9 @@ export function checkLoadObstacles(source: LoadObstacles, targetMajor: number): 
       found(
         "MATERIALIZED_VIEW_UNREADABLE",
         view,
-        `It holds rows, and its query fails today (SQLSTATE ${state}): the copy could not populate it.`,
+        state === "23505"
+          ? "It holds rows, and refreshed today, two of them would have the same key in a unique index: the copy could not populate it."
+          : `It holds rows, and its query fails today (SQLSTATE ${state}): the copy could not populate it.`,
       ),
     ),
     ...source.hashedEnums.map((table) =>
