@@ -1,5 +1,5 @@
-import type { RailwayService, VariableRecord } from "../../railway/railway.ts";
 import { lookIntoServices } from "../../railway/present.ts";
+import type { RailwayService, VariableRecord } from "../../railway/railway.ts";
 import { namesService } from "../../railway/references.ts";
 import type { DriftInputs } from "../drift.ts";
 import { classifyVariable } from "../preflight/railway/addresses.ts";

@@ -1,5 +1,5 @@
-import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { lookIntoServices } from "../../railway/present.ts";
+import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { addressesOf, classifyVariable } from "../preflight/railway/addresses.ts";
 import { findTlsDemands } from "../preflight/railway/tls-demands.ts";
 
