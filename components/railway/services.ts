@@ -9,6 +9,7 @@ import { unexpectedAnswerError } from "./failures.ts";
 import { commandParts, type FileSettings, readFileSettings } from "./file-settings.ts";
 import * as operations from "./operations.ts";
 import { createPageCollector, pageSize } from "./paging.ts";
+import { lookIntoServices } from "./present.ts";
 import { suggestNames } from "./suggest-names.ts";
 
 /** A volume as it exists in one environment. */
@@ -107,22 +108,31 @@ export async function findService(
   return match;
 }
 
-/** Reads one service by id, without its volume's listing being paged; `undefined` when it is gone from the environment. */
+/**
+ * Reads one service by id, without its volume's listing being paged; `undefined` when it is gone from the environment. The
+ * list has the last word: an answer that only lags, or a token without the right, must not make a service pass for gone.
+ */
 export async function readService(
   context: RailwayContext,
   scope: EnvironmentScope,
   serviceId: string,
 ): Promise<Omit<RailwayService, "volume"> | undefined> {
   const { environmentId } = scope;
-  try {
+  return lookIntoServices(listing(context), scope, [{ id: serviceId }], async ([present]) => {
+    if (present === undefined) return undefined;
     const answer = await context.transport.request(operations.serviceState, { environmentId, serviceId });
     if (!isLive(answer.service) || !isLive(answer.serviceInstance)) return undefined;
     const { volume: _volume, ...service } = toService(answer.serviceInstance, []);
     return service;
-  } catch (error) {
-    if (hasCode(error, "RAILWAY_NOT_FOUND")) return undefined;
-    throw error;
-  }
+  });
+}
+
+/** The part of a client that looks into lists need. */
+export function listing(context: RailwayContext): Parameters<typeof lookIntoServices>[0] {
+  return {
+    listServices: async (scope) => (await readInventory(context, scope)).services,
+    settle: (look) => context.settle(look),
+  };
 }
 
 /**

@@ -6,7 +6,9 @@ import type { RailwayContext } from "./context.ts";
 import type { EnvironmentScope } from "./environment.ts";
 import * as operations from "./operations.ts";
 import { collectPages, pageSize } from "./paging.ts";
+import { lookIntoServices } from "./present.ts";
 import { normaliseReference } from "./references.ts";
+import { listing } from "./services.ts";
 import type { Operation } from "./transport.ts";
 
 /** Everything about a variable but its value. */
@@ -56,11 +58,26 @@ export async function readRawVariables(
 }
 
 /**
- * The same for many services, few requests in all: one alias each.
+ * The same for many services, few requests in all: one alias each. One that was deleted since it was listed is left out.
  *
  * @returns by service id
  */
-export async function readRawVariablesOf(
+export function readRawVariablesOf(
+  context: RailwayContext,
+  scope: EnvironmentScope,
+  serviceIds: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, string | null>>> {
+  const services = serviceIds.map((id) => ({ id }));
+  return lookIntoServices(listing(context), scope, services, (present) =>
+    readInBatches(
+      context,
+      scope,
+      present.map(({ id }) => id),
+    ),
+  );
+}
+
+async function readInBatches(
   { transport }: RailwayContext,
   { environmentId, projectId }: EnvironmentScope,
   serviceIds: readonly string[],

@@ -1,3 +1,4 @@
+import { lookIntoServices } from "../../railway/present.ts";
 import type { RailwayService, VariableRecord } from "../../railway/railway.ts";
 import { namesService } from "../../railway/references.ts";
 import type { DriftInputs } from "../drift.ts";
@@ -18,24 +19,10 @@ export async function readConsumers(
   sourceId: string,
 ): Promise<DriftItem[]> {
   const { railway, scope } = look;
-  const owners = [
-    { id: null, name: "shared" },
-    ...services.filter(({ id, name }) => id !== sourceId && name !== inputs.source),
-  ];
+  const others = services.filter(({ id, name }) => id !== sourceId && name !== inputs.source);
   const records = await railway.variableRecords(scope);
-  const found = await Promise.all(
-    owners.map(async ({ id, name: owner }) => {
-      const moved = new Set(inputs.services.find(({ name }) => name === owner)?.variables);
-      const raw = await railway.rawVariables(scope, id);
-      return [...raw].flatMap(([name, text]) => {
-        if (moved.has(name)) return [];
-        const code =
-          text === null
-            ? codeOfSealed(referencesOf(records, id, name), inputs.source)
-            : codeOfText(text, inputs.source, look.addresses);
-        return code === undefined ? [] : [{ id, name, object: `${owner} ${name}`, code }];
-      });
-    }),
+  const found = await lookIntoServices(railway, scope, others, (present) =>
+    Promise.all([{ id: null, name: "shared" }, ...present].map(readOwner)),
   );
   return Promise.all(
     found
@@ -52,6 +39,19 @@ export async function readConsumers(
         }),
       ),
   );
+
+  async function readOwner({ id, name: owner }: { readonly id: string | null; readonly name: string }) {
+    const moved = new Set(inputs.services.find(({ name }) => name === owner)?.variables);
+    const raw = await railway.rawVariables(scope, id);
+    return [...raw].flatMap(([name, text]) => {
+      if (moved.has(name)) return [];
+      const code =
+        text === null
+          ? codeOfSealed(referencesOf(records, id, name), inputs.source)
+          : codeOfText(text, inputs.source, look.addresses);
+      return code === undefined ? [] : [{ id, name, object: `${owner} ${name}`, code }];
+    });
+  }
 }
 
 /** The code under which the configuration accepts each. */

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { type ConnectionTarget, endConnection, connect as openSession } from "../../postgres/connection.ts";
+import { lookAgainAtDropped } from "../../postgres/look-again.ts";
 import type { Railway } from "../../railway/railway.ts";
 import type { Finding } from "../finding.ts";
 import type { MigrationInputs } from "../inputs.ts";
@@ -137,7 +138,9 @@ async function observeDatabases(
       const isSame = await attempt(findings, "identity", () => isSameDatabase(sourceClient, targetClient));
       findings.push(...compareDatabases(source, target, isSame ?? false, inputs));
       const zones = await attempt(findings, "time zones", () =>
-        checkTimeZones(sourceClient, targetClient, source.namedZones ?? [], source.settings ?? []),
+        lookAgainAtDropped(() =>
+          checkTimeZones(sourceClient, targetClient, source.namedZones ?? [], source.settings ?? []),
+        ),
       );
       findings.push(...(zones ?? []));
     }

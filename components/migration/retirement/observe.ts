@@ -2,6 +2,7 @@ import { openStore } from "../../backup/store.ts";
 import { describeError, hasCode } from "../../errors.ts";
 import { withConnection } from "../../postgres/connection.ts";
 import { isRunning } from "../../railway/deployments.ts";
+import { lookIntoEnvironments, lookIntoServices } from "../../railway/present.ts";
 import type { EnvironmentScope, RailwayVolume } from "../../railway/railway.ts";
 import type { Primary } from "../decide/primary.ts";
 import { resolveDatabase } from "../decide/resolve.ts";
@@ -27,7 +28,7 @@ export async function observeRetirement(
   const [services, volumes, consumers] = await Promise.all([
     railway.listServices(scope),
     railway.listVolumes(scope),
-    readConsumers(run, environments),
+    lookIntoEnvironments(railway, scope, environments, (present) => readConsumers(run, present)),
   ]);
   const service = services.find(({ id }) => id === serviceId);
   const running = service?.activeDeployments.some(isRunning) ?? false;
@@ -95,12 +96,11 @@ async function environmentsWith(
   own: EnvironmentScope,
 ): Promise<string[]> {
   const others = environments.filter(({ environmentId }) => environmentId !== own.environmentId);
-  const found = await Promise.all(
-    others.map(async (other) => {
-      const volumes = await railway.listVolumes(other);
-      return volumes.some(({ id }) => ids.includes(id)) ? [other.environmentName] : [];
-    }),
-  );
+  const look = async (other: EnvironmentScope) => {
+    const volumes = await railway.listVolumes(other);
+    return volumes.some(({ id }) => ids.includes(id)) ? [other.environmentName] : [];
+  };
+  const found = await lookIntoEnvironments(railway, own, others, (present) => Promise.all(present.map(look)));
   return found.flat();
 }
 
@@ -149,22 +149,20 @@ async function readHolders(
     railway.listServices(environment),
     railway.variableRecords(environment),
   ]);
-  const holders = [
-    { id: null, name: "shared variables" },
-    ...services.filter(({ id }) => id !== serviceId).map(({ id, name }) => ({ id, name })),
-  ];
-  return Promise.all(
-    holders.map(async ({ id, name }) => ({
-      name,
-      environment: environment.environmentName,
-      raw: await railway.rawVariables(environment, id),
-      rendered: id === null ? new Map() : await railway.renderedVariables(environment, id),
-      sealed: new Map(
-        records
-          .filter((one) => one.serviceId === id && one.isSealed)
-          .map((one) => [one.name, one.references] as const),
-      ),
-    })),
+  const others = services.filter(({ id }) => id !== serviceId);
+  const read = async ({ id, name }: { readonly id: string | null; readonly name: string }) => ({
+    name,
+    environment: environment.environmentName,
+    raw: await railway.rawVariables(environment, id),
+    rendered: id === null ? new Map() : await railway.renderedVariables(environment, id),
+    sealed: new Map(
+      records
+        .filter((one) => one.serviceId === id && one.isSealed)
+        .map((one) => [one.name, one.references] as const),
+    ),
+  });
+  return lookIntoServices(railway, environment, others, (present) =>
+    Promise.all([{ id: null, name: "shared variables" }, ...present].map(read)),
   );
 }
 

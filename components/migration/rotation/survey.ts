@@ -1,5 +1,6 @@
 import { parseDatabaseUrl } from "../../postgres/connection.ts";
 import { isPending } from "../../railway/deployment-verdict.ts";
+import { lookIntoEnvironments, lookIntoServices } from "../../railway/present.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { addressesOf, classifyVariable, type DatabaseAddresses } from "../preflight/railway/addresses.ts";
 import { carriesPassword } from "./password-texts.ts";
@@ -52,15 +53,15 @@ export async function surveyPassword(
   ]);
   const others = services.filter(({ id }) => id !== databaseId);
   const name = services.find(({ id }) => id === databaseId)?.name ?? "";
-  const [own, shared, ...variables] = await Promise.all([
+  const [own, shared, read] = await Promise.all([
     railway.serviceVariables(scope, databaseId),
     railway.rawVariables(scope, null),
-    ...others.map(({ id }) => railway.serviceVariables(scope, id)),
+    lookIntoServices(railway, scope, others, (present) =>
+      Promise.all(
+        present.map(async (service) => ({ service, ...(await railway.serviceVariables(scope, service.id)) })),
+      ),
+    ),
   ]);
-  const read = others.map((service, index) => ({
-    ...{ service, raw: new Map(), rendered: new Map() },
-    ...variables[index],
-  }));
   const addresses = addressesOf(name, own.rendered);
   const places = [
     { name: `shared variables (${scope.environmentName})`, raw: shared, leadsHere: () => true },
@@ -137,25 +138,24 @@ async function readElsewhere(
 ): Promise<Place[]> {
   const leadsHere = namesAnAddress({ ...addresses, serviceName: "", hosts: [] });
   const others = environments.filter(({ environmentId }) => environmentId !== own.environmentId);
-  const found = await Promise.all(
-    others.map(async (environment): Promise<Place[]> => {
-      const services = await railway.listServices(environment);
-      const [shared, raw] = await Promise.all([
-        railway.rawVariables(environment, null),
-        railway.rawVariablesOf(
-          environment,
-          services.map(({ id }) => id),
-        ),
-      ]);
-      const place = (name: string, variables: Variables): Place => ({
-        ...{ name: `${name} (${environment.environmentName})`, raw: variables, leadsHere },
-      });
-      return [
-        place("shared variables", shared),
-        ...services.map(({ id, name }) => place(name, raw.get(id) ?? new Map())),
-      ];
-    }),
-  );
+  const look = async (environment: EnvironmentScope): Promise<Place[]> => {
+    const services = await railway.listServices(environment);
+    const [shared, raw] = await Promise.all([
+      railway.rawVariables(environment, null),
+      railway.rawVariablesOf(
+        environment,
+        services.map(({ id }) => id),
+      ),
+    ]);
+    const place = (name: string, variables: Variables): Place => ({
+      ...{ name: `${name} (${environment.environmentName})`, raw: variables, leadsHere },
+    });
+    return [
+      place("shared variables", shared),
+      ...services.map(({ id, name }) => place(name, raw.get(id) ?? new Map())),
+    ];
+  };
+  const found = await lookIntoEnvironments(railway, own, others, (present) => Promise.all(present.map(look)));
   return found.flat();
 }
 

@@ -1,3 +1,4 @@
+import { lookIntoServices } from "../../railway/present.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "../../railway/railway.ts";
 import { addressesOf, classifyVariable } from "../preflight/railway/addresses.ts";
 import { findTlsDemands } from "../preflight/railway/tls-demands.ts";
@@ -28,23 +29,24 @@ export async function readClientVariables(
 ): Promise<ClientVariable[]> {
   const addresses = addressesOf(target.name, await railway.renderedVariables(scope, target.id));
   const services = (await railway.listServices(scope)).filter(({ id }) => id !== target.id);
-  const found = await Promise.all(
-    services.map(async (service) => {
-      const { raw, rendered } = await railway.serviceVariables(scope, service.id);
-      const leading = [...raw].flatMap(([name, text]): ClientVariable[] => {
-        const kind = classifyVariable(text, rendered.get(name), { target: addresses });
-        if (!kind.endsWith("target")) return [];
-        return [{ object: `${service.name} ${name}`, wish: wishOf(rendered.get(name)) }];
-      });
-      const sealed = [...raw]
-        .filter(([name, text]) => text === null && /URL|DSN|URI/i.test(name))
-        .map(([name]): ClientVariable => ({ object: `${service.name} ${name}`, wish: "unreadable" }));
-      // Alone they may be about another database.
-      const demands = leading.length === 0 ? [] : findTlsDemands(service, rendered);
-      return [...leading, ...sealed, ...demands.map((object): ClientVariable => ({ object, wish: "tls" }))];
-    }),
+  const read = await lookIntoServices(railway, scope, services, (present) =>
+    Promise.all(
+      present.map(async (service) => ({ service, ...(await railway.serviceVariables(scope, service.id)) })),
+    ),
   );
-  return found.flat();
+  return read.flatMap(({ service, raw, rendered }) => {
+    const leading = [...raw].flatMap(([name, text]): ClientVariable[] => {
+      const kind = classifyVariable(text, rendered.get(name), { target: addresses });
+      if (!kind.endsWith("target")) return [];
+      return [{ object: `${service.name} ${name}`, wish: wishOf(rendered.get(name)) }];
+    });
+    const sealed = [...raw]
+      .filter(([name, text]) => text === null && /URL|DSN|URI/i.test(name))
+      .map(([name]): ClientVariable => ({ object: `${service.name} ${name}`, wish: "unreadable" }));
+    // Alone they may be about another database.
+    const demands = leading.length === 0 ? [] : findTlsDemands(service, rendered);
+    return [...leading, ...sealed, ...demands.map((object): ClientVariable => ({ object, wish: "tls" }))];
+  });
 }
 
 /** What a database URL asks for. Pure. */

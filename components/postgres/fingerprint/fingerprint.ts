@@ -3,8 +3,9 @@ import type { ClientBase } from "pg";
 import { z } from "zod";
 import { compareText } from "../../text-order.ts";
 import { type CatalogueObject, displayName, visitCatalogue } from "../catalogue/catalogue.ts";
-import { hashTable } from "../content/content-hash.ts";
+import { hashTable, type TableDigest } from "../content/content-hash.ts";
 import { inTurn } from "../in-turn.ts";
+import { lookAgainAtDropped } from "../look-again.ts";
 import { listTables } from "../relations.ts";
 import { readSequences, sequenceStateSchema } from "../sequences.ts";
 
@@ -39,7 +40,8 @@ export type ProtectedFingerprint = z.infer<typeof protectedFingerprintSchema>;
 
 /**
  * Fingerprints the schemas and the `vector` extension. Reads only: no lock beyond ACCESS SHARE, one table at a time,
- * so the schemas' own users go on. Call it outside of a transaction: activity statistics stand still within one.
+ * so the schemas' own users go on, and may drop what was just listed. Call it outside of a transaction: activity statistics
+ * stand still within one.
  */
 export async function fingerprintProtected(
   client: ClientBase,
@@ -50,7 +52,7 @@ export async function fingerprintProtected(
     () => fingerprintStructure(client, schemas),
     () => readIdentities(client, schemas),
     () => fingerprintTables(client, schemas),
-    () => fingerprintSequences(client, schemas),
+    () => lookAgainAtDropped(() => fingerprintSequences(client, schemas)),
     () => readServerStart(client),
   ]);
   return { extension, structure, identities, tables, sequences, serverStartedAt };
@@ -61,9 +63,12 @@ export async function fingerprintStructure(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<ProtectedFingerprint["structure"]> {
-  const hashes: Array<[key: string, hash: string]> = [];
-  await visitCatalogue(client, schemas, (object) => hashes.push([object.key, hashObject(object)]), {
-    databaseWide: false,
+  const hashes = await lookAgainAtDropped(async () => {
+    const read: Array<[key: string, hash: string]> = [];
+    await visitCatalogue(client, schemas, (object) => read.push([object.key, hashObject(object)]), {
+      databaseWide: false,
+    });
+    return read;
   });
   return Object.fromEntries(hashes.sort(([one], [other]) => compareText(one, other)));
 }
@@ -88,12 +93,19 @@ async function fingerprintTables(
   client: ClientBase,
   schemas: readonly string[],
 ): Promise<ProtectedFingerprint["tables"]> {
-  const tables = await listTables(client, schemas);
   const atStart = await readWriteCounters(client, schemas);
-  const digests = await inTurn(
-    client,
-    tables.map((table) => () => hashTable(client, table)),
-  );
+  // Each is a look of its own, and none that has ended is begun again: a large table takes minutes.
+  const hashed = new Map<number, TableDigest>();
+  const digests = await lookAgainAtDropped(async () => {
+    const tables = await listTables(client, schemas);
+    await inTurn(
+      client,
+      tables
+        .filter(({ oid }) => !hashed.has(oid))
+        .map((table) => async () => hashed.set(table.oid, await hashTable(client, table))),
+    );
+    return tables.flatMap(({ oid }) => hashed.get(oid) ?? []);
+  });
   const atEnd = await readWriteCounters(client, schemas);
   return Object.fromEntries(
     digests.map(({ schema, name, rows, hash }) => {

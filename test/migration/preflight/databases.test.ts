@@ -4,7 +4,12 @@ import {
   compareServers,
 } from "../../../components/migration/preflight/database/server.ts";
 import { type PreflightResult, runPreflight } from "../../../components/migration/preflight/run-preflight.ts";
-import { type ConnectionTarget, connect, withConnection } from "../../../components/postgres/connection.ts";
+import {
+  type ConnectionTarget,
+  connect,
+  withConnection,
+  withConnections,
+} from "../../../components/postgres/connection.ts";
 import { type PostgresServer, startServer } from "../../world/postgres/server.ts";
 import { createFixture, type PreflightFixture, runSql as run } from "./fixture.ts";
 import { healthyInputs, healthyServices, preflight, scriptRailway, summarise } from "./world.ts";
@@ -70,6 +75,51 @@ describe("healthy databases", () => {
       },
     });
     expect(refused).toEqual(["25006", "25006"]);
+  });
+});
+
+describe("what others do meanwhile", () => {
+  test("a table that is dropped once it was listed is in nobody's way", async () => {
+    const world = await createWorld();
+    const { source } = world.connections;
+    await run(source, "CREATE TABLE public.staging (names regclass)");
+    let dropped = 0;
+    const result = await runPreflight({
+      railway: scriptRailway({ services: healthyServices(world.connections) }),
+      inputs: { ...healthyInputs(world.connections), ...world.accepted },
+      mode: "run",
+      connect: async (connection, options) => {
+        const client = await connect(connection, options);
+        const query = async (...call: Parameters<typeof client.query>) => {
+          const [text] = call as readonly unknown[];
+          if (dropped === 0 && typeof text === "string" && /FROM ONLY "public"\."staging"/.test(text)) {
+            dropped = 1;
+            await run(source, "DROP TABLE public.staging");
+          }
+          return client.query(...call);
+        };
+        return new Proxy(client, {
+          get: (target, name) => (name === "query" ? query : Reflect.get(target, name)),
+        });
+      },
+    });
+    expect(dropped).toBe(1);
+    expect(summarise(result).filter((line) => line.includes("CHECK_FAILED"))).toEqual([]);
+  });
+
+  test("temporary objects of other sessions are nothing that would be left behind", async () => {
+    const world = await createWorld();
+    const { source, target } = world.connections;
+    await run(source, "CREATE TYPE public.mood AS ENUM ('good')");
+    await withConnections([source, target], { purpose: "test" }, async ([onSource, onTarget]) => {
+      await onSource.query(
+        `CREATE TEMP TABLE staging (LIKE public.users INCLUDING ALL); CREATE TEMP TABLE moods (mood public.mood);
+         CREATE TEMP VIEW everybody AS SELECT id FROM public.users`,
+      );
+      await onTarget.query("CREATE TEMP TABLE staging (LIKE llm_assistant.chunk INCLUDING ALL)");
+      const seen = summarise(await preflight(world.connections, { inputs: world.accepted }));
+      expect(seen.filter((line) => line.startsWith("blocker"))).toEqual([]);
+    });
   });
 });
 

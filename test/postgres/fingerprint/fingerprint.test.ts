@@ -4,6 +4,7 @@ import { connect, withConnection } from "../../../components/postgres/connection
 import {
   compareFingerprints,
   fingerprintProtected,
+  fingerprintStructure,
   type ProtectedFingerprint,
   protectedFingerprintSchema,
 } from "../../../components/postgres/fingerprint/fingerprint.ts";
@@ -61,6 +62,101 @@ it("goes on beside a writer that holds its locks", async () => {
     );
     expect(rows).toEqual([{ held: 0 }]);
     await writer.query("ROLLBACK");
+  });
+});
+
+describe("what its own users drop while it is looked at is in nobody's way:", () => {
+  const asOwner = (statements: string) =>
+    withConnection(database.connection, { purpose: "test" }, (client) => client.query(statements));
+
+  it.each([
+    {
+      what: "a table",
+      create: "CREATE TABLE llm_assistant.staging (id int)",
+      drop: "DROP TABLE llm_assistant.staging",
+      at: /FROM ONLY "?llm_assistant"?\."?staging/,
+    },
+    {
+      what: "a column",
+      create: "CREATE TABLE llm_assistant.staging (id int, note text)",
+      drop: "ALTER TABLE llm_assistant.staging DROP COLUMN note",
+      at: /FROM ONLY "?llm_assistant"?\."?staging/,
+    },
+    {
+      what: "a sequence",
+      create: "CREATE SEQUENCE llm_assistant.staging",
+      drop: "DROP SEQUENCE llm_assistant.staging",
+      at: /is_called .*"?llm_assistant"?\."?staging/s,
+    },
+  ])("$what", async ({ create, drop, at }) => {
+    await asOwner(create);
+    const hashed: string[] = [];
+    let dropped = 0;
+    const query = async (...call: Parameters<pg.Client["query"]>) => {
+      const [statement] = call as readonly unknown[];
+      const text = typeof statement === "string" ? statement : (statement as { text: string }).text;
+      if (dropped === 0 && at.test(text)) {
+        dropped = 1;
+        await asOwner(drop);
+      }
+      const table = /FROM ONLY (\S+)/.exec(text)?.[1];
+      if (table !== undefined) hashed.push(table);
+      return reader.query(...call);
+    };
+    const client = new Proxy(reader, {
+      get: (target, name) => (name === "query" ? query : Reflect.get(target, name)),
+    });
+    try {
+      const seen = await fingerprintProtected(client, schemas);
+      expect(dropped).toBe(1);
+      // What was read before is not read again: a large table takes minutes.
+      expect(hashed.filter((table) => !table.includes("staging"))).toHaveLength(
+        Object.keys(seen.tables).filter((table) => !table.includes("staging")).length,
+      );
+      expect(Object.keys(seen.sequences)).not.toContain("llm_assistant.staging");
+    } finally {
+      await asOwner(
+        "DROP TABLE IF EXISTS llm_assistant.staging; DROP SEQUENCE IF EXISTS llm_assistant.staging",
+      );
+    }
+  });
+
+  it("views, whose definitions the server opens one by one", async () => {
+    // Wherever the server begins, it comes by the one that waits before it has read all others.
+    const others = Array.from({ length: 40 }, (_, index) => `llm_assistant.report_${index}`);
+    const held = "llm_assistant.report_held";
+    const made = [...others.slice(20), held, ...others.slice(0, 20)].map(
+      (view) => `CREATE VIEW ${view} AS SELECT id FROM llm_assistant.${view === held ? "other" : "staging"}`,
+    );
+    await asOwner(
+      `CREATE TABLE llm_assistant.staging (id int); CREATE TABLE llm_assistant.other (id int); ${made.join("; ")}`,
+    );
+    const pid = (reader as pg.Client & { processID: number }).processID;
+    await withConnection(database.connection, { purpose: "test" }, async (owner) => {
+      await owner.query("BEGIN; LOCK TABLE llm_assistant.other IN ACCESS EXCLUSIVE MODE");
+      const looking = fingerprintStructure(reader, schemas).then(
+        (structure) => Object.keys(structure),
+        (error: unknown) => error,
+      );
+      await expect
+        .poll(
+          async () => {
+            const { rows } = await owner.query(
+              "SELECT count(*)::int AS waiting FROM pg_locks WHERE pid = $1 AND NOT granted",
+              [pid],
+            );
+            return rows;
+          },
+          { timeout: 20_000 },
+        )
+        .toEqual([{ waiting: 1 }]);
+      await asOwner(`DROP VIEW ${others.join(", ")}`);
+      await owner.query("COMMIT");
+      const seen = await looking;
+      await asOwner("DROP TABLE llm_assistant.staging, llm_assistant.other CASCADE");
+      expect(seen).not.toBeInstanceOf(Error);
+      expect(String(seen).match(/view llm_assistant\.report_\w+/g)).toEqual([`view ${held}`]);
+    });
   });
 });
 

@@ -131,7 +131,7 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
 }
 
 // Objects below 16384 are PostgreSQL's own (FirstNormalObjectId, access/transam.h). What publishes or fences tables is
-// reported by checks of its own, so are casts and transforms. A foreign key is one finding: what it needs an index and
+// reported by checks of its own, so are casts and transforms. Temporary objects end with their session. A foreign key is one finding: what it needs an index and
 // internal triggers for is left out. Objects are described only after the joins: describing costs a catalogue look-up each.
 const dependenciesQuery = `
   WITH RECURSIVE scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
@@ -207,6 +207,7 @@ const dependenciesQuery = `
           LEFT JOIN pg_class owner ON owner.oid = part.relid
           LEFT JOIN pg_namespace owner_schema ON owner_schema.oid = owner.relnamespace
       ) r
+     WHERE r.schema IS NULL OR r.schema !~ '^pg_temp_'
   )
   SELECT described.role, described.type, described.schema, described.identity, partner.identity AS partner
     FROM described CROSS JOIN LATERAL pg_identify_object(described.classid, described.objid, 0) partner

@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { Catalogue } from "../../../postgres/catalogue/catalogue.ts";
 import type { ConnectionTarget, connect as openSession } from "../../../postgres/connection.ts";
 import { eventTriggersOff, type FenceState, readWitness } from "../../../postgres/fence/fence.ts";
+import { lookAgainAtDropped } from "../../../postgres/look-again.ts";
 import { listTables, type MovedTable } from "../../../postgres/relations.ts";
 import type { Finding } from "../../finding.ts";
 import type { MigrationInputs } from "../../inputs.ts";
@@ -94,7 +95,7 @@ export async function observeDatabase(
   findings: Finding[],
 ): Promise<DatabaseObservation> {
   const read = <Result>(topic: string, query: () => Promise<Result>) =>
-    attempt(findings, `${side} ${topic}`, query);
+    attempt(findings, `${side} ${topic}`, () => lookAgainAtDropped(query));
   return allOf<DatabaseObservation>({
     server: read("server", () => readServer(client)),
     schemas: read("schemas", () => readSchemas(client, schemas)),
