@@ -331,7 +331,7 @@ async function untilWritesOnTarget(world: World): Promise<void> {
 }
 
 async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 15_000;
+  const giveUpAt = Date.now() + 60_000;
   while (!(await holds()) && Date.now() < giveUpAt) await new Promise((resolve) => setTimeout(resolve, 250));
 }
 

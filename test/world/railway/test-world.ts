@@ -118,9 +118,9 @@ export function testApp(name: string, variables: Record<string, string> = {}): A
   };
 }
 
-/** Waits until `probe` gives something other than `undefined` or `false`. */
+/** Waits until `probe` gives something other than `undefined` or `false`: for what certainly comes, however busy the machine is. */
 export async function eventually<Value>(probe: () => Promise<Value> | Value): Promise<NonNullable<Value>> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false && value !== null) return value;
