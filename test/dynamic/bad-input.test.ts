@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { findFreePort } from "../world/postgres/free-port.ts";
@@ -27,7 +27,7 @@ const passivity = expectPassivity(() => ({ world, process }));
 
 test("nothing is wrong with the world as it is", async () => {
   expect(await migration.check({}, inputsFor(world).migration)).toEqual([]);
-  await vi.waitFor(() => expect(process.printed()).toContain("medical_records"));
+  await expect.poll(process.printed).toContain("medical_records");
 });
 
 describe("values that are wrong in themselves", () => {
@@ -168,7 +168,7 @@ describe("databases that are not what they should be", () => {
     const port = await findFreePort();
     const transport = { ...inputs.transport, source: { via: "tunnel", port } };
     expect(await findings({ transport })).toEqual([]);
-    await vi.waitFor(() => expect(process.printed()).toMatch(/SERVER_UNREACHABLE/));
+    await expect.poll(process.printed).toMatch(/SERVER_UNREACHABLE/);
     await expect(migration.create({ ...inputs, transport })).rejects.toThrow(
       new RegExp(`127\\.0\\.0\\.1:${port}.*Remedy: Check`),
     );

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { unknownValue } from "../../components/dynamic/codec.ts";
 import { excludeOtherRuns } from "../../components/migration/exclusion/exclusion.ts";
 import type { World } from "../world/world.ts";
@@ -60,7 +60,7 @@ describe("PostgresService", () => {
     await provider.delete(id, properties);
     expect(world.railway.requests().length).toBe(requests);
     // What the process prints comes through a pipe, beside its answer.
-    await vi.waitFor(() => expect(process.printed()).toContain("pgvector is forgotten by Pulumi"));
+    await expect.poll(process.printed).toContain("pgvector is forgotten by Pulumi");
   });
 
   test("is not retired by a stack that has never adopted it, nor before a cutover", async () => {
@@ -102,7 +102,7 @@ test("a preview of the cutover while a run is at work says so, and makes no plan
   });
   try {
     expect(await migration.check({}, inputsFor(world).migration)).toEqual([]);
-    await vi.waitFor(() => expect(process.printed()).toContain("A run of the cutover is at work"));
+    await expect.poll(process.printed).toContain("A run of the cutover is at work");
     expect(process.printed()).not.toContain("What moves");
   } finally {
     await run.release();

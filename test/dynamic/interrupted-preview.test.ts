@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { beginMigration, ensureJournal } from "../../components/migration/journal/journal.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { abortingRecord, switchingRecord } from "../migration/records.ts";
@@ -43,11 +43,9 @@ function onTarget<Result>(use: Parameters<typeof withConnection<Result>>[2]): Pr
 
 test("one line instead of the plan, and no failure", async () => {
   expect(await migration.check({}, inputsFor(world).migration)).toEqual([]);
-  await vi.waitFor(() =>
-    expect(process.printed()).toContain(
-      "Migration m1 was interrupted (aborting): up puts everything back and starts afresh",
-    ),
-  );
+  await expect
+    .poll(process.printed)
+    .toContain("Migration m1 was interrupted (aborting): up puts everything back and starts afresh");
   expect(process.printed()).not.toContain("What moves");
 });
 
@@ -65,7 +63,7 @@ test("a failure where up is refused, with the code and its remedy", async () => 
       reason: expect.stringMatching(/^TARGET_FENCE_BROKEN: Refused: .* Nothing was changed\. Remedy: /),
     },
   ]);
-  await vi.waitFor(() => expect(process.printed()).toContain("up is refused (TARGET_FENCE_BROKEN)"));
+  await expect.poll(process.printed).toContain("up is refused (TARGET_FENCE_BROKEN)");
 });
 
 test("no failure where the source is out of reach: the real run insists", async () => {
@@ -73,5 +71,5 @@ test("no failure where the source is out of reach: the real run insists", async 
   const failures = await migration.check({}, inputsFor(world).migration);
   await world.source.start();
   expect(failures).toEqual([]);
-  await vi.waitFor(() => expect(process.printed()).toContain("what up does depends on the source"));
+  await expect.poll(process.printed).toContain("what up does depends on the source");
 });

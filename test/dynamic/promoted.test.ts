@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newEphemeralKey } from "../../components/backup/encryption.ts";
 import { withConnection } from "../../components/postgres/connection.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
@@ -123,7 +123,7 @@ describe("AppServiceVariables, once the migration is promoted", () => {
     const requests = world.railway.requests().length;
     const back = inputsFor(world, { phase: "adopt" }).service(name);
     await expect(services.diff(id, properties, back)).rejects.toThrow(/point it back at the old one/);
-    await vi.waitFor(() => expect(process.printed()).toContain("point it back at the old one"));
+    await expect.poll(process.printed).toContain("point it back at the old one");
     expect(process.printed(), "a refusal is no crash").not.toMatch(/^ +at /m);
     expect(world.railway.requests().length).toBe(requests);
     await expect(services.create(back)).rejects.toThrow(/pgvector accepts the application's writes/);
@@ -193,9 +193,7 @@ describe("drift, on the resource that it belongs to", () => {
     expect(await databases.diff(target.id, seen.target, inputs.target)).toBe(true);
     const kept = await databases.update(old.id, seen.source, inputs.source);
     expect(kept.drift).toEqual(seen.source.drift);
-    await vi.waitFor(() =>
-      expect(process.printed()).toContain("drift on source: OLD_DATABASE_NAMED metrics"),
-    );
+    await expect.poll(process.printed).toContain("drift on source: OLD_DATABASE_NAMED metrics");
     const mended = await services.update(id, seen.service, inputs.service(name));
     expect(mended).not.toHaveProperty("drift");
     expect(await services.diff(id, mended, inputs.service(name))).toBe(false);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { World } from "../world/world.ts";
 import { expectPassivity } from "./passivity.ts";
 import { type ProviderProcess, startProviderProcess } from "./provider-process.ts";
@@ -49,10 +49,8 @@ describe("phase: adopt, before anybody has looked at the certificates", () => {
     expect(properties).toMatchObject({
       observed: { variables: { DATABASE_URL: "${{Postgres.DATABASE_URL}}" } },
     });
-    await vi.waitFor(() => {
-      for (const line of lines()) expect(process.printed()).toContain(line);
-      expect(process.printed()).toContain(`${service}: the journal was not asked`);
-    });
+    for (const line of [...lines(), `${service}: the journal was not asked`])
+      await expect.poll(process.printed).toContain(line);
     for (const secret of secretsOf(world)) expect(process.printed()).not.toContain(secret);
   });
 

@@ -236,11 +236,14 @@ describe("deploying", () => {
     ["of another service", data({ deployment: { ...deployment("d9", 9, "SUCCESS"), serviceId: "other" } })],
     ["that nobody knows", failure("Deployment not found")],
   ] satisfies [string, Reply][])("does not trust an id %s", async (_, found) => {
-    await using client = await startClient({
-      CutoverDeployments: listing,
-      CutoverServiceDeploy: () => data({ serviceInstanceDeployV2: "odd" }),
-      CutoverDeployment: () => found,
-    });
+    await using client = await startClient(
+      {
+        CutoverDeployments: listing,
+        CutoverServiceDeploy: () => data({ serviceInstanceDeployV2: "odd" }),
+        CutoverDeployment: () => found,
+      },
+      nothingComes,
+    );
     expect(await client.railway.deploy(scope, "s")).toBe("d2");
   });
 
