@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunnerClient } from "../../components/railway/runners.ts";
 import { findRunners } from "../../components/remote/launch.ts";
@@ -136,19 +138,25 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
     await using remote = await startRemoteWorld();
-    const command = `trap 'echo asked >> $HOME/asked' INT; echo begun
-      for step in $(seq 20); do sleep 0.05; done; wc -l < $HOME/asked`;
+    const { simulator } = remote.world;
+    const command = `trap 'echo asked >> $HOME/asked' INT; echo begun; ${untilTold}; wc -l < $HOME/asked`;
+    const isInterrupt = (text: string) => text.includes("kill -INT");
     let shown = "";
     const run = remote.run(command, {
       print: (text) => {
         shown += text;
         if (!text.includes("begun")) return;
-        remote.world.simulator.failRequests({
+        simulator.failRequests({
           operation: "sandboxExec",
           mode: "reset-after-apply",
-          times: 3,
+          times: Number.POSITIVE_INFINITY,
         });
         remote.interruptions.first.abort();
+        const isAgain = () => simulator.commandsInSandboxes().filter(isInterrupt).length > 1;
+        void eventually(isAgain).then(async () => {
+          simulator.clearRequestFaults();
+          await tellToGoOn(remote);
+        });
       },
     });
     expect(await runRemotely(run)).toBe(0);
@@ -211,9 +219,11 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("an outage of the API does not end what runs, and is told once", async () => {
     await using remote = await startRemoteWorld();
-    const run = remote.run(`echo begun; sleep 0.5; echo finished`, {
+    const run = remote.run(`echo begun; ${untilTold}; echo finished`, {
       print: (text) => {
-        if (text.includes("begun")) remote.world.simulator.failRequests({ mode: "500", times: 8 });
+        if (!text.includes("begun")) return;
+        remote.world.simulator.failRequests({ mode: "500", times: 8 });
+        void eventually(() => remote.log.includes("Railway answers again")).then(() => tellToGoOn(remote));
       },
     });
     expect(await runRemotely(run)).toBe(0);
@@ -302,10 +312,11 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
       async () => false,
       5_000,
     );
-    const left = remote.run("echo of the earlier run; sleep 1; exit 4", {
+    const left = remote.run(`echo of the earlier run; ${untilTold}; exit 4`, {
       print: () => remote.interruptions.second.abort(),
     });
     expect(await runRemotely(left)).toBe(detachedExitCode);
+    await tellToGoOn(remote);
     await using other = await sameWorld(remote);
     await eventually(async () => (await other.run("").find())[0]?.state === "over");
     expect(await runRemotely(other.run("echo new"))).toBe(0);
@@ -396,10 +407,11 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
         return run.start(signal);
       },
     });
-    const ends = await Promise.allSettled([
-      runRemotely(meet(remote.run("echo begun; sleep 0.5"))),
-      runRemotely(meet(other.run("echo begun; sleep 0.5"))),
-    ]);
+    const command = `echo begun; ${untilTold}`;
+    const runs = [runRemotely(meet(remote.run(command))), runRemotely(meet(other.run(command)))];
+    // The elder goes on until the younger one has seen it.
+    for (const run of runs) void run.catch(() => tellToGoOn(remote));
+    const ends = await Promise.allSettled(runs);
     expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(ends.find(({ status }) => status === "rejected")).toMatchObject({
       reason: { code: "REMOTE_RUN_EXISTS" },
@@ -557,10 +569,13 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
   test("is found again by --attach, and what a killed command left by the next one", async () => {
     await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
     const leave = { print: () => remote.interruptions.second.abort() };
-    const command = "echo begun; sleep 1; echo finished; exit 3";
+    // The machines of this world see this one's files.
+    const goOn = path.join(remote.world.world.ledgerFolder, "go-on");
+    const command = `echo begun; until [ -e '${goOn}' ]; do sleep 0.05; done; echo finished; exit 3`;
     expect(await runRemotely(remote.run(command, leave))).toBe(detachedExitCode);
     await using other = await sameWorld(remote);
     await expect(runRemotely(other.run("echo another"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    await writeFile(goOn, "");
     expect(await attach(other.run(""))).toBe(3);
     expect(other.printed()).toContain("begun\nfinished\n");
     expect(runnerServices(remote)).toEqual([]);
@@ -600,6 +615,6 @@ function destroyAll({ world }: RemoteWorld): void {
 }
 
 async function tellToGoOn({ client, place, world }: RemoteWorld): Promise<void> {
-  const [sandbox] = world.simulator.inspect().sandboxes;
+  const sandbox = world.simulator.inspect().sandboxes.findLast(({ status }) => status === "RUNNING");
   await client.exec(place.scope, sandbox?.id ?? "", 'touch "$HOME/go-on"');
 }
