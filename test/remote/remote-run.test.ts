@@ -72,8 +72,8 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     await using remote = await startRemoteWorld();
     const { simulator } = remote.world;
     simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
-    // Reads lag for longer than is waited for the first one: 3 s.
-    simulator.setPace({ readLagMs: [3_500, 3_500] });
+    // Reads lag for longer than is waited for the first one, 3 s, and than that may take on a busy machine.
+    simulator.setPace({ readLagMs: [5_000, 5_000] });
     const run = remote.run("echo begun", { print: () => simulator.setPace({ readLagMs: [0, 0] }) });
     expect(await runRemotely(run)).toBe(0);
     await eventually(() => sandboxStates(remote).every((status) => status === "DESTROYED"));
@@ -164,14 +164,14 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
   });
 
   test("keeps it alive while the command says nothing for longer than the idle timeout", async () => {
-    // 113 minutes of idle time are 1.1 s here; what is asked for its output is a conversation.
-    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 10 } });
-    expect(await runRemotely(remote.run("sleep 3; echo awake"))).toBe(0);
+    // 113 minutes of idle time are 3.4 s here; what is asked for its output is a conversation.
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 30 } });
+    expect(await runRemotely(remote.run("sleep 5; echo awake"))).toBe(0);
     expect(remote.printed()).toContain("awake\n");
   });
 
   test("without anybody it is ended by its idle timeout, and whoever comes back is told", async () => {
-    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 10 } });
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 30 } });
     const run = remote.run(`echo begun; ${untilTold}`, {
       print: () => remote.interruptions.second.abort(),
     });
@@ -388,9 +388,10 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
   test("one of another command that is still being made is waited for, and nothing is begun beside it", async () => {
     await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [1_500, 1_500] } });
     await using other = await sameWorld(remote);
-    const first = runRemotely(remote.run("echo first"));
+    const first = runRemotely(remote.run(`echo first; ${untilTold}`));
     await eventually(() => sandboxStates(remote).includes("CREATING"));
     await expect(runRemotely(other.run("echo second"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    await tellToGoOn(remote);
     expect(await first).toBe(0);
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
@@ -422,7 +423,8 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("what the command leaves at work for too long is ended with its machine, and that is an error", async () => {
     await using remote = await startRemoteWorld();
-    const run = remote.run("setsid bash -c 'exec sleep 300' & exit 0", { orphanLimitSeconds: 1 });
+    const command = `setsid bash -c 'exec sleep 300' & until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.01; done`;
+    const run = remote.run(command, { orphanLimitSeconds: 1 });
     await expect(runRemotely(run)).rejects.toMatchObject({ code: "REMOTE_ORPHAN_ENDED" });
     expect(remote.printed()).toContain("ended now as if it were killed: sleep");
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
