@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunnerClient } from "../../components/railway/runners.ts";
 import { findRunners } from "../../components/remote/launch.ts";
@@ -70,8 +72,8 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
     await using remote = await startRemoteWorld();
     const { simulator } = remote.world;
     simulator.failRequests({ operation: "sandboxCreate", mode: "reset-after-apply", times: 1 });
-    // Reads lag for longer than is waited for the first one: 3 s.
-    simulator.setPace({ readLagMs: [3_500, 3_500] });
+    // Reads lag for longer than is waited for the first one, 3 s, and than that may take on a busy machine.
+    simulator.setPace({ readLagMs: [5_000, 5_000] });
     const run = remote.run("echo begun", { print: () => simulator.setPace({ readLagMs: [0, 0] }) });
     expect(await runRemotely(run)).toBe(0);
     await eventually(() => sandboxStates(remote).every((status) => status === "DESTROYED"));
@@ -136,19 +138,25 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("Ctrl-C whose arrival is uncertain reaches the command once: twice would mean at once", async () => {
     await using remote = await startRemoteWorld();
-    const command = `trap 'echo asked >> $HOME/asked' INT; echo begun
-      for step in $(seq 20); do sleep 0.05; done; wc -l < $HOME/asked`;
+    const { simulator } = remote.world;
+    const command = `trap 'echo asked >> $HOME/asked' INT; echo begun; ${untilTold}; wc -l < $HOME/asked`;
+    const isInterrupt = (text: string) => text.includes("kill -INT");
     let shown = "";
     const run = remote.run(command, {
       print: (text) => {
         shown += text;
         if (!text.includes("begun")) return;
-        remote.world.simulator.failRequests({
+        simulator.failRequests({
           operation: "sandboxExec",
           mode: "reset-after-apply",
-          times: 3,
+          times: Number.POSITIVE_INFINITY,
         });
         remote.interruptions.first.abort();
+        const isAgain = () => simulator.commandsInSandboxes().filter(isInterrupt).length > 1;
+        void eventually(isAgain).then(async () => {
+          simulator.clearRequestFaults();
+          await tellToGoOn(remote);
+        });
       },
     });
     expect(await runRemotely(run)).toBe(0);
@@ -156,14 +164,14 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
   });
 
   test("keeps it alive while the command says nothing for longer than the idle timeout", async () => {
-    // 113 minutes of idle time are 1.1 s here; what is asked for its output is a conversation.
-    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 10 } });
-    expect(await runRemotely(remote.run("sleep 3; echo awake"))).toBe(0);
+    // 113 minutes of idle time are 3.4 s here; what is asked for its output is a conversation.
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 30 } });
+    expect(await runRemotely(remote.run("sleep 5; echo awake"))).toBe(0);
     expect(remote.printed()).toContain("awake\n");
   });
 
   test("without anybody it is ended by its idle timeout, and whoever comes back is told", async () => {
-    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 10 } });
+    await using remote = await startRemoteWorld({ pace: { sandboxMinuteMs: 30 } });
     const run = remote.run(`echo begun; ${untilTold}`, {
       print: () => remote.interruptions.second.abort(),
     });
@@ -211,9 +219,11 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("an outage of the API does not end what runs, and is told once", async () => {
     await using remote = await startRemoteWorld();
-    const run = remote.run(`echo begun; sleep 0.5; echo finished`, {
+    const run = remote.run(`echo begun; ${untilTold}; echo finished`, {
       print: (text) => {
-        if (text.includes("begun")) remote.world.simulator.failRequests({ mode: "500", times: 8 });
+        if (!text.includes("begun")) return;
+        remote.world.simulator.failRequests({ mode: "500", times: 8 });
+        void eventually(() => remote.log.includes("Railway answers again")).then(() => tellToGoOn(remote));
       },
     });
     expect(await runRemotely(run)).toBe(0);
@@ -302,10 +312,11 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
       async () => false,
       5_000,
     );
-    const left = remote.run("echo of the earlier run; sleep 1; exit 4", {
+    const left = remote.run(`echo of the earlier run; ${untilTold}; exit 4`, {
       print: () => remote.interruptions.second.abort(),
     });
     expect(await runRemotely(left)).toBe(detachedExitCode);
+    await tellToGoOn(remote);
     await using other = await sameWorld(remote);
     await eventually(async () => (await other.run("").find())[0]?.state === "over");
     expect(await runRemotely(other.run("echo new"))).toBe(0);
@@ -377,9 +388,10 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
   test("one of another command that is still being made is waited for, and nothing is begun beside it", async () => {
     await using remote = await startRemoteWorld({ pace: { sandboxCreatingMs: [1_500, 1_500] } });
     await using other = await sameWorld(remote);
-    const first = runRemotely(remote.run("echo first"));
+    const first = runRemotely(remote.run(`echo first; ${untilTold}`));
     await eventually(() => sandboxStates(remote).includes("CREATING"));
     await expect(runRemotely(other.run("echo second"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    await tellToGoOn(remote);
     expect(await first).toBe(0);
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });
@@ -396,10 +408,11 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
         return run.start(signal);
       },
     });
-    const ends = await Promise.allSettled([
-      runRemotely(meet(remote.run("echo begun; sleep 0.5"))),
-      runRemotely(meet(other.run("echo begun; sleep 0.5"))),
-    ]);
+    const command = `echo begun; ${untilTold}`;
+    const runs = [runRemotely(meet(remote.run(command))), runRemotely(meet(other.run(command)))];
+    // The elder goes on until the younger one has seen it.
+    for (const run of runs) void run.catch(() => tellToGoOn(remote));
+    const ends = await Promise.allSettled(runs);
     expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(ends.find(({ status }) => status === "rejected")).toMatchObject({
       reason: { code: "REMOTE_RUN_EXISTS" },
@@ -410,7 +423,8 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("what the command leaves at work for too long is ended with its machine, and that is an error", async () => {
     await using remote = await startRemoteWorld();
-    const run = remote.run("setsid bash -c 'exec sleep 300' & exit 0", { orphanLimitSeconds: 1 });
+    const command = `setsid bash -c 'exec sleep 300' & until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.01; done`;
+    const run = remote.run(command, { orphanLimitSeconds: 1 });
     await expect(runRemotely(run)).rejects.toMatchObject({ code: "REMOTE_ORPHAN_ENDED" });
     expect(remote.printed()).toContain("ended now as if it were killed: sleep");
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
@@ -557,10 +571,13 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
   test("is found again by --attach, and what a killed command left by the next one", async () => {
     await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
     const leave = { print: () => remote.interruptions.second.abort() };
-    const command = "echo begun; sleep 1; echo finished; exit 3";
+    // The machines of this world see this one's files.
+    const goOn = path.join(remote.world.world.ledgerFolder, "go-on");
+    const command = `echo begun; until [ -e '${goOn}' ]; do sleep 0.05; done; echo finished; exit 3`;
     expect(await runRemotely(remote.run(command, leave))).toBe(detachedExitCode);
     await using other = await sameWorld(remote);
     await expect(runRemotely(other.run("echo another"))).rejects.toMatchObject({ code: "REMOTE_RUN_EXISTS" });
+    await writeFile(goOn, "");
     expect(await attach(other.run(""))).toBe(3);
     expect(other.printed()).toContain("begun\nfinished\n");
     expect(runnerServices(remote)).toEqual([]);
@@ -600,6 +617,6 @@ function destroyAll({ world }: RemoteWorld): void {
 }
 
 async function tellToGoOn({ client, place, world }: RemoteWorld): Promise<void> {
-  const [sandbox] = world.simulator.inspect().sandboxes;
+  const sandbox = world.simulator.inspect().sandboxes.findLast(({ status }) => status === "RUNNING");
   await client.exec(place.scope, sandbox?.id ?? "", 'touch "$HOME/go-on"');
 }

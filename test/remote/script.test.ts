@@ -32,6 +32,9 @@ function play(changes: Partial<ScriptOptions>) {
 }
 
 describe("the script inside", () => {
+  /** Leaves a process at work that ends as soon as the script waits for it. */
+  const orphan = `setsid bash -c "until pgrep -P $PPID -f '^sleep 1$' || ! kill -0 $PPID; do sleep 0.05; done > /dev/null; echo put back" & exit 8`;
+
   test("leaves a tool that is there alone, and installs one that is not", () => {
     const tools = [
       { name: "one", check: "true", install: "echo never" },
@@ -79,24 +82,33 @@ describe("the script inside", () => {
   });
 
   test("the command gets one SIGINT, however often somebody asks", () => {
-    const command = `trap 'echo asked >> asked' INT; kill -INT $PPID; sleep 0.2; kill -INT $PPID; sleep 0.2; kill -TERM $PPID
-      sleep 0.2; wc -l < asked; exit 5`;
+    const command = `trap 'echo asked >> asked' INT; kill -INT $PPID; until [ -e asked ]; do sleep 0.02; done
+      kill -INT $PPID; sleep 0.2; kill -TERM $PPID; sleep 0.2; wc -l < asked; exit 5`;
     const { shown, output } = play({ command: ["bash", "-c", command] });
     expect(shown).toMatch(/\n1\n$/);
     expect(output.ending).toEqual({ phase: "command", exitCode: 5 });
   });
 
   test("is over only when everything that the command started is, in whatever process group", () => {
-    const orphan = "setsid bash -c 'sleep 0.6; echo put back' & exit 8";
     const { shown, output } = play({ command: ["bash", "-c", orphan] });
     expect(shown).toMatch(/still works: waiting for that\nput back\n$/);
     expect(output.ending).toEqual({ phase: "command", exitCode: 8 });
   });
 
+  test("what executes another program while it is looked for, and shows no environment then, is not taken for gone", () => {
+    const unpack = `real=$(command -v grep); mkdir -p node_modules/.bin; cd node_modules/.bin
+      printf '#!/bin/sh\nif mkdir "$HOME/looked" 2> /dev/null; then exit 1; fi\nexec %s "$@"\n' "$real" > grep
+      chmod +x grep; cd "$runner/project"`;
+    const { shown, output } = play({ unpack, command: ["bash", "-c", orphan] });
+    expect(shown).toMatch(/still works: waiting for that\nput back\n$/);
+    expect(output.ending).toEqual({ phase: "command", exitCode: 8 });
+  });
+
   test("what the command left at work has its time, is named and ended then, and the report is still brought", () => {
-    const orphan = "setsid bash -c 'exec sleep 300' & echo page > made; exit 8";
+    const endless = `setsid bash -c 'exec sleep 300' & until [ "$(cat /proc/$!/comm)" = sleep ]; do sleep 0.01; done
+      echo page > made; exit 8`;
     const { shown, output } = play({
-      ...{ command: ["bash", "-c", orphan], report: ["cp", "made"], orphanLimitSeconds: 1 },
+      ...{ command: ["bash", "-c", endless], report: ["cp", "made"], orphanLimitSeconds: 1 },
     });
     expect(shown).toMatch(/still at work after 1 s, and ended now as if it were killed: sleep\n$/);
     expect(output.ending).toEqual({ phase: "orphan", exitCode: 8 });

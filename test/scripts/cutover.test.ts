@@ -18,6 +18,8 @@ let stack: StackFolder;
 let chat: WebhookServer;
 let folder: string;
 let calls: string;
+/** How long a run without a planned start takes on this machine. */
+let runMs: number;
 /** The file that tells a stand-in to come to its end. */
 let goesOn: string;
 
@@ -56,6 +58,10 @@ beforeAll(async () => {
   await mkdir(folder);
   await writeFile(path.join(folder, "pulumi"), standIn);
   await chmod(path.join(folder, "pulumi"), 0o755);
+  const begunAt = performance.now();
+  await stack.script("cutover", ["--stack", "trial", "--yes"], environmentWith());
+  runMs = performance.now() - begunAt;
+  await rm(calls, { force: true });
 });
 afterEach(async () => {
   await rm(calls, { force: true });
@@ -92,9 +98,10 @@ const up = "up --stack trial --plan PLAN --yes --skip-preview";
 /** With the lines as they come. */
 const upInTerminal = `${up} --diff`;
 
-/** The start is so near that the test waits little, and far enough for everything before it. */
-function soon(ms = 6_000): string {
-  return `${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z`;
+/** The start is so near that the test waits little, and far enough for everything before it, by what a whole run takes here. */
+function soon(laterMs = 0): string {
+  const aheadMs = Math.max(6_000, 3 * runMs) + laterMs;
+  return `${new Date(Date.now() + aheadMs).toISOString().slice(0, 19)}Z`;
 }
 
 function expectNothingSecret(text: string): void {
@@ -204,7 +211,7 @@ describe("without a terminal", () => {
   });
 
   test("what came up while it waited stops it, and people are told that it does not start", async () => {
-    const running = run(["--yes", "--at", soon(9_000)]);
+    const running = run(["--yes", "--at", soon(3_000)]);
     await expect.poll(() => chat.texts().length).toBe(1);
     world.railway.stageEdit();
     try {
@@ -389,7 +396,7 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
   test("closed in the countdown it is called off, and people are told", async () => {
     await type([["Starts at", closed]], ["--at", soon(60_000)]);
     await expect
-      .poll(() => chat.texts(), { timeout: 20_000 })
+      .poll(() => chat.texts())
       .toEqual([expect.stringContaining("planned to start"), expect.stringContaining("was called off")]);
     expect(await pulumiCalls()).toEqual([preview]);
   });
@@ -397,7 +404,7 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
   test("closed at the question it is called off, and people are told", async () => {
     await type([["Type go", closed]], ["--at", soon()]);
     await expect
-      .poll(() => chat.texts(), { timeout: 20_000 })
+      .poll(() => chat.texts())
       .toEqual([expect.stringContaining("planned to start"), expect.stringContaining("was called off")]);
     expect(await pulumiCalls()).toEqual([preview]);
   });
@@ -412,8 +419,6 @@ describe.skipIf(process.platform !== "linux")("in a terminal", () => {
       { UP_UNTIL: goesOn },
     );
     await writeFile(goesOn, "");
-    await expect
-      .poll(pulumiCalls, { timeout: 20_000 })
-      .toEqual([preview, upInTerminal, "stand-in ended, and is waited for"]);
+    await expect.poll(pulumiCalls).toEqual([preview, upInTerminal, "stand-in ended, and is waited for"]);
   });
 });

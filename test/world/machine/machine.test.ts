@@ -22,13 +22,13 @@ test.skipIf(obstacle !== undefined)(
       variables: { SECRET: "of this machine" },
     });
     const talk = (host: string, port: number) =>
-      machine.run(`bash -c 'cat < /dev/tcp/${host}/${port}'`, 5_000);
+      machine.run(`bash -c 'cat < /dev/tcp/${host}/${port}'`, 60_000);
     try {
       expect((await talk("postgres.railway.internal", 5432)).stdout).toBe("the database");
       expect((await talk("127.0.0.1", internet.port)).stdout).toBe("the internet");
       expect(await talk("127.0.0.1", database.port)).toMatchObject({ exitCode: 1, stdout: "" });
       await expect(lookup("postgres.railway.internal")).rejects.toThrow();
-      expect((await machine.run("printenv SECRET; printenv USER", 5_000)).stdout).toBe("of this machine\n");
+      expect((await machine.run("printenv SECRET; printenv USER", 60_000)).stdout).toBe("of this machine\n");
       expect(await machine.run("sleep 60", 50)).toMatchObject({ timedOut: true });
     } finally {
       await machine.destroy();
@@ -43,10 +43,13 @@ test.skipIf(obstacle !== undefined)(
   async () => {
     const machine = await startMachine({ network: { private: [], internet: [] }, variables: {} });
     const marker = `sleep-${Math.random()}`;
-    await machine.run(`setsid --fork bash -c 'exec -a ${marker} sleep 600' > /dev/null 2>&1`, 5_000);
-    expect((await machine.run(`pgrep -f ${marker} | wc -l`, 5_000)).stdout.trim()).not.toBe("0");
-    await machine.run(`setsid --fork bash -c 'echo $$ > "$HOME/pid"' > /dev/null 2>&1; sleep 0.2`, 5_000);
-    expect(await machine.run('kill -0 "$(cat "$HOME/pid")"', 5_000)).toMatchObject({ exitCode: 1 });
+    await machine.run(`setsid --fork bash -c 'exec -a ${marker} sleep 600' > /dev/null 2>&1`, 60_000);
+    expect((await machine.run(`pgrep -f ${marker} | wc -l`, 60_000)).stdout.trim()).not.toBe("0");
+    const ends = `setsid --fork bash -c 'echo $$ > "$HOME/pid"' > /dev/null 2>&1; until [ -s "$HOME/pid" ]; do sleep 0.01; done`;
+    expect(await machine.run(ends, 60_000)).toMatchObject({ exitCode: 0 });
+    await expect
+      .poll(() => machine.run('kill -0 "$(cat "$HOME/pid")"', 60_000))
+      .toMatchObject({ exitCode: 1 });
     await machine.destroy();
     const { spawnSync } = await import("node:child_process");
     expect(spawnSync("pgrep", ["-f", `^${marker}`]).status).toBe(1);

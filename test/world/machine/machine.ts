@@ -98,7 +98,9 @@ export async function startMachine({ network, variables }: MachineOptions): Prom
   const gone = new Promise<void>((resolve) => void holder.once("exit", () => resolve()));
   let destroyed: Promise<void> | undefined;
   const end = async () => {
-    holder.kill("SIGKILL");
+    // Of the first process inside: the holder waits for that one, whose end the kernel delays until nothing is left inside.
+    const killed = spawnSync("pkill", ["-KILL", "-P", String(holder.pid)]);
+    if (killed.status !== 0) holder.kill("SIGKILL");
     await gone;
     for (const door of doors) door.close();
     await rm(folder, { recursive: true, force: true });

@@ -119,7 +119,7 @@ export function testApp(name: string, variables: Record<string, string> = {}): A
   };
 }
 
-/** Waits until `probe` gives something other than `undefined` or `false`. */
+/** Waits until `probe` gives something other than `undefined` or `false`: for what certainly comes, however busy the machine is. */
 export async function eventually<Value>(probe: () => Promise<Value> | Value): Promise<NonNullable<Value>> {
   const deadline = Date.now() + patienceMs;
   for (;;) {
