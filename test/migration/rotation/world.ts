@@ -131,4 +131,4 @@ export async function startRotationWorld(): Promise<RotationWorld> {
   };
 }
 
-export const quickTiming = { watchIntervalMs: 25, patienceMs: 10_000, sessionGraceMs: 1_000 };
+export const quickTiming = { watchIntervalMs: 25, patienceMs: 1_000, sessionGraceMs: 1_000 };
