@@ -19,7 +19,7 @@ const inputs: AppServiceInputs = {
   variables: { DATABASE_URL: oldText },
   observeOnly: false,
   healthCheckUrl: null,
-  deploymentTimeoutMs: 10_000,
+  deploymentTimeoutMs: 60_000,
 };
 
 function clientOf(world: TestWorld): Railway {

@@ -41,6 +41,7 @@ export interface CutoverWorld {
 }
 
 export interface RunOptions {
+  readonly railway?: Railway;
   readonly inputs?: Partial<MigrationInputs>;
   /** @param writesPausedMs of a step while nobody can write */
   readonly onLine?: (line: string, writesPausedMs?: number) => unknown;
@@ -75,12 +76,12 @@ export async function startCutoverWorld(servers?: Servers): Promise<CutoverWorld
     railway,
     inputs,
     told,
-    async run({ inputs: changed, onLine = () => {} } = {}) {
+    async run({ inputs: changed, onLine = () => {}, ...options } = {}) {
       const started: unknown[] = [];
       const report = (line: string, writesPausedMs?: number) =>
         void started.push(onLine(line, writesPausedMs));
       const run = {
-        railway,
+        railway: options.railway ?? railway,
         inputs: withInputs(changed),
         announce,
         reporter: { step: report, detail: report },

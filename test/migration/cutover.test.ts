@@ -13,6 +13,7 @@ import {
   setSeal,
 } from "../../components/postgres/fence/fence.ts";
 import { listTables } from "../../components/postgres/relations.ts";
+import type { Railway } from "../../components/railway/railway.ts";
 import { type CutoverWorld, startCutoverWorld } from "./cutover-world.ts";
 
 const app = ["@healthcare/api", "@healthcare/doctor", "@healthcare/admin"] as const;
@@ -194,10 +195,9 @@ test("a service of the second wave that fails brings the canary back, too; nobod
   await leaveOpenFence();
   here.world.railway.failNext(app[0], "BUILD");
   const watched = new AbortController();
-  let outsider = Promise.resolve(new Set<string>());
+  const outsider = writeAsOutsider(watched.signal);
   let closed: unknown;
   const onLine = (line: string) => {
-    if (line === "Copy") outsider = writeAsOutsider(watched.signal);
     if (line !== "Fence both databases") return undefined;
     watched.abort();
     const row = "select loader_hash is null and loader_role is null as closed from pgvector_cutover.fence";
@@ -214,10 +214,11 @@ test("a service of the second wave that fails brings the canary back, too; nobod
   expect(closed).toBe(true);
 });
 
-/** What somebody without the loader's token is answered while the copy is made: no such table, or refused. */
+/** What somebody without the loader's token is answered until the copy is made: no such table, or refused. */
 async function writeAsOutsider(signal: AbortSignal): Promise<Set<string>> {
   const answers = new Set<string>();
   await withConnection(here.world.target.connection(), { purpose: "world" }, async (client) => {
+    await client.query("set application_name = outsider");
     while (!signal.aborted) {
       const answer = await client.query('update public."AppWrite" set id = id where false').then(
         () => "accepted",
@@ -303,8 +304,11 @@ test("the source is fenced only when the journal says that it is being fenced", 
   try {
     await holder.query("set application_name = test; select pg_advisory_lock(20261124)");
     here.world.railway.failNext(canary, "BUILD");
-    const run = here.run();
+    const { promise: isFencing, resolve } = Promise.withResolvers<void>();
+    const onLine = (line: string) => line === "Fence both databases" && resolve();
+    const run = here.run({ onLine });
     run.catch(() => {});
+    await Promise.race([isFencing, run]);
     const waiting = "select 1 from pg_locks where locktype = 'advisory' and objid = 20261124 and not granted";
     await expect.poll(() => here.query("target", waiting), { interval: 100 }).toHaveLength(1);
     expect(await here.query("source", "select to_regclass('pgvector_cutover.witness') as witness")).toEqual([
@@ -367,14 +371,27 @@ test("a source whose fence somebody took down while services moved is not left b
 
 test("a source that somebody opens again behind the seal is not left behind", async () => {
   const { database } = here.world.source.connection();
-  const open = (line: string) =>
-    line === "Seal the source"
-      ? withConnection(here.world.source.connection("postgres"), { purpose: "observe" }, async (client) => {
-          await expect.poll(() => isSealed(client, database), { interval: 1, timeout: 20_000 }).toBe(true);
-          await setSeal(client, database, false);
-        })
-      : undefined;
-  await expectAborted(here.run({ onLine: open }), "SOURCE_NOT_SEALED");
+  const holder = await connect(here.world.source.connection(), { purpose: "observe" });
+  // Behind the seal, and before it looks at it again, the run makes the fence last.
+  const hold =
+    "set idle_in_transaction_session_timeout = 0; begin; select from pgvector_cutover.witness for update";
+  const open = (line: string) => {
+    if (line.startsWith("Switch the canary")) return holder.query(hold);
+    if (line !== "Seal the source") return undefined;
+    return withConnection(
+      here.world.source.connection("postgres"),
+      { purpose: "observe" },
+      async (client) => {
+        await expect.poll(() => isSealed(client, database)).toBe(true);
+        await setSeal(client, database, false);
+      },
+    ).finally(() => holder.query("rollback"));
+  };
+  try {
+    await expectAborted(here.run({ onLine: open }), "SOURCE_NOT_SEALED");
+  } finally {
+    await holder.end();
+  }
 });
 
 test("a service that crashes while all are watched, after the last was proven, stops the promotion", async () => {
@@ -387,8 +404,17 @@ test("a service that crashes while all are watched, after the last was proven, s
 
 test("a consumer of the source that comes back after all services have moved stops the promotion", async () => {
   const nightly = await insistent("nightly");
+  // Ended when all have moved, it comes back while they are watched.
+  const held = (railway: Railway): Railway => ({
+    ...railway,
+    within: (signal) => held(railway.within(signal)),
+    watchDeployment: async (...deployment) => {
+      await expect.poll(nightly.visits).toBeGreaterThan(1);
+      return railway.watchDeployment(...deployment);
+    },
+  });
   try {
-    await expectAborted(here.run(), "SOURCE_STILL_USED");
+    await expectAborted(here.run({ railway: held(here.railway) }), "SOURCE_STILL_USED");
   } finally {
     nightly.leave();
   }
@@ -409,7 +435,9 @@ test("a crash of the target in an interrupted switch, which empties an unlogged 
 });
 
 /** A consumer of the source that comes back as often as it is ended, until it is refused or leaves. */
-async function insistent(name: string): Promise<{ leave(): void; readonly gone: Promise<void> }> {
+async function insistent(
+  name: string,
+): Promise<{ visits(): number; leave(): void; readonly gone: Promise<void> }> {
   const { host, port, user, password, database } = here.world.source.connection();
   const ssl = { rejectUnauthorized: false };
   const come = async () => {
@@ -420,12 +448,14 @@ async function insistent(name: string): Promise<{ leave(): void; readonly gone: 
     return { client, ended };
   };
   let session = await come();
+  let visits = 1;
   let isLeaving = false;
   const insist = async (): Promise<void> => {
     await session.ended;
     const next = isLeaving ? undefined : await come().catch(() => undefined);
     if (next === undefined) return;
     session = next;
+    visits += 1;
     if (isLeaving) leave();
     await insist();
   };
@@ -433,7 +463,7 @@ async function insistent(name: string): Promise<{ leave(): void; readonly gone: 
     isLeaving = true;
     void session.client.end();
   };
-  return { leave, gone: insist() };
+  return { visits: () => visits, leave, gone: insist() };
 }
 
 test("killed while the canary deploys, the abort puts everything back", async () => {

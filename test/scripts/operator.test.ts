@@ -9,15 +9,19 @@ import { planDocumentSchema } from "../../scripts/render-plan.ts";
 import { secretsOf, transactionIds } from "../dynamic/quiet-world.ts";
 import { type CutoverWorld, startCutoverWorld } from "../migration/cutover-world.ts";
 import { sentinelMarker } from "../world/postgres/source-fixture.ts";
+import { startServers } from "../world/world.ts";
 import { makeStackFolder, runScript, type ScriptResult, type StackFolder } from "./stack-folder.ts";
 
 const up = ["--stack", "trial"];
 
 let here: CutoverWorld;
 let stack: StackFolder;
+const started: Array<() => Promise<void>> = [];
 
 beforeAll(async () => {
-  here = await startCutoverWorld();
+  // Its transactions would count as ours.
+  const settings = { autovacuum: "off" };
+  here = await startCutoverWorld(await startServers({ rows: 2_000, settings }, started));
   const accept = here.world.target.hasPgvector
     ? []
     : [{ code: "VECTOR_MISSING", object: "target", reason: "this machine has no pgvector" }];
@@ -26,6 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack?.remove();
   await here?.stop();
+  for (const stop of started) await stop();
 });
 
 /** Whatever is printed or written for others to read holds neither a secret nor a row. */

@@ -193,9 +193,10 @@ describe("a source's fence whose run has died", () => {
   };
 
   it("lets writers pass again by itself when its time is over, and is not whole from then on", async () => {
-    await closeUnderLocks(client, 1_500);
+    await closeUnderLocks(client, 600_000);
     expect(await attempt(client, write)).toBe("25006");
     expect(isWhole(await readFence(client, schemas))).toBe(true);
+    expect(await limitSourceFence(client, schemas, 1)).toBe(false);
     await expect.poll(() => attempt(client, write)).toBe("accepted");
     expect(await attempt(client, "alter table public.patient add column extra int")).toBe("accepted");
     expect(isWhole(await readFence(client, schemas))).toBe(false);
@@ -540,7 +541,7 @@ describe("closing and opening", () => {
     try {
       await openSourceFence(client, "m1");
       const reading = read();
-      expect(await removeFence(client, { withinMs: 20_000 })).toEqual([]);
+      expect(await removeFence(client, { withinMs: 60_000 })).toEqual([]);
       isOver = true;
       await reading;
     } finally {

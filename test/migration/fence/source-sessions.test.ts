@@ -51,23 +51,33 @@ async function stranger(name: string, login: Partial<pg.ClientConfig> = {}): Pro
   return client;
 }
 
+interface Consumer {
+  /** How often it came. */
+  visits(): number;
+  readonly refused: Promise<void>;
+}
+
 /** A consumer that comes back as soon as it is ended, for as long as the database lets it. */
-async function insistent(name: string): Promise<{ readonly refused: Promise<void> }> {
+async function insistent(name: string): Promise<Consumer> {
   const first = await stranger(name);
+  let visits = 1;
   const insist = async (client: pg.Client): Promise<void> => {
     await new Promise((resolve) => client.once("end", resolve));
     const next = await stranger(name).catch(() => undefined);
-    if (next !== undefined) await insist(next);
+    if (next === undefined) return;
+    visits += 1;
+    await insist(next);
   };
-  return { refused: insist(first) };
+  return { visits: () => visits, refused: insist(first) };
 }
 
-const empty = async (accept: readonly Acceptance[] = []) => {
+/** @param consumer who is back by the time that everybody was given to come back */
+const empty = async (consumer: Consumer, accept: readonly Acceptance[] = []) => {
   const { database: name } = database.connection;
-  await assertNobodyReturned(maintenance, await emptySource(maintenance, name), {
-    ...{ database: name, settleMs: 300 },
-    accept,
-  });
+  const before = consumer.visits();
+  const emptied = await emptySource(maintenance, name);
+  await expect.poll(consumer.visits).toBeGreaterThan(before);
+  await assertNobodyReturned(maintenance, emptied, { database: name, settleMs: 300, accept });
 };
 
 const seal = () => setSeal(maintenance, database.connection.database, true);
@@ -75,14 +85,14 @@ const reason = "it only watches";
 
 describe("emptying the source", () => {
   it("names who comes back", async () => {
-    const { refused } = await insistent("nightly");
-    await expect(empty()).rejects.toMatchObject({
+    const consumer = await insistent("nightly");
+    await expect(empty(consumer)).rejects.toMatchObject({
       code: "SOURCE_STILL_USED",
       message: expect.stringContaining("nightly from 127.0.0.1"),
     });
     await seal();
     await waitUntilEmpty(maintenance, database.connection.database);
-    await refused;
+    await consumer.refused;
   });
 
   it.each([
@@ -91,14 +101,14 @@ describe("emptying the source", () => {
   ])(
     "lets a consumer that is accepted by name (%o) come back until the seal cuts it off",
     async (name, object) => {
-      const { refused } = await insistent(name);
-      await empty([{ code: "SOURCE_STILL_USED", object, reason }]);
-      await expect(empty([{ code: "SOURCE_STILL_USED", object: "another", reason }])).rejects.toMatchObject({
-        code: "SOURCE_STILL_USED",
-      });
+      const consumer = await insistent(name);
+      await empty(consumer, [{ code: "SOURCE_STILL_USED", object, reason }]);
+      await expect(
+        empty(consumer, [{ code: "SOURCE_STILL_USED", object: "another", reason }]),
+      ).rejects.toMatchObject({ code: "SOURCE_STILL_USED" });
       await seal();
       await waitUntilEmpty(maintenance, database.connection.database);
-      await refused;
+      await consumer.refused;
       expect(await foreignSessions(maintenance, database.connection.database)).toEqual([]);
     },
   );
@@ -194,7 +204,7 @@ it("finds logical replication into the source, which passes its fence", async ()
       .toEqual([{ id: 1 }]);
 
     const used = { code: "SOURCE_STILL_USED", message: expect.stringContaining("subscription feed") };
-    await expect(empty()).rejects.toMatchObject(used);
+    await expect(emptySource(maintenance, connection.database)).rejects.toMatchObject(used);
     await expect(waitUntilEmpty(maintenance, connection.database)).rejects.toMatchObject(used);
     await client.query("alter subscription feed disable; alter subscription feed set (slot_name = none)");
     await expect

@@ -19,7 +19,8 @@ let target: PostgresServer;
 let fixture: PreflightFixture;
 
 beforeAll(async () => {
-  const settings = { max_prepared_transactions: "4", wal_level: "logical" };
+  // Its transactions would count as ours.
+  const settings = { max_prepared_transactions: "4", wal_level: "logical", autovacuum: "off" };
   [source, target] = await Promise.all([
     startServer({ role: "source", settings }),
     startServer({ role: "target", settings }),

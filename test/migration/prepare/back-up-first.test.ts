@@ -40,7 +40,7 @@ async function world(options: Parameters<typeof startTestWorld>[0] = {}) {
         inputs: {
           source: "Postgres",
           target: "pgvector",
-          backups: backupInputsSchema.parse({ timeoutMs: 5_000, ...changes }),
+          backups: backupInputsSchema.parse({ timeoutMs: 60_000, ...changes }),
         },
         world: { scope, source: await service("Postgres"), target: await service("pgvector") },
         exclusion: { signal: lost.signal },

@@ -42,7 +42,10 @@ test.for<[readonly DeploymentFault[], string]>([
   const earlier = railway.mutations().length;
   railway.setPace({ crashAfterMs: 0, healthcheckTimeoutMs: 1_000 });
   for (const fault of faults) railway.failNext(canary, fault);
-  const run = here.run({ inputs: limits(faults.includes("HANG_DEPLOYING") ? 6_000 : 60_000) });
+  const onLine = (line: string) => {
+    if (line.startsWith("Abort")) railway.setPace({ healthcheckTimeoutMs: 15_000 });
+  };
+  const run = here.run({ inputs: limits(faults.includes("HANG_DEPLOYING") ? 15_000 : 60_000), onLine });
   await expect(run).rejects.toMatchObject({
     code: "CUTOVER_ABORTED",
     message: expect.stringContaining(code),

@@ -5,6 +5,7 @@ import { type MoveContext, rememberServices } from "../../../components/migratio
 import { connect } from "../../../components/postgres/connection.ts";
 import { createRailway, type Railway } from "../../../components/railway/railway.ts";
 import { createRailwayToken } from "../../../components/railway/token.ts";
+import { patienceMs } from "../../patience.ts";
 import { createDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { startTestWorld, type TestWorld, testApp } from "../../world/railway/test-world.ts";
@@ -96,7 +97,7 @@ export async function startMoveWorld(
       railway,
       world: resolved,
       target,
-      deploymentTimeoutMs: 15_000,
+      deploymentTimeoutMs: patienceMs,
       reporter: { step: report, detail: report },
       signal: new AbortController().signal,
       read: (name) => journal.get(name) as ServiceRecord,

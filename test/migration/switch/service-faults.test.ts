@@ -8,6 +8,7 @@ import {
 } from "../../../components/migration/switch/service-switch.ts";
 import { createRailway, type Railway } from "../../../components/railway/railway.ts";
 import { createRailwayToken } from "../../../components/railway/token.ts";
+import { patienceMs } from "../../patience.ts";
 import type { Intercept } from "../../world/railway/api-server.ts";
 import type { Pace } from "../../world/railway/pace.ts";
 import type { DeploymentFault } from "../../world/railway/platform.ts";
@@ -57,7 +58,7 @@ async function start(
     name: api,
     desired: new Map([["DATABASE_URL", { text: newText, host: "pgvector.railway.internal" }]]),
     healthCheckUrl: `${world.simulator.serviceUrl(api)}/health`,
-    deploymentTimeoutMs: 15_000,
+    deploymentTimeoutMs: patienceMs,
     reporter: { step: () => {}, detail: (line) => void lines.push(line) },
   };
   const deployments = () => world.simulator.deployments(api);
@@ -295,6 +296,12 @@ describe("somebody else's deployment", () => {
   });
 });
 
+/** Sets a clock forward by what a deployment is given. */
+function skipDeploymentTime(clock: { now(): number }): void {
+  const now = clock.now.bind(clock);
+  vi.spyOn(clock, "now").mockImplementation(() => now() + patienceMs);
+}
+
 describe("a deployment that does not get healthy", () => {
   afterEach(() => {
     vi.restoreAllMocks();
@@ -319,13 +326,16 @@ describe("a deployment that does not get healthy", () => {
     async (status) => {
       await using here = await start();
       here.world.simulator.failNext(api, `HANG_${status}`);
-      await expect(here.run({ deploymentTimeoutMs: 300 })).rejects.toMatchObject({
+      // The time is up once it is seen to hang.
+      const detail = (line: string) => {
+        if (line.endsWith(`deployment ${status.toLowerCase()}`)) skipDeploymentTime(performance);
+      };
+      await expect(here.run({ reporter: { step: () => {}, detail } })).rejects.toMatchObject({
         code: "DEPLOYMENT_TIMEOUT",
         message: expect.stringContaining(status),
       });
       const [hanging = null] = here.noted;
-      const now = Date.now.bind(Date);
-      vi.spyOn(Date, "now").mockImplementation(() => now() + here.move.deploymentTimeoutMs);
+      skipDeploymentTime(Date);
       await expectMoved(here, await here.run({ mayHaveDeployed: true }, hanging));
       here.world.simulator.failNext(api, `HANG_${status}`);
       here.world.simulator.pushDeployment(api);
@@ -351,11 +361,14 @@ describe("an old deployment that lingers in the overlap", () => {
   });
 
   test("is not waited for for ever", async () => {
-    await using here = await start({ pace: { overlapMs: [60_000, 60_000] } });
-    const old = here.world.simulator.deployments(api)[0]?.id;
-    await expect(here.run({ deploymentTimeoutMs: 1_500 })).rejects.toMatchObject({
+    await using here = await start({ pace: { overlapMs: [600_000, 600_000] } });
+    const old = here.world.simulator.deployments(api)[0]?.id ?? "";
+    await applyVariables(here.railway, here.move);
+    const id = await deployWithVariables(here.railway, here.move, null, {});
+    const alone = waitUntilAlone(here.railway, { ...here.move, deploymentTimeoutMs: 300 }, id, [old]);
+    await expect(alone).rejects.toMatchObject({
       code: "DEPLOYMENT_NOT_REMOVED",
-      message: expect.stringContaining(old ?? ""),
+      message: expect.stringContaining(old),
     });
   });
 });

@@ -268,7 +268,7 @@ describe("renewal", () => {
     const { served } = (await here.look()).seen;
     const spoil = spoilAt("key and certificate made", here);
     await expect(
-      here.run({ command: "on", renew: true }, { ...spoil, reloadTimeoutMs: 1_000 }),
+      here.run({ command: "on", renew: true }, { ...spoil, reloadTimeoutMs: 5_000 }),
     ).rejects.toMatchObject({
       code: "TLS_NOT_SWITCHED",
       message: expect.stringContaining("the former certificate is back"),
@@ -292,7 +292,7 @@ test("a certificate that cannot be loaded: the server goes on without TLS, and e
   const before = await here.snapshot();
   const finish = await keepWorking(here);
   const spoil = spoilAt("ssl written", here);
-  await expect(here.run({ command: "on" }, { ...spoil, reloadTimeoutMs: 1_000 })).rejects.toMatchObject({
+  await expect(here.run({ command: "on" }, { ...spoil, reloadTimeoutMs: 5_000 })).rejects.toMatchObject({
     code: "TLS_NOT_SWITCHED",
     message: expect.stringContaining("everything is put back"),
   });

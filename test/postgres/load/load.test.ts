@@ -244,9 +244,10 @@ test("a snapshot that is gone is named", async () => {
 });
 
 describe("a table worth more than one statement", () => {
-  // Rows of many sizes, dead ones between them, and an index that another table's would be in the way of.
+  // Rows of many sizes, dead ones between them, which nobody but the copy is to freeze, and an index that another table's
+  // would be in the way of.
   const ddl = `CREATE TABLE public.note (id int CONSTRAINT key PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, code text NOT NULL,
-      body text, UNIQUE (code) INCLUDE (id) WITH (fillfactor = 70));
+      body text, UNIQUE (code) INCLUDE (id) WITH (fillfactor = 70)) WITH (autovacuum_enabled = false);
     INSERT INTO public.note SELECT g, 'c' || g, repeat(md5(g::text), g % 200) FROM generate_series(1, 5000) g;
     DELETE FROM public.note WHERE id % 3 = 0;
     CREATE INDEX clustered ON public.note (body);
@@ -316,7 +317,7 @@ describe("a table worth more than one statement", () => {
 test("a table that is alone is copied in pieces, too", async () => {
   const source = await newDatabase(
     "source",
-    `CREATE TABLE public.note (id int, body text);
+    `CREATE TABLE public.note (id int, body text) WITH (autovacuum_enabled = false);
      INSERT INTO public.note SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;`,
   );
   const target = await newDatabase("target");
@@ -334,21 +335,30 @@ test("a table that is alone is copied in pieces, too", async () => {
 test("a reader on the target, such as a backup, does not hold up the rows of a frozen table", async () => {
   const source = await newDatabase(
     "source",
-    // The larger one comes first, and takes long enough for the backup to have its lock on the other.
+    // The larger one comes first.
     `CREATE TABLE public.note (id int); INSERT INTO public.note SELECT generate_series(1, 500);
      CREATE TABLE public.page (body text); INSERT INTO public.page SELECT repeat(md5(g::text), 8) FROM generate_series(1, 100000) g`,
   );
   const target = await newDatabase("target");
   const backup = await connect(target, { purpose: "test" });
+  const proxy = await startWireProxy(target);
   let locked: Promise<unknown> | undefined;
-  const report = await copyAll(source, target, {
-    ...{ schemas: ["public"], workers: 1 },
-    thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 },
-    onProgress: ({ phase }) => {
-      if (phase === "rows") locked ??= backup.query("BEGIN; LOCK TABLE public.note IN ACCESS SHARE MODE");
+  proxy.intercept(async () => {
+    await locked;
+    return "go-on";
+  });
+  const copying = copyAll(
+    source,
+    { ...target, port: proxy.port },
+    {
+      ...{ schemas: ["public"], workers: 1 },
+      thresholds: { piece: 65_536, sideBySide: 0, frozen: 0, checkedApart: 0 },
+      onProgress: ({ phase }) => {
+        if (phase === "rows") locked ??= backup.query("BEGIN; LOCK TABLE public.note IN ACCESS SHARE MODE");
+      },
     },
-  }).finally(() => backup.end());
-  await locked;
+  );
+  const report = await copying.finally(() => Promise.all([backup.end(), proxy.close()]));
   expect(report.rows).toBe(100_500);
   expect(await ask(target, "SELECT relallvisible FROM pg_class WHERE relname = 'note'")).toEqual([
     { relallvisible: 0 },
@@ -518,22 +528,32 @@ describe("failures", () => {
     INSERT INTO public.note SELECT g, 'SENTINELMRN' || repeat(md5(g::text), 30) FROM generate_series(1, 40000) g;`;
 
   test.each(["source", "target"] as const)("a %s backend that ends in mid-copy", async (side) => {
-    const source = await newDatabase("source", filled);
+    const source = await newDatabase("source", [
+      `CREATE FUNCTION public.pass(id int) RETURNS boolean LANGUAGE plpgsql AS
+         'BEGIN IF id = 20000 THEN PERFORM pg_advisory_xact_lock_shared(20000); END IF; RETURN true; END';
+       CREATE DOMAIN public.number AS int CHECK (public.pass(VALUE));`,
+      filled.replace("id int", "id public.number"),
+    ]);
     const target = await newDatabase("target");
     const [victim, purpose] = side === "source" ? [source, "copy"] : [target, "load"];
     const killer = await connect(victim, { purpose: "test" });
+    const holder = await connect(target, { purpose: "test" });
+    // The copy gets no further until one is killed.
+    await holder.query("SELECT pg_advisory_lock(20000)");
     let killed: Promise<unknown> | undefined;
     const failure = await copyAll(source, target, {
       schemas: ["public"],
       onProgress: ({ bytes }) => {
         if (bytes === 0) return;
-        killed ??= killer.query(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%COPY %' AND application_name LIKE '%:${purpose}'`,
-        );
+        killed ??= killer
+          .query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%COPY %' AND application_name LIKE '%:${purpose}'`,
+          )
+          .finally(() => holder.query("SELECT pg_advisory_unlock(20000)"));
       },
     }).catch((error: CutoverError) => error);
     await killed;
-    await killer.end();
+    await Promise.all([killer.end(), holder.end()]);
     expect(failure).toMatchObject({ code: "COPY_FAILED", message: expect.stringContaining("public.note") });
     expect(describeError(failure)).not.toContain("SENTINELMRN");
     expect(await ask(target, "SELECT count(*)::int AS n FROM public.note")).toEqual([{ n: 0 }]);

@@ -219,9 +219,9 @@ class Life {
   #configure(): MigrationInputs {
     const { migration } = inputsFor(this.#world, {
       limits: {
-        writePauseMs: 60_000,
-        lockTimeoutMs: 10_000,
-        deploymentTimeoutMs: 12_000,
+        writePauseMs: 120_000,
+        lockTimeoutMs: 20_000,
+        deploymentTimeoutMs: 30_000,
         healthyForMs: 600,
         soakDays: 0,
       },
@@ -242,7 +242,7 @@ class Life {
     if (kind === "pause-limit")
       return { ...this.#inputs, limits: { ...this.#inputs.limits, writePauseMs: 2_500 } };
     if (kind === "kill-and-wait")
-      return { ...this.#inputs, limits: { ...this.#inputs.limits, writePauseMs: 20_000 } };
+      return { ...this.#inputs, limits: { ...this.#inputs.limits, writePauseMs: 40_000 } };
     return kind === "hold" ? { ...this.#inputs, onFailure: "hold" } : this.#inputs;
   }
 
