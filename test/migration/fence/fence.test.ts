@@ -20,6 +20,7 @@ import {
   setSeal,
 } from "../../../components/postgres/fence/fence.ts";
 import { listTables } from "../../../components/postgres/relations.ts";
+import { patienceMs } from "../../patience.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 
@@ -540,7 +541,7 @@ describe("closing and opening", () => {
     try {
       await openSourceFence(client, "m1");
       const reading = read();
-      expect(await removeFence(client, { withinMs: 20_000 })).toEqual([]);
+      expect(await removeFence(client, { withinMs: patienceMs })).toEqual([]);
       isOver = true;
       await reading;
     } finally {

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { Heartbeat } from "../../../components/migration/pause/heartbeat.ts";
 import { connect } from "../../../components/postgres/connection.ts";
+import { patienceMs } from "../../patience.ts";
 import { createDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { startSilencer } from "../../world/postgres/silencer.ts";
@@ -11,19 +12,20 @@ it("gives the locks up for lost when the connection falls silent", async () => {
   const silencer = await startSilencer(source.port);
   const session = await connect({ ...database.connection, port: silencer.port }, { purpose: "lock" });
   const options = {
-    silenceLimitMs: 300,
     session,
     deadline: Date.now() + 600_000,
     pauseLimitMs: 600_000,
     isEngineAlive: async () => true,
     onBeat: async () => {},
   };
-  const heartbeat = new Heartbeat(options);
+  const heartbeat = new Heartbeat({ ...options, silenceLimitMs: 300 });
+  const patient = new Heartbeat({ ...options, silenceLimitMs: patienceMs });
   try {
-    await heartbeat.assertAlive();
+    await patient.assertAlive();
     silencer.silence();
     await expect(heartbeat.assertAlive()).rejects.toMatchObject({ code: "LOCKS_LOST" });
   } finally {
+    patient.stop();
     heartbeat.stop();
     silencer.close();
     await session.end().catch(() => {});
@@ -36,7 +38,7 @@ it("does not wait for a watch that hangs", async () => {
   const database = await createDatabase(source);
   const session = await connect(database.connection, { purpose: "lock" });
   const options = {
-    silenceLimitMs: 300,
+    silenceLimitMs: patienceMs,
     session,
     deadline: Date.now() + 600_000,
     pauseLimitMs: 600_000,
