@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { sqlState } from "../../components/errors.ts";
 import { foreignSessions } from "../../components/migration/fence/source-sessions.ts";
 import { ensureJournal } from "../../components/migration/journal/journal.ts";
@@ -8,7 +8,6 @@ import { connect, withConnection } from "../../components/postgres/connection.ts
 import {
   closeSourceFence,
   inTransaction,
-  isSealed,
   openSourceFence,
   setSeal,
 } from "../../components/postgres/fence/fence.ts";
@@ -367,14 +366,27 @@ test("a source whose fence somebody took down while services moved is not left b
 
 test("a source that somebody opens again behind the seal is not left behind", async () => {
   const { database } = here.world.source.connection();
-  const open = (line: string) =>
-    line === "Seal the source"
-      ? withConnection(here.world.source.connection("postgres"), { purpose: "observe" }, async (client) => {
-          await expect.poll(() => isSealed(client, database), { interval: 1, timeout: 20_000 }).toBe(true);
-          await setSeal(client, database, false);
-        })
-      : undefined;
-  await expectAborted(here.run({ onLine: open }), "SOURCE_NOT_SEALED");
+  const { query } = pg.Client.prototype;
+  let isOpened = false;
+  const sent = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
+    this: pg.Client,
+    ...all: unknown[]
+  ) {
+    const answer = Reflect.apply(query, this, all);
+    if (isOpened || !/^alter database .* allow_connections false$/.test(String(all[0]))) return answer;
+    isOpened = true;
+    return (async () => {
+      await answer;
+      await withConnection(here.world.source.connection("postgres"), { purpose: "observe" }, (client) =>
+        setSeal(client, database, false),
+      );
+    })();
+  });
+  try {
+    await expectAborted(here.run(), "SOURCE_NOT_SEALED");
+  } finally {
+    sent.mockRestore();
+  }
 });
 
 test("a service that crashes while all are watched, after the last was proven, stops the promotion", async () => {

@@ -211,12 +211,15 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
 
   test("an outage of the API does not end what runs, and is told once", async () => {
     await using remote = await startRemoteWorld();
-    const run = remote.run(`echo begun; sleep 0.5; echo finished`, {
+    const run = remote.run(`echo begun; ${untilTold}`, {
       print: (text) => {
         if (text.includes("begun")) remote.world.simulator.failRequests({ mode: "500", times: 8 });
       },
     });
-    expect(await runRemotely(run)).toBe(0);
+    const running = runRemotely(run);
+    await eventually(() => remote.log.includes("Railway answers again"));
+    await tellToGoOn(remote);
+    expect(await running).toBe(0);
     expect(remote.log.filter((line) => line.includes("does not answer"))).toHaveLength(1);
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });

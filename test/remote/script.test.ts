@@ -79,8 +79,8 @@ describe("the script inside", () => {
   });
 
   test("the command gets one SIGINT, however often somebody asks", () => {
-    const command = `trap 'echo asked >> asked' INT; kill -INT $PPID; sleep 0.2; kill -INT $PPID; sleep 0.2; kill -TERM $PPID
-      sleep 0.2; wc -l < asked; exit 5`;
+    const command = `trap 'echo asked >> asked' INT; kill -INT $PPID; until [ -e asked ]; do sleep 0.05; done
+      kill -INT $PPID; sleep 0.2; kill -TERM $PPID; sleep 0.2; wc -l < asked; exit 5`;
     const { shown, output } = play({ command: ["bash", "-c", command] });
     expect(shown).toMatch(/\n1\n$/);
     expect(output.ending).toEqual({ phase: "command", exitCode: 5 });

@@ -319,7 +319,7 @@ describe("a deployment that does not get healthy", () => {
     async (status) => {
       await using here = await start();
       here.world.simulator.failNext(api, `HANG_${status}`);
-      await expect(here.run({ deploymentTimeoutMs: 300 })).rejects.toMatchObject({
+      await expect(here.run({ deploymentTimeoutMs: 2_000 })).rejects.toMatchObject({
         code: "DEPLOYMENT_TIMEOUT",
         message: expect.stringContaining(status),
       });
