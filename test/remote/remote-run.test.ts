@@ -226,7 +226,10 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a sandbox", () => {
         void eventually(() => remote.log.includes("Railway answers again")).then(() => tellToGoOn(remote));
       },
     });
-    expect(await runRemotely(run)).toBe(0);
+    const running = runRemotely(run);
+    await eventually(() => remote.log.includes("Railway answers again"));
+    await tellToGoOn(remote);
+    expect(await running).toBe(0);
     expect(remote.log.filter((line) => line.includes("does not answer"))).toHaveLength(1);
     expect(sandboxStates(remote)).toEqual(["DESTROYED"]);
   });

@@ -16,6 +16,7 @@ export async function endBlockers(
   signal: AbortSignal,
 ): Promise<void> {
   const named = new Set<number>();
+  const ended = new Set<number>();
   while (!signal.aborted) {
     const { rows } = await monitor.query(
       `select pid, application_name as name, state, extract(epoch from now() - xact_start)::int as age
@@ -28,9 +29,12 @@ export async function endBlockers(
       named.add(pid);
       if (performance.now() < endAt) continue;
       await monitor.query("select pg_terminate_backend($1)", [pid]);
-      reporter.detail(
-        `ended session ${pid} (${name || "unnamed"}): it held its locks longer than the grace period`,
-      );
+      // It may take a while to go.
+      if (!ended.has(pid))
+        reporter.detail(
+          `ended session ${pid} (${name || "unnamed"}): it held its locks longer than the grace period`,
+        );
+      ended.add(pid);
     }
     await delay(200, undefined, { signal }).catch(() => {});
   }
