@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { sqlState } from "../../components/errors.ts";
 import { foreignSessions } from "../../components/migration/fence/source-sessions.ts";
 import { ensureJournal } from "../../components/migration/journal/journal.ts";
@@ -8,6 +8,7 @@ import { connect, withConnection } from "../../components/postgres/connection.ts
 import {
   closeSourceFence,
   inTransaction,
+  isSealed,
   openSourceFence,
   setSeal,
 } from "../../components/postgres/fence/fence.ts";

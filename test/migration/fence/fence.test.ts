@@ -20,7 +20,6 @@ import {
   setSeal,
 } from "../../../components/postgres/fence/fence.ts";
 import { listTables } from "../../../components/postgres/relations.ts";
-import { patienceMs } from "../../patience.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 

@@ -1,7 +1,6 @@
 import { expect, it } from "vitest";
 import { Heartbeat } from "../../../components/migration/pause/heartbeat.ts";
 import { connect } from "../../../components/postgres/connection.ts";
-import { patienceMs } from "../../patience.ts";
 import { createDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { startSilencer } from "../../world/postgres/silencer.ts";

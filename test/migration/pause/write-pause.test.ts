@@ -6,7 +6,6 @@ import {
   type WritePauseOptions,
 } from "../../../components/migration/pause/write-pause.ts";
 import { type ConnectionTarget, connect, withConnection } from "../../../components/postgres/connection.ts";
-import { patienceMs } from "../../patience.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 import { startSilencer } from "../../world/postgres/silencer.ts";
