@@ -131,8 +131,9 @@ function group(rows: readonly DependencyRow[], role: DependencyRow["role"]): Out
 }
 
 // Objects below 16384 are PostgreSQL's own (FirstNormalObjectId, access/transam.h). What publishes or fences tables is
-// reported by checks of its own, so are casts and transforms. Temporary objects end with their session. A foreign key is one finding: what it needs an index and
-// internal triggers for is left out. Objects are described only after the joins: describing costs a catalogue look-up each.
+// reported by checks of its own, so are casts and transforms; temporary objects end with their session. A foreign key is one
+// finding: what it needs an index and internal triggers for is left out. Objects are described only after the joins:
+// describing costs a catalogue look-up each.
 const dependenciesQuery = `
   WITH RECURSIVE scope AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1::text[])),
   relation AS MATERIALIZED (SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM scope)),
