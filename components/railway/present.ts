@@ -2,7 +2,7 @@ import { hasCode } from "../errors.ts";
 import type { EnvironmentScope, Railway, RailwayService } from "./railway.ts";
 
 /** Whether Railway may say so of something that is gone: to a project token it does not tell that from what is out of reach. */
-export function mayBeGone(error: unknown): boolean {
+function mayBeGone(error: unknown): boolean {
   return hasCode(error, "RAILWAY_NOT_FOUND", "RAILWAY_NOT_AUTHORIZED");
 }
 

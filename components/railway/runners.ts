@@ -23,7 +23,7 @@ import {
   waitUntilMade,
 } from "./sandboxes.ts";
 import { deleteService, type RailwayService, readInventory } from "./services.ts";
-import { readRawVariables } from "./variables.ts";
+import { readRawVariablesOf } from "./variables.ts";
 import { pause } from "./waiting.ts";
 
 export type { CommandResult, Deployment, LogLine, RunOnceRequest, Sandbox, SandboxRequest };
@@ -49,8 +49,11 @@ export interface RunnerClient {
   destroySandbox(scope: EnvironmentScope, id: string): Promise<void>;
 
   listServices(scope: EnvironmentScope): Promise<readonly RailwayService[]>;
-  /** The stored texts of a service's variables. */
-  variables(scope: EnvironmentScope, serviceId: string): Promise<ReadonlyMap<string, string | null>>;
+  /** The stored texts of a service's variables; `undefined` when it is gone. */
+  variables(
+    scope: EnvironmentScope,
+    serviceId: string,
+  ): Promise<ReadonlyMap<string, string | null> | undefined>;
   runOnce(
     scope: EnvironmentScope,
     request: RunOnceRequest,
@@ -89,7 +92,8 @@ export function createRunnerClient(options: RailwayOptions): RunnerClient {
     heartbeat: (scope, id) => heartbeatSandbox(context, scope, id),
     destroySandbox: (scope, id) => destroySandbox(context, scope, id),
     listServices: async (scope) => (await readInventory(context, scope)).services,
-    variables: (scope, serviceId) => readRawVariables(context, scope, serviceId),
+    variables: async (scope, serviceId) =>
+      (await readRawVariablesOf(context, scope, [serviceId])).get(serviceId),
     runOnce: (scope, request) => runOnce(context, scope, request),
     setVariables: (scope, serviceId, variables) => setVariables(context, scope, serviceId, variables),
     deployment: (id) => readDeployment(context, id),

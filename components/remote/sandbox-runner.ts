@@ -220,15 +220,13 @@ async function hasValue(place: RunnerPlace, id: string, name: string, value: str
  *   may remove it meanwhile
  */
 async function look(place: RunnerPlace, id: string, text: string): Promise<string | undefined> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return (await command(place, id, text)).trim();
-    } catch (error) {
-      if (hasCode(error, "SANDBOX_GONE")) return undefined;
-      // A machine on its way out fails first, and says that it is gone when it is asked again.
-      if (attempt === attemptsOfCommand || !hasCode(error, "RUNNER_COMMAND_FAILED")) throw error;
-      await place.client.rest();
-    }
+  try {
+    // A machine on its way out fails first, and says that it is gone when it is asked again.
+    const mayBeLeaving = (error: unknown) => isLostContact(error) || hasCode(error, "RUNNER_COMMAND_FAILED");
+    return (await command(place, id, text, mayBeLeaving)).trim();
+  } catch (error) {
+    if (hasCode(error, "SANDBOX_GONE")) return undefined;
+    throw error;
   }
 }
 
@@ -261,12 +259,17 @@ async function upload(
 }
 
 /** Runs a short command that may run more than once, and again when nobody knows whether it did. */
-async function command(place: RunnerPlace, id: string, text: string): Promise<string> {
+async function command(
+  place: RunnerPlace,
+  id: string,
+  text: string,
+  isWorthAnother: (error: unknown) => boolean = isLostContact,
+): Promise<string> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await commandOnce(place, id, text);
     } catch (error) {
-      if (attempt === attemptsOfCommand || !isLostContact(error)) throw error;
+      if (attempt === attemptsOfCommand || !isWorthAnother(error)) throw error;
       await place.client.rest();
     }
   }

@@ -81,11 +81,7 @@ export async function findServiceRunners(place: RunnerPlace, mark: string): Prom
   const services = await client.listServices(scope);
   const service = services.find(({ name }) => name === serviceName(mark));
   if (service === undefined) return [];
-  const variables = await client.variables(scope, service.id).catch((error: unknown) => {
-    // Its command may delete it meanwhile. A new one could not be made beside it: names are unique.
-    if (hasCode(error, "RAILWAY_NOT_FOUND")) return undefined;
-    throw error;
-  });
+  const variables = await client.variables(scope, service.id);
   if (variables?.get(markVariable) !== mark) return [];
   const deployment = service.latestDeployment;
   return [
@@ -186,7 +182,7 @@ async function forgetSecrets(
       log(`the deployment of the service ${serviceId} could not be stopped: ${describeError(error)}`);
     });
   const variables = await client.variables(scope, serviceId);
-  const names = [...variables.keys()].filter(
+  const names = [...(variables?.keys() ?? [])].filter(
     (name) => name !== markVariable && name !== sinceVariable && !isProvided(name),
   );
   await client.setVariables(scope, serviceId, Object.fromEntries(names.map((name) => [name, "removed"])));

@@ -455,18 +455,24 @@ describe.skipIf(machineObstacle() !== undefined)("a run in a service, where sand
     expect(remote.log.join("\n")).toContain("a temporary service of this environment runs it instead");
   });
 
-  test("a service that is deleted while one looks at it is in nobody's way", async () => {
-    await using remote = await startRemoteWorld({ ...refused, tokenKind: "workspace" });
-    const left = remote.run(`echo begun; ${untilTold}`, { print: () => remote.interruptions.second.abort() });
-    expect(await runRemotely(left)).toBe(detachedExitCode);
-    const { client } = remote;
-    const variables: RunnerClient["variables"] = async (scope, serviceId) => {
-      await client.deleteService(scope, serviceId);
-      return client.variables(scope, serviceId);
-    };
-    expect(await findRunners({ ...remote.place, client: { ...client, variables } }, mark)).toEqual([]);
-    expect(runnerServices(remote)).toEqual([]);
-  });
+  test.each(["workspace", "project"] as const)(
+    "a service that is deleted while one looks at it, with a %s token, is in nobody's way",
+    async (tokenKind) => {
+      await using remote = await startRemoteWorld({ ...refused, tokenKind });
+      await using owner = await remoteWorldOn(remote.world, "workspace");
+      const left = remote.run(`echo begun; ${untilTold}`, {
+        print: () => remote.interruptions.second.abort(),
+      });
+      expect(await runRemotely(left)).toBe(detachedExitCode);
+      const { client } = remote;
+      const variables: RunnerClient["variables"] = async (scope, serviceId) => {
+        await owner.client.deleteService(scope, serviceId);
+        return client.variables(scope, serviceId);
+      };
+      expect(await findRunners({ ...remote.place, client: { ...client, variables } }, mark)).toEqual([]);
+      expect(runnerServices(remote)).toEqual([]);
+    },
+  );
 
   test("secrets are in no other environment, and reads that lag do not lead it astray", async () => {
     await using remote = await startRemoteWorld({
