@@ -36,8 +36,7 @@ export async function readFailingViews(
 const doubleKeys = `
   SELECT format('SELECT %s', string_agg(
            format('EXISTS (SELECT FROM (%s) AS query WHERE %s GROUP BY %s HAVING count(*) > 1)',
-                  rtrim(pg_get_viewdef(c.oid), ';'),
-                  concat_ws(' AND ', COALESCE(pg_get_expr(i.indpred, i.indrelid), 'true'), key.are_given), key.list),
+                  definition, concat_ws(' AND ', COALESCE(pg_get_expr(i.indpred, i.indrelid), 'true'), key.are_given), key.list),
            ' OR '))
     FROM pg_index i
    CROSS JOIN LATERAL (
@@ -62,9 +61,10 @@ function failingViews(schemas: readonly string[]): string {
       FOR populated IN
         SELECT n.nspname || '.' || c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
                format('SELECT count(shown) FROM (SELECT * FROM (%s) AS query OFFSET 0) AS shown',
-                      rtrim(pg_get_viewdef(c.oid), ';')) AS look,
+                      definition) AS look,
                (${doubleKeys}) AS "doubleKeys"
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         CROSS JOIN LATERAL rtrim(pg_get_viewdef(c.oid), ';') AS definition
          WHERE c.relkind = 'm' AND c.relispopulated
            AND n.nspname IN (SELECT json_array_elements_text(${quoteLiteral(JSON.stringify(schemas))}))
          ORDER BY pg_relation_size(c.oid), 1
