@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type AppServiceInputs, observeAppService } from "../../components/migration/app-service.ts";
 import { createRailway, type Railway } from "../../components/railway/railway.ts";
 import { createRailwayToken } from "../../components/railway/token.ts";
+import { patienceMs } from "../patience.ts";
 import { eventually, startTestWorld, type TestWorld } from "../world/railway/test-world.ts";
 
 const service = "@healthcare/api";
@@ -19,7 +20,7 @@ const inputs: AppServiceInputs = {
   variables: { DATABASE_URL: oldText },
   observeOnly: false,
   healthCheckUrl: null,
-  deploymentTimeoutMs: 60_000,
+  deploymentTimeoutMs: patienceMs,
 };
 
 function clientOf(world: TestWorld): Railway {

@@ -20,6 +20,7 @@ import {
   setSeal,
 } from "../../../components/postgres/fence/fence.ts";
 import { listTables } from "../../../components/postgres/relations.ts";
+import { patienceMs } from "../../patience.ts";
 import { createDatabase, type TestDatabase } from "../../world/postgres/databases.ts";
 import { sharedServers } from "../../world/postgres/shared.ts";
 
@@ -507,7 +508,7 @@ describe("closing and opening", () => {
       expect(await left()).toEqual(held);
       expect(tried).toEqual([]);
 
-      const removing = removeFence(client, { withinMs: 60_000 });
+      const removing = removeFence(client, { withinMs: patienceMs });
       await backup.query("commit");
       expect(await removing).toEqual([]);
     } finally {

@@ -139,16 +139,13 @@ describe("what its own users drop while it is looked at is in nobody's way:", ()
         (error: unknown) => error,
       );
       await expect
-        .poll(
-          async () => {
-            const { rows } = await owner.query(
-              "SELECT count(*)::int AS waiting FROM pg_locks WHERE pid = $1 AND NOT granted",
-              [pid],
-            );
-            return rows;
-          },
-          { timeout: 20_000 },
-        )
+        .poll(async () => {
+          const { rows } = await owner.query(
+            "SELECT count(*)::int AS waiting FROM pg_locks WHERE pid = $1 AND NOT granted",
+            [pid],
+          );
+          return rows;
+        })
         .toEqual([{ waiting: 1 }]);
       await asOwner(`DROP VIEW ${others.join(", ")}`);
       await owner.query("COMMIT");

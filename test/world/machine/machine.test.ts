@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
+import { patienceMs } from "../../patience.ts";
 import { machineObstacle, startMachine } from "./machine.ts";
 
 const obstacle = machineObstacle();
@@ -22,13 +23,15 @@ test.skipIf(obstacle !== undefined)(
       variables: { SECRET: "of this machine" },
     });
     const talk = (host: string, port: number) =>
-      machine.run(`bash -c 'cat < /dev/tcp/${host}/${port}'`, 60_000);
+      machine.run(`bash -c 'cat < /dev/tcp/${host}/${port}'`, patienceMs);
     try {
       expect((await talk("postgres.railway.internal", 5432)).stdout).toBe("the database");
       expect((await talk("127.0.0.1", internet.port)).stdout).toBe("the internet");
       expect(await talk("127.0.0.1", database.port)).toMatchObject({ exitCode: 1, stdout: "" });
       await expect(lookup("postgres.railway.internal")).rejects.toThrow();
-      expect((await machine.run("printenv SECRET; printenv USER", 60_000)).stdout).toBe("of this machine\n");
+      expect((await machine.run("printenv SECRET; printenv USER", patienceMs)).stdout).toBe(
+        "of this machine\n",
+      );
       expect(await machine.run("sleep 60", 50)).toMatchObject({ timedOut: true });
     } finally {
       await machine.destroy();
@@ -43,12 +46,12 @@ test.skipIf(obstacle !== undefined)(
   async () => {
     const machine = await startMachine({ network: { private: [], internet: [] }, variables: {} });
     const marker = `sleep-${Math.random()}`;
-    await machine.run(`setsid --fork bash -c 'exec -a ${marker} sleep 600' > /dev/null 2>&1`, 60_000);
-    expect((await machine.run(`pgrep -f ${marker} | wc -l`, 60_000)).stdout.trim()).not.toBe("0");
+    await machine.run(`setsid --fork bash -c 'exec -a ${marker} sleep 600' > /dev/null 2>&1`, patienceMs);
+    expect((await machine.run(`pgrep -f ${marker} | wc -l`, patienceMs)).stdout.trim()).not.toBe("0");
     const ends = `setsid --fork bash -c 'echo $$ > "$HOME/pid"' > /dev/null 2>&1; until [ -s "$HOME/pid" ]; do sleep 0.01; done`;
-    expect(await machine.run(ends, 60_000)).toMatchObject({ exitCode: 0 });
+    expect(await machine.run(ends, patienceMs)).toMatchObject({ exitCode: 0 });
     await expect
-      .poll(() => machine.run('kill -0 "$(cat "$HOME/pid")"', 60_000))
+      .poll(() => machine.run('kill -0 "$(cat "$HOME/pid")"', patienceMs))
       .toMatchObject({ exitCode: 1 });
     await machine.destroy();
     const { spawnSync } = await import("node:child_process");
