@@ -93,7 +93,12 @@ export async function startMachine({ network, variables }: MachineOptions): Prom
   ].join("\n");
   const holder = spawn("unshare", [...unshareParameters, "bash", "-c", setUp], {
     env: { PATH: process.env.PATH, MESH_ADDRESSES: JSON.stringify(addresses) },
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  // Shown when it does not start: unshare has a word to say about its end as well.
+  let complaints = "";
+  holder.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    complaints += text;
   });
   const gone = new Promise<void>((resolve) => void holder.once("exit", () => resolve()));
   let destroyed: Promise<void> | undefined;
@@ -120,7 +125,7 @@ export async function startMachine({ network, variables }: MachineOptions): Prom
   ]);
   if (!ready) {
     await destroy();
-    throw new Error("the machine did not start");
+    throw new Error(`the machine did not start: ${complaints.trim()}`);
   }
   return {
     run: (command, timeoutMs) => outcomeOf(enter(command, true), timeoutMs),
